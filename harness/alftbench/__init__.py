@@ -1,0 +1,3 @@
+"""alftbench: an evaluation-and-benchmark harness for answer-level fine-tuning."""
+
+__version__ = "0.1.0"
