@@ -1,0 +1,348 @@
+"""The command line: parse, call, print; no logic. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alftbench import __version__
+from alftbench.errors import AlftbenchError
+
+if TYPE_CHECKING:
+    from alftbench.compare import CompareRequest, Outcome
+    from alftbench.evaluate import Plan
+
+app = typer.Typer(
+    name="alftbench",
+    help="Evaluate, train and compare language models at the level of their final answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
+DEFAULT_SUITES = ["sums", "splits"]
+DEFAULT_BUDGET = 450_000
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
+Data = Annotated[str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]
+Samples = Annotated[int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")]
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(f"alftbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command("eval")
+def evaluate_command(
+    model: Model = "tiny-sums",
+    suite: Annotated[str, typer.Option("--suite", help="Suite to evaluate on.")] = "sums",
+    samples: Samples = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    data: Data = None,
+    split: Annotated[str, typer.Option("--split", help="Split of the suite.")] = "test",
+    temperature: Annotated[float | None, typer.Option("--temperature", help="0 is greedy.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Nucleus mass, 1 for all tokens.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Tokens per completion at most.")] = None,
+    backend: Annotated[str, typer.Option("--backend", help="Engine that samples.")] = "hf",
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Completions per batch.")] = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    threads: Threads = 1,
+    name: Annotated[str | None, typer.Option("--name", help="What tables call the model.")] = None,
+    output_dir: Output = None,
+    dry_run: DryRun = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Sample a suite's problems and measure accuracy, diversity and coherence of the answers."""
+    use_threads(threads)
+    from alftbench.backends.base import BackendOptions
+    from alftbench.evaluate import EvalRequest, evaluate, plan
+
+    made = plan(
+        EvalRequest(
+            model, suite, name, data, split, limit, samples, temperature, top_p, max_tokens, seed, backend,
+            BackendOptions(device, dtype, batch_size),
+        )
+    )  # fmt: skip
+    folder = output_dir or default_folder(made)
+    if dry_run:
+        echo_json({"folder": str(folder), "n_samples": made.n_samples, **made.config})
+        return
+    from alftbench.progress import evaluation_bar
+
+    with evaluation_bar(f"{made.name} on {suite}") as show:
+        evaluate(made, folder, show)
+    print_evaluation(folder, output_format)
+
+
+def default_folder(made: Plan) -> Path:
+    """runs/<model>-<suite>-<id>: the same command finds its own folder again."""
+    from alftbench.jsonio import digest
+
+    return Path("runs") / f"{made.name}-{made.suite.info.name}-{digest(made.config)[:12]}"
+
+
+def print_evaluation(folder: Path, output_format: Format) -> None:
+    """The metrics of a finished run."""
+    from dataclasses import asdict
+
+    from alftbench.console import metric_table, stdout
+    from alftbench.metrics.summary import read_metrics
+    from alftbench.runs import read_record
+
+    record, metrics = read_record(folder), read_metrics(folder / "metrics.json")
+    if output_format is Format.JSON:
+        echo_json({"folder": str(folder), "run": asdict(record), "metrics": {m.name: asdict(m) for m in metrics}})
+        return
+    title = f"{record.name} on {record.config['suite']}: {record.n_samples} samples in {record.seconds:.0f} s"
+    stdout().print(metric_table(metrics, title))
+    typer.echo(f"run: {folder}")
+
+
+@app.command("train")
+def train_command(
+    trainer: Annotated[str, typer.Argument(help="Trainer, with options as name:key=value,key=value.")],
+    model: Model = "tiny-sums",
+    suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite to train on; repeatable.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option("--budget-tokens", help="Generated tokens at most.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Optimiser steps at most.")] = None,
+    seed: Seed = 0,
+    data: Data = None,
+    limit: Limit = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    threads: Threads = 1,
+    output_dir: Output = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Train a model with one method; run again, it goes on where it stopped."""
+    use_threads(threads)
+    from dataclasses import asdict
+
+    from alftbench.jsonio import digest
+    from alftbench.progress import training_bar
+    from alftbench.training import parse_spec
+    from alftbench.trials import TrainJob, checkpoint_path, plan_training, run_training
+    from alftbench.types import Budget
+
+    suites = tuple(suite or DEFAULT_SUITES)
+    spec = parse_spec(trainer)
+    job = TrainJob(spec, model, suites, Budget(budget_tokens, steps), seed, data, limit, device, dtype)
+    made = plan_training(job)
+    folder = output_dir or Path("runs") / f"{spec.name}-seed{seed}-{digest(made.config)[:12]}"
+    with training_bar(f"{spec.name} seed {seed}") as show:
+        record = run_training(made, folder, show)
+    if output_format is Format.JSON:
+        echo_json({"folder": str(folder), "checkpoint": str(checkpoint_path(folder)), "train": asdict(record)})
+        return
+    cost = record.cost
+    typer.echo(f"{record.steps} steps, {cost['generated_tokens']} generated tokens, {cost['seconds']:.1f} s")
+    typer.echo(f"checkpoint: {checkpoint_path(folder)}")
+
+
+@app.command("compare")
+def compare_command(
+    trainers: Annotated[list[str] | None, typer.Argument(help="Trainers, as name:key=value,...")] = None,
+    model: Model = "tiny-sums",
+    suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite to train and evaluate on; repeatable.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Training seeds per trainer.")] = 3,
+    budget_tokens: Annotated[int, typer.Option("--budget-tokens", help="Generated tokens per training run.")] = DEFAULT_BUDGET,
+    samples: Samples = None,
+    data: Data = None,
+    limit: Limit = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Trials at a time; one per core if not given.")] = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path("runs/compare"),
+    dry_run: DryRun = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Train every method at the same budget and seeds, evaluate all, and publish the comparison."""
+    from alftbench.backends.base import BackendOptions
+    from alftbench.compare import CompareRequest, compare, trials
+    from alftbench.progress import comparison_bars
+    from alftbench.training import parse_spec
+    from alftbench.types import Budget
+
+    request = CompareRequest(
+        trainers=tuple(map(parse_spec, trainers or DEFAULT_TRAINERS)),
+        model=model,
+        suites=tuple(suite or DEFAULT_SUITES),
+        seeds=seeds,
+        budget=Budget(budget_tokens),
+        output=output_dir,
+        board=board,
+        data=data,
+        limit=limit,
+        samples=samples,
+        workers=workers if workers is not None else os.cpu_count() or 1,
+        options=BackendOptions(device, dtype),
+    )
+    made = trials(request)
+    if dry_run:
+        echo_json([{"method": t.method, "seed": t.seed, "folder": str(t.folder)} for t in made])
+        return
+    with comparison_bars(len(made)) as watch:
+        outcome = compare(request, watch)
+    print_comparison(request, outcome, output_format)
+
+
+def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:
+    """The tables of a comparison; a failed trial makes the exit code 1."""
+    from alftbench.console import comparison_tables, stdout
+
+    if output_format is Format.JSON:
+        echo_json(outcome.table.to_json())
+    else:
+        for table in comparison_tables(outcome.table):
+            stdout().print(table)
+        typer.echo(f"runs: {request.results}")
+        if outcome.board:
+            typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
+    if outcome.failed:
+        if "--debug" in sys.argv:
+            typer.echo("\n".join(note for e in outcome.failed.values() for note in e.__notes__), err=True)
+        names = "; ".join(outcome.failed)
+        raise AlftbenchError(f"{len(outcome.failed)} trials failed ({names}); the leaderboard was not written")
+
+
+@app.command("leaderboard")
+def leaderboard_command(
+    board: Annotated[Path, typer.Argument(help="Folder leaderboards/<board> with a board.toml.")],
+    results: Annotated[Path | None, typer.Option("--results", help="Its runs; results/<board> beside leaderboards/ if not given.")] = None,
+) -> None:
+    """Verify a board's runs and rewrite its README.md and index.html."""
+    from alftbench.publish.board import Board, publish
+
+    runs = results or board.resolve().parent.parent / "results" / board.resolve().name
+    table = publish(Board.read(board), runs)
+    typer.echo(f"{len(table.rows)} rows: {board}/README.md and index.html")
+
+
+def list_plugins(kind: str, output_format: Format) -> None:
+    """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
+    from alftbench import plugins
+    from alftbench.console import new_table, stdout
+
+    loaded, broken = plugins.load_all(kind)
+    rows = {name: plugins.describe(plugin) for name, plugin in loaded.items()}
+    if output_format is Format.JSON:
+        echo_json([{"name": name, "description": text} for name, text in rows.items()])
+    else:
+        table = new_table("", [kind, "what it is"])
+        table.columns[1].justify, table.columns[1].no_wrap = "left", False
+        for name, text in rows.items():
+            table.add_row(name, text)
+        stdout().print(table)
+    for error in broken.values():
+        typer.echo(f"warning: {error}", err=True)
+
+
+@app.command("trainers")
+def trainers_command(output_format: FormatOption = Format.TABLE) -> None:
+    """List the trainers."""
+    list_plugins("trainer", output_format)
+
+
+@app.command("suites")
+def suites_command(output_format: FormatOption = Format.TABLE) -> None:
+    """List the suites."""
+    list_plugins("suite", output_format)
+
+
+@app.command("backends")
+def backends_command(output_format: FormatOption = Format.TABLE) -> None:
+    """List the backends."""
+    list_plugins("backend", output_format)
+
+
+@app.command("metrics")
+def metrics_command(output_format: FormatOption = Format.TABLE) -> None:
+    """List the metric families."""
+    list_plugins("metric", output_format)
+
+
+@app.command("doctor")
+def doctor_command(output_format: FormatOption = Format.TABLE) -> None:
+    """Show what this machine has: Python, torch, memory, disk, and the extras with how to install them."""
+    from alftbench.console import new_table, stdout
+    from alftbench.doctor import examine
+
+    findings = examine()
+    if output_format is Format.JSON:
+        echo_json([{"what": f.what, "found": f.found, "advice": f.advice} for f in findings])
+        return
+    table = new_table("", ["what", "found", "to do"])
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "left", False
+    for finding in findings:
+        table.add_row(finding.what, finding.found, finding.advice)
+    stdout().print(table)
+
+
+def use_threads(threads: int) -> None:
+    """Set torch's threads before torch is imported: results depend on it in the last digits."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def echo_json(value: Any) -> None:
+    """One JSON object on stdout; NaN becomes null."""
+    from alftbench.jsonio import without_nan
+
+    typer.echo(json.dumps(without_nan(value), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
+    try:
+        app()
+    except (AlftbenchError, OSError, MemoryError, RuntimeError, ValueError) as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        expected = isinstance(error, AlftbenchError)
+        hint = "" if expected else f" ({type(error).__name__}; --debug before the command shows where)"
+        typer.echo(f"error: {error}{hint}", err=True)
+        sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
+
+
+if __name__ == "__main__":
+    main()

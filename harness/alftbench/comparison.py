@@ -1,0 +1,173 @@
+"""From evidence to a table: rows with intervals, costs, and paired differences against the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from alftbench.errors import BadInput
+from alftbench.metrics.base import FloatArray
+from alftbench.records import BASE, Evidence
+from alftbench.stats import LEVEL, holm, mean_interval, paired_difference
+from alftbench.types import Comparison, Cost, MetricValue
+
+COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds."""
+
+    method: str
+    suite: str
+    seeds: tuple[int, ...]
+    metrics: tuple[MetricValue, ...]
+    cost: Cost | None
+    runs: tuple[str, ...]
+
+    def metric(self, name: str) -> MetricValue | None:
+        """A metric by name, `maj@n` with the row's own n; None where this row lacks it."""
+        if name == "maj@n":
+            return next((metric for metric in self.metrics if metric.name.startswith("maj@")), None)
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole comparison; `runs` are paths below the output folder."""
+
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--format json` prints."""
+        return {
+            "rows": [
+                {
+                    "method": row.method,
+                    "suite": row.suite,
+                    "seeds": list(row.seeds),
+                    "metrics": {metric.name: asdict(metric) for metric in row.metrics},
+                    "cost": asdict(row.cost) if row.cost else asdict(Cost()),
+                    "runs": list(row.runs),
+                }
+                for row in self.rows
+            ],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "runs": sorted({run for row in self.rows for run in row.runs}),
+        }
+
+
+def build_table(evidence: Sequence[Evidence], order: Sequence[str]) -> Table:
+    """Group runs by suite and method, average over seeds, compare with the base.
+
+    Args:
+        evidence: verified runs.
+        order: methods in the order of rows; others follow by name.
+    """
+    groups: dict[tuple[str, str], list[Evidence]] = {}
+    for run in sorted(evidence, key=lambda run: run.seed):
+        groups.setdefault((run.suite, run.method), []).append(run)
+    place = {method: i for i, method in enumerate((BASE, *order))}
+    keys = sorted(groups, key=lambda k: (k[0], place.get(k[1], len(place)), k[1]))
+    check_alike(groups)
+    rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
+    comparisons = [
+        compare(suite, metric, groups[suite, BASE], groups[suite, method])
+        for suite, method in keys
+        if method != BASE and (suite, BASE) in groups
+        for metric in COMPARED
+        if metric in groups[suite, method][0].per_problem
+    ]
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return Table(
+        rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
+    )
+
+
+def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
+    """Runs of one suite must have the same problems and sampling, or their difference means nothing.
+
+    Raises:
+        BadInput: they differ; names both runs.
+    """
+    first: dict[str, Evidence] = {}
+    for (suite, _), runs in groups.items():
+        for run in runs:
+            other = first.setdefault(suite, run)
+            if conditions(run) != conditions(other):
+                raise BadInput(f"{run.folder} and {other.folder} differ in problems or sampling: not comparable")
+
+
+def conditions(run: Evidence) -> tuple[Any, ...]:
+    """What two runs must share to be compared: problems and sampling, but for the seed."""
+    sampling = {k: v for k, v in run.record.config["sampling"].items() if k != "seed"}
+    return run.record.config["suite_sha256"], run.problems, tuple(sorted(sampling.items()))
+
+
+def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
+    """A metric's values, shape (S, P)."""
+    return np.array([run.per_problem[metric] for run in runs])
+
+
+def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
+    """One row of the table."""
+    metrics = []
+    for spec in runs[0].metrics:
+        estimate = mean_interval(table_of(runs, spec["name"]), metric_bounds(spec))
+        metrics.append(
+            MetricValue(
+                name=spec["name"],
+                value=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
+                level=LEVEL,
+                n_problems=estimate.n_problems,
+                n_samples=sum(run.record.n_samples for run in runs),
+                unit=spec["unit"],
+                higher_is_better=spec["higher_is_better"],
+            )
+        )
+    return Row(
+        method=method,
+        suite=suite,
+        seeds=tuple(run.seed for run in runs),
+        metrics=tuple(metrics),
+        cost=mean_cost([run.cost for run in runs if run.cost is not None]),
+        runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
+    )
+
+
+def metric_bounds(spec: Mapping[str, Any]) -> tuple[float, float]:
+    """Smallest and largest value of a recorded metric; only shares and probabilities are bounded for sure."""
+    return (0.0, 1.0) if spec["unit"] in ("probability", "fraction") else (-np.inf, np.inf)
+
+
+def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
+    """The mean cost over seeds, None for a model as it is."""
+    if not costs:
+        return None
+    return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
+
+
+def compare(suite: str, metric: str, base: Sequence[Evidence], candidate: Sequence[Evidence]) -> Comparison:
+    """The paired difference of a metric over the seeds that both have."""
+    seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
+    pick = lambda runs: [run for run in runs if run.seed in seeds]  # noqa: E731
+    difference = paired_difference(table_of(pick(candidate), metric), table_of(pick(base), metric))
+    return Comparison(
+        suite=suite,
+        metric=metric,
+        baseline=base[0].method,
+        candidate=candidate[0].method,
+        difference=difference.value,
+        low=difference.low,
+        high=difference.high,
+        p_value=difference.p_value,
+        p_adjusted=float("nan"),
+        n_pairs=difference.n_pairs,
+        n_seeds=len(seeds),
+    )

@@ -1,0 +1,124 @@
+"""What the terminal shows: tables on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from alftbench.comparison import Row, Table
+from alftbench.numbers import p_text, quantity, short, signed
+from alftbench.types import MetricValue
+
+HEADINGS = {"distinct_right": "distinct\nright", "distinct": "distinct\nanswers"}
+DIFFERENCES = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")
+
+
+def new_table(title: str, columns: Sequence[str]) -> RichTable:
+    """A table with its first column to the left and numbers to the right."""
+    table = RichTable(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+    return table
+
+
+def compact(value: float) -> str:
+    """A value without a leading zero, to fit an interval into a narrow column."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def cell(metric: MetricValue | None) -> Text:
+    """The value, and its interval on a second line."""
+    if metric is None or math.isnan(metric.value):
+        return Text("–")
+    return Text.assemble(short(metric.value), "\n", (f"{compact(metric.low)}–{compact(metric.high)}", "dim"))
+
+
+def metric_table(metrics: Sequence[MetricValue], title: str) -> RichTable:
+    """Every metric of one evaluation, a line each."""
+    table = new_table(title, ["metric", "value", "95% interval", "unit", "problems", "samples"])
+    for metric in metrics:
+        undefined = math.isnan(metric.value)
+        table.add_row(
+            Text(metric.name),
+            short(metric.value),
+            "–" if undefined else f"{short(metric.low)} – {short(metric.high)}",
+            Text(metric.unit),
+            str(metric.n_problems),
+            str(metric.n_samples),
+        )
+    return table
+
+
+def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
+    """One suite's methods side by side."""
+    passes = [m.name for m in rows[0].metrics if m.name.startswith("pass@")]
+    names = ["accuracy", *passes[1:2], "maj@n", "entropy", "distinct_right", "coherence", "agreement"]
+    labels = [HEADINGS.get(name, name) for name in names]
+    n_problems = rows[0].metrics[0].n_problems
+    title = f"{suite}: {n_problems} problems, {rows[0].metrics[0].n_samples} samples per method, 95% intervals"
+    table = new_table(title, ["method", *labels])
+    for row in rows:
+        table.add_row(Text(row.method), *(cell(row.metric(name)) for name in names))
+    return table
+
+
+def cost_table(rows: Sequence[Row]) -> RichTable:
+    """What training cost per method; the same for all suites, since one model serves them all."""
+    columns = ["method", "seeds", "generated\ntokens", "trained\ntokens", "forward\npasses", "backward\npasses"]
+    table = new_table("Training cost, mean over seeds", [*columns, "FLOPs\n(estimate)", "seconds"])
+    for row in {row.method: row for row in rows}.values():
+        if row.cost is None:
+            continue
+        cost = row.cost
+        counts = (cost.generated_tokens, cost.trained_tokens, cost.forward_passes, cost.backward_passes)
+        table.add_row(
+            Text(row.method),
+            str(len(row.seeds)),
+            *map(quantity, counts),
+            quantity(cost.flops),
+            f"{cost.seconds:.1f}",
+        )
+    return table
+
+
+def difference_table(table: Table) -> RichTable:
+    """Paired differences from the base with adjusted p-values."""
+    shown = new_table(
+        "Paired differences from the base (p adjusted for all tests shown, Holm)",
+        ["suite", "method", *(HEADINGS.get(name, name) for name in DIFFERENCES)],
+    )
+    shown.columns[1].justify = "left"
+    pairs = {(c.suite, c.candidate): None for c in table.comparisons}
+    for suite, method in pairs:
+        found = {c.metric: c for c in table.comparisons if (c.suite, c.candidate) == (suite, method)}
+        cells = [
+            Text.assemble(signed(c.difference), "\n", (f"p {p_text(c.p_adjusted)}", "dim")) if c else Text("–")
+            for c in (found.get(name) for name in DIFFERENCES)
+        ]
+        shown.add_row(Text(suite), Text(method), *cells)
+    return shown
+
+
+def comparison_tables(table: Table) -> Iterable[RichTable]:
+    """Everything that `alftbench compare` shows."""
+    for suite in dict.fromkeys(row.suite for row in table.rows):
+        yield suite_table(suite, [row for row in table.rows if row.suite == suite])
+    if any(row.cost for row in table.rows):
+        yield cost_table(table.rows)
+    if table.comparisons:
+        yield difference_table(table)
+
+
+def stdout() -> Console:
+    """Where results go."""
+    return Console()
+
+
+def stderr() -> Console:
+    """Where progress and errors go."""
+    return Console(stderr=True)

@@ -1,0 +1,186 @@
+"""One evaluation, from suite to metrics: orbits → samples → answers → classes → metrics → record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alftbench import plugins
+from alftbench.answers.extract import extract
+from alftbench.answers.partition import partition
+from alftbench.backends.base import Backend, BackendOptions
+from alftbench.errors import UsageError
+from alftbench.jsonio import digest, write_json
+from alftbench.metrics.summary import metrics_for, per_problem, summarise
+from alftbench.models import fingerprint, locate
+from alftbench.runs import RunFolder, key
+from alftbench.suites.base import Suite
+from alftbench.suites.load import load_suite, read_orbits
+from alftbench.types import AnswerPartition, MetricValue, Orbit, RunRecord, Sample, SamplingParams, Variant
+
+Progress = Callable[[int, int, int], None]  # samples done, samples in all, tokens just generated
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What to evaluate; None takes the suite's own value. `name` is what tables call the model."""
+
+    model: str
+    suite: str
+    name: str | None = None
+    data: str | None = None
+    split: str = "test"
+    limit: int | None = None
+    samples: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int = 0
+    backend: str = "hf"
+    options: BackendOptions = BackendOptions()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every choice made: what will run, and the configuration that identifies it."""
+
+    request: EvalRequest
+    model: str
+    suite: Suite
+    orbits: Sequence[Orbit]
+    params: SamplingParams
+    config: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What tables call the model: the folder's or the hub's last name unless one was given."""
+        return self.request.name or Path(self.model).name
+
+    @property
+    def variants(self) -> list[Variant]:
+        """Every prompt of the evaluation."""
+        return [variant for orbit in self.orbits for variant in orbit.variants]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples that the evaluation will hold."""
+        return self.params.n * len(self.variants)
+
+
+def plan(request: EvalRequest) -> Plan:
+    """Check a request and settle its choices; reads the suite, writes nothing, loads no model.
+
+    Raises:
+        UsageError: an option is out of range, or a name or file does not exist.
+    """
+    suite = load_suite(request.suite)
+    params = sampling(request, suite.info.sampling)
+    model = locate(request.model)
+    plugins.find("backend", request.backend)
+    orbits = read_orbits(suite, request.split, request.data, request.limit)
+    config = {
+        "model": request.name or Path(model).name,
+        "model_sha256": fingerprint(model) if Path(model).is_dir() else None,
+        "suite": suite.info.name,
+        "suite_version": suite.info.version,
+        "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
+        "split": request.split,
+        "n_problems": len(orbits),
+        "sampling": asdict(params),
+        "backend": request.backend,
+        "dtype": request.options.dtype,
+        "batch_size": request.options.batch_size,
+    }
+    return Plan(request, model, suite, orbits, params, config)
+
+
+def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:
+    """Run or continue an evaluation in a folder; a complete one is only read."""
+    run = RunFolder.open(folder, plan.name, plan.config)
+    if not run.complete:
+        draw_samples(plan, run, progress)
+        run.seal()
+    write_metrics(plan, run)
+    return run.record
+
+
+def draw_samples(plan: Plan, run: RunFolder, progress: Progress) -> None:
+    """Sample every batch of which anything is missing; what is there already is kept."""
+    present = {key(sample) for sample in run.samples()}
+    progress(len(present), plan.n_samples, 0)
+    backend: Backend = plugins.load("backend", plan.request.backend)(plan.model, plan.request.options)
+    for batch in backend.batches(plan.variants, plan.params):
+        if all((v.problem_id, v.name, draw) in present for v in batch for draw in range(plan.params.n)):
+            continue
+        started = time.perf_counter()
+        missing = [sample for sample in backend.sample(batch, plan.params) if key(sample) not in present]
+        run.append(missing, time.perf_counter() - started)
+        present.update(map(key, missing))
+        progress(len(present), plan.n_samples, sum(sample.n_tokens for sample in missing))
+
+
+def partitions(suite: Suite, orbits: Sequence[Orbit], samples: Sequence[Sample]) -> list[AnswerPartition]:
+    """Extract every sample's answer and group each orbit's answers into classes."""
+    by_prompt: dict[tuple[str, str], list[Sample]] = {}
+    for sample in sorted(samples, key=key):
+        by_prompt.setdefault((sample.problem_id, sample.variant), []).append(sample)
+    rules = suite.info.answer_rules
+    return [
+        partition(
+            orbit.problem,
+            [
+                [
+                    extract(s.text, orbit.problem.answer_kind, rules, s.finish_reason)
+                    for s in by_prompt[orbit.problem.id, variant.name]
+                ]
+                for variant in orbit.variants
+            ],
+        )
+        for orbit in orbits
+    ]
+
+
+def write_metrics(plan: Plan, run: RunFolder) -> list[MetricValue]:
+    """Measure a complete run from its samples and write metrics.json."""
+    metrics = metrics_for(plan.params.n)
+    values = per_problem(partitions(plan.suite, plan.orbits, run.samples()), metrics)
+    rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
+    write_json(
+        run.path / "metrics.json",
+        {
+            "metrics": [asdict(row) for row in rows],
+            "problems": [orbit.problem.id for orbit in plan.orbits],
+            "per_problem": {name: list(map(float, v)) for name, v in values.items()},
+        },
+    )
+    return rows
+
+
+def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
+    """The suite's sampling with what the request overrides, checked."""
+    chosen = {
+        "n": request.samples,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+    }
+    params = replace(default, **{name: value for name, value in chosen.items() if value is not None})
+    checks = [
+        (params.n >= 1, f"--samples {params.n}: must be at least 1"),
+        (params.max_tokens >= 1, f"--max-tokens {params.max_tokens}: must be at least 1"),
+        (np.isfinite(params.temperature) and params.temperature >= 0,
+         f"--temperature {params.temperature}: must be 0 (greedy) or above"),
+        (0 < params.top_p <= 1, f"--top-p {params.top_p}: must be above 0 and at most 1"),
+        (params.seed >= 0, f"--seed {params.seed}: must not be negative"),
+        (params.temperature > 0 or params.n == 1, "--temperature 0 is greedy: all samples would be the same; use --samples 1"),
+    ]  # fmt: skip
+    for fine, message in checks:
+        if not fine:
+            raise UsageError(message)
+    return params

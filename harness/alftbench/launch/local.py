@@ -1,0 +1,93 @@
+"""Run independent jobs in processes of their own on this machine, and hear from them while they run."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from queue import Empty
+from typing import Any, TypeVar
+
+JobT = TypeVar("JobT")
+Report = Callable[[str, float], None]  # what a job is doing, share of it done
+POLL_SECONDS = 0.2
+_messages: Any = None  # in a worker: the queue to the launching process
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a running job says: its place in the list, what it is doing, the share of that done."""
+
+    job: int
+    doing: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a job: its result, or the error and its traceback."""
+
+    job: int
+    result: Any = None
+    error: Exception | None = None
+    trace: str = ""
+
+
+def run_jobs(
+    work: Callable[[JobT, Report], Any], jobs: Sequence[JobT], workers: int
+) -> Iterator[Message | Finished]:
+    """Run `work(job, report)` for every job, at most `workers` at a time, each on one thread.
+
+    A job that fails does not stop the others. Yields messages as they come and a Finished for every job.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers; shared cores want one thread each
+    context = get_context("spawn")
+    messages = context.Queue()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,))
+    try:
+        pending = {pool.submit(_run, work, place, job): place for place, job in enumerate(jobs)}
+        while pending:
+            done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            yield from _drain(messages)
+            for future in done:
+                yield _finished(pending.pop(future), future)
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()  # nothing is running unless this generator was left early
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(messages: Any) -> None:
+    global _messages
+    _messages = messages
+
+
+def _run(work: Callable[[Any, Report], Any], place: int, job: Any) -> Finished:
+    def report(doing: str, share: float) -> None:
+        _messages.put(Message(place, doing, share))
+
+    try:
+        return Finished(place, result=work(job, report))
+    except Exception as error:  # noqa: BLE001  whatever a job raises belongs to that job alone
+        return Finished(place, error=error, trace=traceback.format_exc())
+
+
+def _finished(place: int, future: Future[Finished]) -> Finished:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        return Finished(place, error=RuntimeError(f"its process was killed (out of memory?): {error}"))
+    except Exception as error:  # noqa: BLE001  e.g. an exception that cannot be sent between processes
+        return Finished(place, error=error)
+
+
+def _drain(messages: Any) -> Iterator[Message]:
+    while True:
+        try:
+            yield messages.get_nowait()
+        except Empty:
+            return

@@ -1,0 +1,57 @@
+"""How often answers are right: avg@n, unbiased pass@k, majority vote."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from math import comb
+
+from alftbench.metrics.base import Metric, mean_over_variants
+from alftbench.types import AnswerPartition
+
+
+def n_right(row: list[int], partition: AnswerPartition) -> int:
+    """Right answers among one prompt's samples."""
+    return sum(z >= 0 and partition.correct_Z[z] for z in row)
+
+
+def accuracy(row: list[int], partition: AnswerPartition) -> float:
+    """avg@n = c / n, with c right answers among n samples; no answer counts as not right."""
+    return n_right(row, partition) / len(row)
+
+
+def pass_at_k(row: list[int], partition: AnswerPartition, k: int) -> float:
+    """Probability that k draws contain a right answer: 1 − C(n−c, k) / C(n, k), unbiased.
+
+    Source: Chen et al., Evaluating Large Language Models Trained on Code, arXiv 2107.03374.
+    """
+    n, c = len(row), n_right(row, partition)
+    return 1.0 - comb(n - c, k) / comb(n, k)
+
+
+def majority(row: list[int], partition: AnswerPartition) -> float:
+    """maj@n: is the most frequent answer right? Ties give the fraction of tied answers that are.
+
+    Samples without an answer do not vote; no votes at all is not right.
+    """
+    votes = Counter(z for z in row if z >= 0)
+    if not votes:
+        return 0.0
+    top = max(votes.values())
+    tied = [z for z, count in votes.items() if count == top]
+    return sum(partition.correct_Z[z] for z in tied) / len(tied)
+
+
+def metrics(n: int) -> Sequence[Metric]:
+    """accuracy, pass@2, pass@4 … pass@n, maj@n."""
+
+    def right(name: str, score: object) -> Metric:
+        return Metric(name, "probability", True, (0.0, 1.0), mean_over_variants(score))  # type: ignore[arg-type]
+
+    ks = [k for k in (2**i for i in range(1, n.bit_length())) if k <= n]
+    return [
+        right("accuracy", accuracy),
+        *(right(f"pass@{k}", partial(pass_at_k, k=k)) for k in ks),
+        right(f"maj@{n}", majority),
+    ]

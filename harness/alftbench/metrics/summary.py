@@ -1,0 +1,78 @@
+"""From partitions to metric values: per problem, then the mean with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alftbench import plugins
+from alftbench.errors import BadInput, PluginError
+from alftbench.jsonio import read_json
+from alftbench.metrics.base import FloatArray, Metric
+from alftbench.stats import LEVEL, mean_interval
+from alftbench.types import AnswerPartition, MetricValue
+
+
+def metrics_for(n: int) -> list[Metric]:
+    """Every registered metric for n samples per prompt.
+
+    Raises:
+        PluginError: a metric plugin is broken or two give the same name: a table without it would mislead.
+    """
+    found: dict[str, Metric] = {}
+    for plugin in plugins.available("metric"):
+        for metric in plugins.load("metric", plugin)(n):
+            if metric.name in found:
+                raise PluginError(f"metric plugin {plugin!r}: the metric {metric.name!r} exists already")
+            found[metric.name] = metric
+    return list(found.values())
+
+
+def per_problem(partitions: Sequence[AnswerPartition], metrics: Sequence[Metric]) -> dict[str, FloatArray]:
+    """The value of every metric for every problem, NaN where undefined."""
+    return {metric.name: np.array([metric.per_problem(p) for p in partitions], dtype=float) for metric in metrics}
+
+
+def summarise(
+    values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int
+) -> list[MetricValue]:
+    """The mean of every metric over seeds and problems, with its interval.
+
+    Args:
+        values_SP: per metric, shape (S, P).
+        metrics: which to summarise, in order.
+        n_samples: samples per run behind the values.
+    """
+    rows = []
+    for metric in metrics:
+        estimate = mean_interval(values_SP[metric.name], metric.bounds)
+        rows.append(
+            MetricValue(
+                name=metric.name,
+                value=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
+                level=LEVEL,
+                n_problems=estimate.n_problems,
+                n_samples=n_samples,
+                unit=metric.unit,
+                higher_is_better=metric.higher_is_better,
+            )
+        )
+    return rows
+
+
+def read_metrics(path: Path) -> list[MetricValue]:
+    """The metrics of a metrics.json; null, JSON's word for an undefined value, becomes NaN."""
+    try:
+        return [MetricValue(**{k: revive(k, v) for k, v in row.items()}) for row in read_json(path)["metrics"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: not a metrics file ({error!r})") from None
+
+
+def revive(field: str, value: Any) -> Any:
+    """NaN for the null of a numeric field."""
+    return float("nan") if value is None and field in ("value", "low", "high") else value

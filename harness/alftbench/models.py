@@ -1,0 +1,46 @@
+"""Where a model's files lie, and the digest that says which model it was."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from alftbench.errors import UsageError
+
+EMBEDDED = Path(__file__).parent / "embedded"
+DEFAULT_MODEL = "tiny-sums"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+IDENTITY_SUFFIXES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+NOT_IDENTITY = {"MADE.json"}
+
+
+def locate(model: str) -> str:
+    """The folder of an embedded model or of a path, or a hub id as it is.
+
+    Raises:
+        UsageError: the name is neither an embedded model, nor a folder with a config.json, nor like a hub id.
+    """
+    embedded = EMBEDDED / model
+    if model and (embedded / "config.json").is_file():
+        return str(embedded)
+    folder = Path(model).expanduser()
+    if (folder / "config.json").is_file():
+        return str(folder.resolve())
+    if folder.exists():
+        raise UsageError(f"{model} is not a model folder: it has no config.json")
+    if HUB_ID.fullmatch(model) and not model.startswith("."):
+        return model
+    names = ", ".join(sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir()))
+    raise UsageError(f"no model folder {model!r}; give a folder with config.json, a hub id, or one of: {names}")
+
+
+def fingerprint(folder: str | Path) -> str:
+    """SHA-256 over the names and contents of the files that make up a model; a hub id has none."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix in IDENTITY_SUFFIXES and path.name not in NOT_IDENTITY:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

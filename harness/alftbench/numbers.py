@@ -1,0 +1,41 @@
+"""How numbers look in tables, in the terminal and in published pages alike."""
+
+from __future__ import annotations
+
+import math
+
+from alftbench.types import MetricValue
+
+
+def short(value: float) -> str:
+    """A value to the precision that an evaluation can resolve: 0.934, 4.62, 118."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def interval(metric: MetricValue | None) -> str:
+    """value [low, high]; a dash where the metric is undefined."""
+    if metric is None or math.isnan(metric.value):
+        return "–"
+    return f"{short(metric.value)} [{short(metric.low)}, {short(metric.high)}]"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return "–" if math.isnan(value) else f"{value:+.3f}"
+
+
+def quantity(value: float) -> str:
+    """A count with a metric prefix: 398k, 0.74T."""
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{prefix}"
+    return f"{value:.3g}"
+
+
+def p_text(value: float) -> str:
+    """A p-value; below the resolution of the resampling it is a bound."""
+    if math.isnan(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

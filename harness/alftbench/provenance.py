@@ -1,0 +1,59 @@
+"""Where a record comes from: package versions, commit, hardware; nothing that names a person or a folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from alftbench import __version__
+
+PACKAGES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "vllm", "lm-eval")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and hardware of this process."""
+    return {
+        "alftbench": __version__,
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := installed(name))},
+        "commit": commit(),
+        "hardware": {"machine": platform.machine(), "cpu": cpu_name(), "cores": os.cpu_count()},
+    }
+
+
+def installed(package: str) -> str | None:
+    """A package's version, or None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The commit of a source checkout, "+dirty" where files differ from it; None for an installed package."""
+    here = Path(__file__).parent
+    head = _git(here, "rev-parse", "HEAD")
+    if head is None or _git(here, "ls-files", "--error-unmatch", __file__) is None:
+        return None
+    return head + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def cpu_name() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,141 @@
+"""A leaderboard: README.md and index.html from verified records, nothing typed in by hand."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment
+
+from alftbench.comparison import Row, Table, build_table
+from alftbench.errors import BadInput
+from alftbench.jsonio import write_text
+from alftbench.numbers import interval, p_text, quantity, short, signed
+from alftbench.records import collect
+
+DEFAULT_METRICS = ("accuracy", "pass@4", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board's folder and what its board.toml says."""
+
+    folder: Path
+    title: str
+    suites: tuple[str, ...]
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    rank_by: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Board:
+        """The board described by a folder's board.toml.
+
+        Raises:
+            BadInput: the file is missing or says too little.
+        """
+        path = folder / "board.toml"
+        try:
+            spec = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                folder,
+                spec["title"],
+                tuple(spec["suites"]),
+                tuple(spec["methods"]),
+                tuple(spec["metrics"]),
+                spec["rank_by"],
+            )
+        except FileNotFoundError:
+            raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
+        except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+            raise BadInput(f"{path}: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def ensure(cls, folder: Path, suites: Sequence[str], methods: Sequence[str]) -> Board:
+        """The board in a folder; a folder without one gets a board.toml first."""
+        path = folder / "board.toml"
+        if not path.exists():
+            write_text(
+                path,
+                f"title = {quoted(folder.name)}\n"
+                f"suites = {quoted_list(suites)}\n"
+                f"methods = {quoted_list(methods)}  # the order of equal ranks\n"
+                f"metrics = {quoted_list(DEFAULT_METRICS)}\n"
+                f'rank_by = "accuracy"\n',
+            )
+        return cls.read(folder)
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def quoted_list(items: Sequence[str]) -> str:
+    """A TOML array of strings."""
+    return "[" + ", ".join(map(quoted, items)) + "]"
+
+
+def publish(board: Board, results: Path) -> Table:
+    """Verify every run of a board and rewrite its README.md and index.html.
+
+    Raises:
+        BadInput: a run is unfinished or changed, or runs are not comparable; the pages stay as they were.
+    """
+    trials = sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+    evidence = [run for run in collect(trials) if run.suite in board.suites]
+    if not evidence:
+        raise BadInput(f"{results}: no complete run of {', '.join(board.suites)}")
+    table = build_table(evidence, board.methods)
+    page = {
+        "board": board,
+        "table": table,
+        "ranked": {suite: ranked(table, suite, board.rank_by) for suite in board.suites},
+        "results": f"../../results/{results.name}",
+        "provenance": evidence[0].record.provenance,
+        "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
+    }
+    write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
+    write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
+    return table
+
+
+def ranked(table: Table, suite: str, metric: str) -> list[tuple[int, Row]]:
+    """Rows of a suite, best first; rows whose interval reaches the best of a rank's share that rank."""
+    rows = [row for row in table.rows if row.suite == suite]
+    rows.sort(key=lambda row: -score(row, metric))
+    places: list[tuple[int, Row]] = []
+    for i, row in enumerate(rows):
+        leader = places[-1][0] - 1 if places else 0
+        tied = i > 0 and reaches(row, rows[leader], metric)
+        places.append((places[-1][0] if tied else i + 1, row))
+    return places
+
+
+def score(row: Row, metric: str) -> float:
+    """The value that a row is ranked by; a row without it comes last."""
+    found = row.metric(metric)
+    return found.value if found else float("-inf")
+
+
+def reaches(row: Row, leader: Row, metric: str) -> bool:
+    """Do the intervals of two rows overlap?"""
+    mine, best = row.metric(metric), leader.metric(metric)
+    return mine is not None and best is not None and mine.high >= best.low
+
+
+def render(template: str, page: dict[str, object], escape: bool) -> str:
+    """Fill a template of this package; HTML escapes every value, Markdown the characters that mean something."""
+    environment = Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters.update(interval=interval, short=short, quantity=quantity, signed=signed, p=p_text, md=markdown_text)
+    text = files(__package__).joinpath(template).read_text(encoding="utf-8")
+    return environment.from_string(text).render(page)
+
+
+def markdown_text(text: str) -> str:
+    """A name as Markdown shows it literally inside a table."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in text)

@@ -1,0 +1,151 @@
+"""A run folder: written while sampling, continued after a kill, sealed with a digest, verified when read.
+
+    run.json           RunRecord; status is "running" until every sample is on disk and hashed
+    samples.jsonl      while running: one line per sample, appended batch by batch
+    samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
+    metrics.json       every metric with its interval, and its value per problem
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from alftbench.errors import BadInput, RunConflict, UsageError
+from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_json, read_jsonl, write_json
+from alftbench.provenance import provenance
+from alftbench.types import RunRecord, Sample
+
+SCHEMA_VERSION = 1
+SampleKey = tuple[str, str, int]
+
+
+def key(sample: Sample) -> SampleKey:
+    """What makes a sample one of a kind within a run."""
+    return (sample.problem_id, sample.variant, sample.draw)
+
+
+class RunFolder:
+    """One evaluation on disk; `record` is always what run.json says."""
+
+    def __init__(self, path: Path, record: RunRecord) -> None:
+        self.path, self.record = path, record
+        self._open_samples = path / "samples.jsonl"
+        self._sealed_samples = path / "samples.jsonl.gz"
+
+    @classmethod
+    def open(cls, path: Path, name: str, config: Mapping[str, Any]) -> RunFolder:
+        """Create the folder, or continue the same run in it.
+
+        Raises:
+            RunConflict: the folder holds a run of another configuration; nothing is changed.
+            UsageError: the folder cannot be written.
+        """
+        run_id = digest(config)[:12]
+        if (path / "run.json").exists():
+            record = read_record(path)
+            if record.id != run_id:
+                raise RunConflict(
+                    f"{path} holds run {record.id} of another configuration ({differences(record.config, config)}); "
+                    f"choose another --output-dir or remove the folder"
+                )
+            drop_torn_line(path / "samples.jsonl")
+            return cls(path, record)
+        record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), provenance())
+        folder = cls(path, record)
+        try:
+            folder._save(record)
+        except OSError as error:
+            raise UsageError(f"cannot write to {path}: {error.strerror}; choose another --output-dir") from None
+        return folder
+
+    @property
+    def complete(self) -> bool:
+        """Are all samples on disk and hashed?"""
+        return self.record.status == "complete"
+
+    def samples(self) -> list[Sample]:
+        """Every sample so far."""
+        source = self._sealed_samples if self.complete else self._open_samples
+        if not source.exists() and not self.complete:
+            return []
+        return [read_sample(source, number, row) for number, row in read_jsonl(source)]
+
+    def append(self, samples: Sequence[Sample], seconds: float) -> None:
+        """Add finished samples and the time they took."""
+        append_jsonl(self._open_samples, [asdict(sample) for sample in samples])
+        self._save(replace(self.record, seconds=self.record.seconds + seconds))
+
+    def seal(self) -> None:
+        """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
+        samples = sorted(self.samples(), key=key)
+        lines = "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in samples).encode()
+        partial = self._sealed_samples.with_name("samples.jsonl.gz.partial")
+        partial.write_bytes(gzip.compress(lines, mtime=0))
+        partial.replace(self._sealed_samples)
+        self._save(
+            replace(
+                self.record,
+                status="complete",
+                n_samples=len(samples),
+                generated_tokens=sum(sample.n_tokens for sample in samples),
+                samples_sha256=hashlib.sha256(lines).hexdigest(),
+            )
+        )
+        self._open_samples.unlink(missing_ok=True)
+
+    def _save(self, record: RunRecord) -> None:
+        write_json(self.path / "run.json", asdict(record))
+        self.record = record
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record in a run folder.
+
+    Raises:
+        BadInput: run.json is missing, is not JSON, or was written by another schema version.
+    """
+    data = read_json(path / "run.json")
+    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
+        raise BadInput(f"{path / 'run.json'}: not a run record of schema version {SCHEMA_VERSION}")
+    try:
+        return RunRecord(**data)
+    except TypeError as error:
+        raise BadInput(f"{path / 'run.json'}: {error}") from None
+
+
+def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
+    """One line of a samples file."""
+    try:
+        return Sample(**row)
+    except TypeError as error:
+        raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
+
+
+def verify(path: Path) -> RunRecord:
+    """The record of a complete run whose samples are what was hashed.
+
+    Raises:
+        BadInput: the run is unfinished, or its samples were changed after it was sealed.
+    """
+    record = read_record(path)
+    if record.status != "complete":
+        raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
+    try:
+        content = gzip.decompress((path / "samples.jsonl.gz").read_bytes())
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path / 'samples.jsonl.gz'}: cannot be read: {error}") from None
+    if hashlib.sha256(content).hexdigest() != record.samples_sha256:
+        raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
+    return record
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The settings in which two configurations differ, in words."""
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+    return "; ".join(f"{k}: {old.get(k)!r} there, {new.get(k)!r} asked for" for k in changed)

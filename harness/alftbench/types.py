@@ -1,0 +1,190 @@
+"""The frozen records of the flow: suite → orbits → samples → answers → classes → metrics → comparison.
+
+Axes in names: P problems, V variants of an orbit, G rollouts of a group, Z answer classes, T tokens.
+`reference` is the gold answer, `target` belongs to the target player; a `Sample` is a completion;
+a `group` is GRPO's G rollouts of one prompt, an `orbit` the prompts that ask the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Message = Mapping[str, str]
+NO_ANSWER = -1  # the class index of a sample without a final answer
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One item of a suite; `reference` holds every right answer (usually one)."""
+
+    id: str
+    question: str
+    reference: tuple[str, ...]
+    answer_kind: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One phrasing of a problem, as the chat messages that a model receives."""
+
+    problem_id: str
+    name: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """A problem and the V phrasings that ask the same thing."""
+
+    problem: Problem
+    variants: tuple[Variant, ...]
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How completions are drawn; temperature 0 is greedy."""
+
+    n: int = 8
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 512
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop or length."""
+
+    problem_id: str
+    variant: str
+    draw: int
+    text: str
+    finish_reason: str
+    n_tokens: int
+
+
+class Outcome(StrEnum):
+    """What became of a completion's final answer; only ANSWERED carries an answer."""
+
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"
+    UNPARSED = "unparsed"
+    TRUNCATED = "truncated"
+    TIMEOUT = "timeout"
+    BACKEND_ERROR = "backend_error"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The final answer of a completion: what was written, and the key of its answer class."""
+
+    outcome: Outcome
+    raw: str | None = None
+    canonical: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class AnswerPartition:
+    """An orbit's answers grouped into classes.
+
+    classes_Z: canonical keys, sorted. correct_Z: which classes are right. class_VN: the class of every
+    sample of every variant, NO_ANSWER where there is none. outcomes: samples by outcome.
+    """
+
+    problem_id: str
+    classes_Z: tuple[str, ...]
+    correct_Z: tuple[bool, ...]
+    class_VN: tuple[tuple[int, ...], ...]
+    outcomes: Mapping[str, int]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples over all variants, unanswered ones included."""
+        return sum(map(len, self.class_VN))
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric with its interval; never reported without the counts behind it."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    level: float
+    n_problems: int
+    n_samples: int
+    unit: str
+    higher_is_better: bool | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired difference candidate − baseline on the same problems; `p_adjusted` is Holm's."""
+
+    suite: str
+    metric: str
+    baseline: str
+    candidate: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    p_adjusted: float
+    n_pairs: int
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training run spent. FLOPs are an estimate from parameter and token counts."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    trained_tokens: int = 0
+    forward_passes: int = 0
+    backward_passes: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When training stops: at most this many generated tokens or optimiser steps, whichever comes first."""
+
+    tokens: int | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder a trainer hands back, with the digest of its weights."""
+
+    path: str
+    step: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a finished or unfinished evaluation was and what it found: the content of run.json.
+
+    config identifies the run: the same config gives the same samples and the same metrics.
+    seconds: sampling time, summed over attempts. samples_sha256: of the uncompressed sample lines.
+    """
+
+    schema_version: int
+    id: str
+    status: str
+    name: str
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    seconds: float = 0.0
+    n_samples: int = 0
+    generated_tokens: int = 0
+    samples_sha256: str | None = None

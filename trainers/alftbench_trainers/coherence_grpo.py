@@ -1,0 +1,67 @@
+"""coherence-grpo: phrasings of one question should get one answer; no labels.
+
+objective=consensus   reward λ log q̂(z), q̂ the answers of the whole orbit. The paper's policy step
+                      π ∝ π₀ q^{λ/β}; q follows the policy, so it sharpens towards a shared answer.
+objective=coherence   reward λ (log q̂(z) − log p̂_v(z)): the convex soft coherence, which moves the phrasings'
+                      answer distributions together and does not sharpen them.
+
+`correctness=η` adds η for a right answer, which does use labels. Accuracy has to be read beside coherence:
+a model can be coherent and wrong. Source: Distributional Alignment Games, arXiv 2604.27166.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.errors import UsageError
+from alftbench.training import TrainRequest, TrainResult, config_from_options
+from alftbench.types import AnswerPartition
+from alftbench_trainers import rewards
+from alftbench_trainers.group_training import GroupConfig, train_group
+
+OBJECTIVES = {"consensus": rewards.consensus, "coherence": rewards.coherence}
+
+
+@dataclass(frozen=True)
+class CoherenceConfig(GroupConfig):
+    """coherence: λ. correctness: η, 0 for label-free training. estimator: of log p from counts."""
+
+    coherence: float = 0.25
+    correctness: float = 0.0
+    objective: str = "consensus"
+    estimator: str = "plug-in"
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot train."""
+        super().__post_init__()
+        rewards.estimator(self.estimator)
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"option objective={self.objective}: use {' or '.join(OBJECTIVES)}")
+
+
+class CoherenceGrpo:
+    """Group-relative policy optimisation of coherence over an orbit."""
+
+    needs_orbits = True
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._config = config_from_options(CoherenceConfig, options)
+
+    def config(self) -> Mapping[str, Any]:
+        """Every option with its value."""
+        return asdict(self._config)
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Train until the budget is used up."""
+        return train_group(request, self._config, self.reward)
+
+    def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
+        """λ × coherence reward + η × correctness, shape (V, G)."""
+        config = self._config
+        target = OBJECTIVES[config.objective](partition, rewards.estimator(config.estimator))
+        return config.coherence * target + config.correctness * rewards.correctness(partition)

@@ -1,0 +1,58 @@
+"""diversity-game: right answers, and many different ones.
+
+The reward is η c(z) − λ log p̂_v(z): correctness, and the target player's best response to
+F(p) = λ Σ p log p − η Σ c p. Its equilibrium is p* ∝ (p₀ e^{ηc/β})^{β/(β+λ)}: wrong answers stay rare as long as
+β + λ is small beside η, right answers even out as λ/β grows.
+Source: Distributional Alignment Games, arXiv 2604.27166 (Diversity-GRPO, entropy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.training import TrainRequest, TrainResult, config_from_options
+from alftbench.types import AnswerPartition
+from alftbench_trainers import rewards
+from alftbench_trainers.group_training import GroupConfig, train_group
+
+
+@dataclass(frozen=True)
+class DiversityConfig(GroupConfig):
+    """diversity: λ. correctness: η. estimator: of log p from a group's counts."""
+
+    diversity: float = 0.1
+    correctness: float = 1.0
+    estimator: str = "plug-in"
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot train."""
+        super().__post_init__()
+        rewards.estimator(self.estimator)
+
+
+class DiversityGame:
+    """Group-relative policy optimisation of correctness plus answer entropy."""
+
+    needs_orbits = False
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._config = config_from_options(DiversityConfig, options)
+
+    def config(self) -> Mapping[str, Any]:
+        """Every option with its value."""
+        return asdict(self._config)
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Train until the budget is used up."""
+        return train_group(request, self._config, self.reward)
+
+    def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
+        """η × correctness − λ log p̂, shape (V, G)."""
+        config = self._config
+        spread = rewards.diversity(partition, rewards.estimator(config.estimator))
+        return config.correctness * rewards.correctness(partition) + config.diversity * spread

@@ -1,0 +1,143 @@
+"""The loop that the reference trainers share; a trainer is this loop with a reward.
+
+    orbits → rollouts → answers → classes → reward − β log(π/π₀) → group-centred advantage → policy step
+
+With the reward of a fixed game, the expected update is the exact gradient of its value for the policy: rollouts
+are on-policy and used once, the KL to the reference is in the reward, nothing is clipped or normalised.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alftbench.errors import UsageError
+from alftbench.training import TrainRequest, TrainResult, Update
+from alftbench.types import AnswerPartition, Budget
+from alftbench_trainers.cost import spent
+from alftbench_trainers.policy import Batch, Policy, batch_of
+from alftbench_trainers.rewards import correctness
+from alftbench_trainers.rollouts import OrbitRollouts, sample_orbits, schedule
+
+Reward = Callable[[AnswerPartition], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class GroupConfig:
+    """Options of every group-relative trainer.
+
+    beta: strength of the KL to the reference model, in reward units per nat.
+    group: G, rollouts per phrasing. orbits: problems per step, over all suites together.
+    learning_rate: at the start; it falls linearly to a tenth as the budget is used up.
+    scale: "none", or "std" to divide advantages by their group's standard deviation.
+    rows: completions per forward and backward pass. save_every: steps between resumable states.
+    """
+
+    learning_rate: float = 2e-3
+    beta: float = 0.02
+    group: int = 16
+    orbits: int = 4
+    temperature: float = 1.0
+    scale: str = "none"
+    max_grad_norm: float = 1.0
+    rows: int = 512
+    save_every: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot train."""
+        if self.scale not in ("none", "std"):
+            raise UsageError(f"option scale={self.scale}: use none or std")
+        for name in ("learning_rate", "temperature", "max_grad_norm", "orbits", "rows", "save_every"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"option {name}={getattr(self, name)}: must be above 0")
+        if self.group < 2:
+            raise UsageError(f"option group={self.group}: a group needs at least 2 rollouts")
+        if not self.beta >= 0:
+            raise UsageError(f"option beta={self.beta}: must not be negative")
+
+
+def train_group(request: TrainRequest, config: GroupConfig, reward: Reward) -> TrainResult:
+    """Train until the budget is used up; resumes from the newest state in the request's folder."""
+    policy = Policy(request, config.beta > 0, config.rows, config.max_grad_norm)
+    while has_budget(request, config, policy):
+        started = time.perf_counter()
+        update = train_step(request, config, policy, reward)
+        policy.cost = replace(policy.cost, seconds=policy.cost.seconds + time.perf_counter() - started)
+        request.on_update(update)
+        if policy.step % config.save_every == 0:
+            policy.save_state()
+    policy.save_state()
+    return TrainResult(policy.save_checkpoint(), policy.cost)
+
+
+def train_step(request: TrainRequest, config: GroupConfig, policy: Policy, reward: Reward) -> Update:
+    """One batch of rollouts and one optimiser step on it."""
+    items = schedule(request.suites, config.orbits, request.seed, policy.step)
+    rollouts = sample_orbits(
+        policy.model, policy.tokenizer, items, config.group, config.temperature, request.seed, policy.step
+    )
+    batch = as_batch(rollouts)
+    rewards_R = flatten(rollouts, reward)
+    learning_rate = config.learning_rate * max(0.1, 1 - progress(request.budget, policy))
+    kl, norm = policy.update(batch, rewards_R, config.beta, config.scale, learning_rate)
+    count(policy, batch)
+    return Update(
+        step=policy.step,
+        generated_tokens=policy.cost.generated_tokens,
+        reward=float(rewards_R.mean()),
+        accuracy=float(flatten(rollouts, correctness).mean()),  # logged, not used
+        kl=kl,
+        grad_norm=norm,
+    )
+
+
+def has_budget(request: TrainRequest, config: GroupConfig, policy: Policy) -> bool:
+    """Does the next step fit, even if every one of its rollouts runs to the token limit?"""
+    budget = request.budget
+    if budget.steps is not None and policy.step >= budget.steps:
+        return False
+    if budget.tokens is None:
+        return True
+    items = schedule(request.suites, config.orbits, request.seed, policy.step)
+    longest = max(item.suite.max_tokens for item in items)
+    rows = config.group * sum(len(item.orbit.variants) for item in items)
+    return policy.cost.generated_tokens + rows * longest <= budget.tokens
+
+
+def progress(budget: Budget, policy: Policy) -> float:
+    """Share of the budget that is used up."""
+    steps = policy.step / budget.steps if budget.steps else 0.0
+    tokens = policy.cost.generated_tokens / budget.tokens if budget.tokens else 0.0
+    return max(steps, tokens)
+
+
+def as_batch(rollouts: list[OrbitRollouts]) -> Batch:
+    """All prompts and completions of a step in order."""
+    return batch_of(
+        [prompt for orbit in rollouts for prompt in orbit.prompts_V],
+        [done.token_ids for orbit in rollouts for group in orbit.completions_VG for done in group],
+    )
+
+
+def flatten(rollouts: list[OrbitRollouts], reward: Reward) -> Tensor:
+    """The rewards of all rollouts of a step in order, shape (R,)."""
+    return torch.from_numpy(np.concatenate([reward(orbit.partition).ravel() for orbit in rollouts])).float()
+
+
+def count(policy: Policy, batch: Batch) -> None:
+    """Add a step's tokens and passes to the policy's cost."""
+    policy.cost = spent(
+        policy.cost,
+        policy.model,
+        prompts=len(batch.prompts),
+        prompt_tokens=sum(map(len, batch.prompts)),
+        completion_tokens=sum(map(len, batch.completions)),
+        rows=len(batch.completions),
+        reference=policy.reference is not None,
+    )

@@ -1,0 +1,148 @@
+"""Make the embedded model: `python -m alftbench_trainers.pretrain FOLDER`, two to three minutes on one core.
+
+A Llama of 0.15 million parameters learns `sums` and `splits` from demonstrators that err, never from a
+test problem. Same seed, same torch, same processor: same weights to the byte.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from alftbench.models import fingerprint
+from alftbench.suites.arithmetic import (
+    SPLIT_PHRASINGS,
+    SUM_PHRASINGS,
+    split_totals,
+    sum_pairs,
+)
+from alftbench_trainers.demonstrators import solve_split, solve_sum
+from alftbench_trainers.tokenizer import build_tokenizer
+
+IGNORED = -100  # the label that cross-entropy leaves out
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Sizes and schedule of the embedded model."""
+
+    seed: int = 0
+    steps: int = 1600
+    batch: int = 64
+    learning_rate: float = 6e-3
+    warmup: int = 50
+    share_of_sums: float = 0.55
+    hidden_size: int = 64
+    intermediate_size: int = 160
+    num_hidden_layers: int = 3
+    num_attention_heads: int = 4
+
+
+def demonstrations(config: PretrainConfig) -> Iterator[tuple[str, str]]:
+    """An endless stream of (prompt, worked solution) over everything but the test problems."""
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed))
+    held_out = {frozenset(pair) for pair in sum_pairs("test")}
+    pairs = [(a, b) for a in range(10, 100) for b in range(10, 100) if frozenset((a, b)) not in held_out]
+    totals = [n for n in range(40, 179) if n not in set(split_totals("test"))]
+    while True:
+        if rng.random() < config.share_of_sums:
+            (a, b), phrasing = pairs[rng.integers(len(pairs))], str(rng.choice(list(SUM_PHRASINGS)))
+            yield SUM_PHRASINGS[phrasing].format(a=a, b=b), solve_sum(a, b, phrasing, rng)
+        else:
+            n, phrasing = totals[rng.integers(len(totals))], str(rng.choice(list(SPLIT_PHRASINGS)))
+            yield SPLIT_PHRASINGS[phrasing].format(n=n), solve_split(n, phrasing, rng)
+
+
+def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids and labels, right-padded, shape (batch, T); only solutions are learned."""
+    stream = demonstrations(config)
+    while True:
+        rows = []
+        for _ in range(config.batch):
+            question, solution = next(stream)
+            prompt = tokenizer.apply_chat_template(
+                [{"role": "user", "content": question}], tokenize=True, return_dict=False
+            )
+            rows.append((prompt, [*tokenizer.encode(solution), tokenizer.eos_token_id]))
+        length = max(len(prompt) + len(solution) for prompt, solution in rows)
+        ids = torch.full((config.batch, length), tokenizer.pad_token_id)
+        labels = torch.full((config.batch, length), IGNORED)
+        for i, (prompt, solution) in enumerate(rows):
+            ids[i, : len(prompt) + len(solution)] = torch.tensor(prompt + solution)
+            labels[i, len(prompt) : len(prompt) + len(solution)] = torch.tensor(solution)
+        yield ids, labels
+
+
+def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A freshly initialised Llama of the configured size."""
+    torch.manual_seed(config.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            max_position_embeddings=256,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
+
+
+def learning_rate(config: PretrainConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to a twentieth."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    return config.learning_rate * min(1.0, (step + 1) / config.warmup) * (0.05 + 0.95 * cosine)
+
+
+def pretrain(config: PretrainConfig, folder: Path) -> None:
+    """Train and save the model, with MADE.json saying how it was made."""
+    tokenizer = build_tokenizer()
+    model = build_model(config, tokenizer)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+    start = time.perf_counter()
+    for step, (ids, labels) in zip(range(config.steps), batches(config, tokenizer), strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step)
+        loss = model(input_ids=ids, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if step % 100 == 99:
+            print(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}  {time.perf_counter() - start:.0f} s")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_origin(config, folder, time.perf_counter() - start)
+
+
+def write_origin(config: PretrainConfig, folder: Path, seconds: float) -> None:
+    """MADE.json: the command, the configuration and the digest of the weights."""
+    made = {
+        "command": "python -m alftbench_trainers.pretrain FOLDER",
+        "config": asdict(config),
+        "sha256": fingerprint(folder),
+        "torch": torch.__version__,
+        "seconds_on_one_core": round(seconds),
+    }
+    (folder / "MADE.json").write_text(json.dumps(made, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m alftbench_trainers.pretrain FOLDER")
+    torch.set_num_threads(1)
+    pretrain(PretrainConfig(), Path(sys.argv[1]))
