@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
-DEFAULT_BUDGET = 450_000
+DEFAULT_BUDGET = 400_000
 
 
 class Format(StrEnum):
@@ -40,7 +40,9 @@ class Format(StrEnum):
 
 
 Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
-Data = Annotated[str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")]
+Data = Annotated[
+    str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
@@ -49,7 +51,9 @@ DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or 
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]
-Samples = Annotated[int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")]
+Samples = Annotated[
+    int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")
+]
 
 
 def print_version(wanted: bool) -> None:
@@ -182,17 +186,28 @@ def train_command(
 def compare_command(
     trainers: Annotated[list[str] | None, typer.Argument(help="Trainers, as name:key=value,...")] = None,
     model: Model = "tiny-sums",
-    suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite to train and evaluate on; repeatable.")] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", help="Suite to train and evaluate on; repeatable.")
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds per trainer.")] = 3,
-    budget_tokens: Annotated[int, typer.Option("--budget-tokens", help="Generated tokens per training run.")] = DEFAULT_BUDGET,
+    budget_tokens: Annotated[
+        int, typer.Option("--budget-tokens", help="Generated tokens per training run.")
+    ] = DEFAULT_BUDGET,
     samples: Samples = None,
     data: Data = None,
+    train_data: Annotated[
+        str | None, typer.Option("--train-data", help="JSONL file with the training problems.")
+    ] = None,
     limit: Limit = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Trials at a time; one per core if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Trials at a time; one per core if not given.")
+    ] = None,
     device: Device = "auto",
     dtype: DType = "auto",
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
-    output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path("runs/compare"),
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
+        "runs/compare"
+    ),
     dry_run: DryRun = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -212,6 +227,7 @@ def compare_command(
         output=output_dir,
         board=board,
         data=data,
+        train_data=train_data,
         limit=limit,
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
@@ -236,25 +252,27 @@ def print_comparison(request: CompareRequest, outcome: Outcome, output_format: F
         for table in comparison_tables(outcome.table):
             stdout().print(table)
         typer.echo(f"runs: {request.results}")
-        if outcome.board:
-            typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
+        typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:
         if "--debug" in sys.argv:
-            typer.echo("\n".join(note for e in outcome.failed.values() for note in e.__notes__), err=True)
-        names = "; ".join(outcome.failed)
-        raise AlftbenchError(f"{len(outcome.failed)} trials failed ({names}); the leaderboard was not written")
+            typer.echo("\n".join(n for e in outcome.failed.values() for n in e.__notes__), err=True)
+        errors = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
+        raise AlftbenchError(f"{len(outcome.failed)} trials failed and are not in the table: {errors}")
 
 
 @app.command("leaderboard")
 def leaderboard_command(
     board: Annotated[Path, typer.Argument(help="Folder leaderboards/<board> with a board.toml.")],
-    results: Annotated[Path | None, typer.Option("--results", help="Its runs; results/<board> beside leaderboards/ if not given.")] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", help="Its runs; results/<board> beside leaderboards/ if not given."),
+    ] = None,
 ) -> None:
     """Verify a board's runs and rewrite its README.md and index.html."""
     from alftbench.publish.board import Board, publish
 
     runs = results or board.resolve().parent.parent / "results" / board.resolve().name
-    table = publish(Board.read(board), runs)
+    table = publish(Board.read(board), sorted(path for path in runs.glob("*") if path.is_dir()))
     typer.echo(f"{len(table.rows)} rows: {board}/README.md and index.html")
 
 

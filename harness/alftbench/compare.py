@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alftbench.backends.base import BackendOptions
-from alftbench.comparison import Table, build_table
-from alftbench.errors import UsageError
+from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
+from alftbench.comparison import Table
+from alftbench.errors import PluginError, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.launch.local import Finished, Message, Report, run_jobs
 from alftbench.publish.board import Board, publish
-from alftbench.records import BASE, collect
+from alftbench.records import BASE
+from alftbench.suites.load import load_suite, read_orbits
 from alftbench.training import TrainerSpec
 from alftbench.trials import TrainJob, checkpoint_path, plan_training, run_training
 from alftbench.types import Budget
@@ -31,10 +32,11 @@ class CompareRequest:
     output: Path
     board: str
     data: str | None = None
+    train_data: str | None = None
     limit: int | None = None
     samples: int | None = None
     workers: int = 2
-    options: BackendOptions = BackendOptions()
+    options: BackendOptions = DEFAULT_OPTIONS
 
     @property
     def results(self) -> Path:
@@ -59,7 +61,7 @@ class Outcome:
 
     table: Table
     failed: dict[str, Exception]
-    board: Path | None
+    board: Path
 
 
 def trials(request: CompareRequest) -> list[Trial]:
@@ -79,8 +81,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError("a trainer is named twice, or is named 'base', which is the untrained model's row")
     made = [make_trial(request, None, seed) for seed in range(request.seeds)]
     made += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
-    for trial in made[:1] + made[request.seeds : request.seeds + len(names)]:
-        check(trial, request)
+    check(request, made)
     return made
 
 
@@ -88,37 +89,72 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
     """One method at one seed; `spec` None is the model as it is."""
     method = BASE if spec is None else str(spec)
     folder = request.results / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', method)}-seed{seed}"
-    job = spec and TrainJob(
-        spec, request.model, request.suites, request.budget, seed, request.data, request.limit,
-        request.options.device, request.options.dtype,
-    )  # fmt: skip
-    model = request.model if job is None else str(checkpoint_path(folder))
+    job = train_job(request, spec, seed) if spec else None
+    model = str(checkpoint_path(folder)) if job else request.model
     evaluations = tuple(
         EvalRequest(
-            model, suite, name=method, data=request.data, limit=request.limit, samples=request.samples,
-            seed=seed, options=request.options,
+            model=model,
+            suite=suite,
+            name=method,
+            data=request.data,
+            limit=request.limit,
+            samples=request.samples,
+            seed=seed,
+            options=request.options,
         )
         for suite in request.suites
-    )  # fmt: skip
+    )
     return Trial(method, seed, job, folder, evaluations)
 
 
-def check(trial: Trial, request: CompareRequest) -> None:
-    """Find what is wrong with a trial before anything is run."""
-    if trial.job is None:
-        for evaluation in trial.evaluations:
-            plan(evaluation)
-    else:
-        plan_training(trial.job)
+def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob:
+    """The training run of a trial."""
+    return TrainJob(
+        trainer=spec,
+        model=request.model,
+        suites=request.suites,
+        budget=request.budget,
+        seed=seed,
+        data=request.train_data,
+        limit=request.limit,
+        device=request.options.device,
+        dtype=request.options.dtype,
+    )
+
+
+def check(request: CompareRequest, made: Sequence[Trial]) -> None:
+    """Find what is wrong before anything is run; a plugin that does not load only fails its own trials."""
+    for evaluation in made[0].evaluations:
+        plan(evaluation)
+    for spec in request.trainers:
+        try:
+            plan_training(train_job(request, spec, seed=0))
+        except PluginError:
+            continue
+    for name in request.suites:
+        check_disjoint(name, request)
+
+
+def check_disjoint(name: str, request: CompareRequest) -> None:
+    """Training on test problems measures memory.
+
+    Raises:
+        UsageError: the training and test problems of a suite overlap.
+    """
+    suite = load_suite(name)
+    test = {orbit.problem.question for orbit in read_orbits(suite, "test", request.data, request.limit)}
+    train = {orbit.problem.question for orbit in read_orbits(suite, "train", request.train_data, request.limit)}
+    if shared := test & train:
+        raise UsageError(
+            f"suite {name}: {len(shared)} problems are in both --data and --train-data; give disjoint files"
+        )
 
 
 def run_trial(trial: Trial, report: Report) -> None:
     """Train and evaluate one trial, or continue it; runs in a worker process."""
     if trial.job is not None:
         report("training", 0.0)
-        run_training(
-            plan_training(trial.job), trial.folder, lambda update, share: report("training", share)
-        )
+        run_training(plan_training(trial.job), trial.folder, lambda update, share: report("training", share))
     for evaluation in trial.evaluations:
         doing = f"evaluating on {evaluation.suite}"
         evaluate(
@@ -144,14 +180,10 @@ def compare(request: CompareRequest, watch: Watch = lambda *_: None) -> Outcome:
     """Run or continue a comparison and publish its board; finished trials are not run again."""
     made = trials(request)
     failed = {
-        f"{trial.method}, seed {trial.seed}": error
-        for trial, error in run_trials(made, request.workers, watch)
+        f"{trial.method}, seed {trial.seed}": error for trial, error in run_trials(made, request.workers, watch)
     }
+    done = [trial.folder for trial in made if f"{trial.method}, seed {trial.seed}" not in failed]
     order = [str(spec) for spec in request.trainers]
-    done = [t for t in made if f"{t.method}, seed {t.seed}" not in failed]
-    table = build_table(collect([t.folder for t in done]), order)
-    if failed:
-        return Outcome(table, failed, None)
     board = Board.ensure(request.output / "leaderboards" / request.board, request.suites, order)
-    publish(board, request.results)
+    table = publish(board, done)
     return Outcome(table, failed, board.folder)

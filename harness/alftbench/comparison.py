@@ -61,18 +61,19 @@ class Table:
         }
 
 
-def build_table(evidence: Sequence[Evidence], order: Sequence[str]) -> Table:
+def build_table(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Table:
     """Group runs by suite and method, average over seeds, compare with the base.
 
     Args:
         evidence: verified runs.
+        suites: suites in the order of the table.
         order: methods in the order of rows; others follow by name.
     """
     groups: dict[tuple[str, str], list[Evidence]] = {}
     for run in sorted(evidence, key=lambda run: run.seed):
         groups.setdefault((run.suite, run.method), []).append(run)
     place = {method: i for i, method in enumerate((BASE, *order))}
-    keys = sorted(groups, key=lambda k: (k[0], place.get(k[1], len(place)), k[1]))
+    keys = sorted(groups, key=lambda k: (suites.index(k[0]), place.get(k[1], len(place)), k[1]))
     check_alike(groups)
     rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
     comparisons = [
@@ -83,9 +84,7 @@ def build_table(evidence: Sequence[Evidence], order: Sequence[str]) -> Table:
         if metric in groups[suite, method][0].per_problem
     ]
     adjusted = holm([comparison.p_value for comparison in comparisons])
-    return Table(
-        rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
-    )
+    return Table(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
 
 
 def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
@@ -156,8 +155,9 @@ def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
 def compare(suite: str, metric: str, base: Sequence[Evidence], candidate: Sequence[Evidence]) -> Comparison:
     """The paired difference of a metric over the seeds that both have."""
     seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
-    pick = lambda runs: [run for run in runs if run.seed in seeds]  # noqa: E731
-    difference = paired_difference(table_of(pick(candidate), metric), table_of(pick(base), metric))
+    candidate_SP = table_of([run for run in candidate if run.seed in seeds], metric)
+    baseline_SP = table_of([run for run in base if run.seed in seeds], metric)
+    difference = paired_difference(candidate_SP, baseline_SP)
     return Comparison(
         suite=suite,
         metric=metric,

@@ -12,23 +12,32 @@ from rich.text import Text
 
 from alftbench.comparison import Row, Table
 from alftbench.numbers import p_text, quantity, short, signed
-from alftbench.types import MetricValue
+from alftbench.types import Comparison, MetricValue
 
-HEADINGS = {"distinct_right": "distinct\nright", "distinct": "distinct\nanswers"}
+HEADINGS = {
+    "distinct_right": "distinct\nright",
+    "coherence": "cohe-\nrence",
+    "agreement": "agree-\nment",
+}
+ROOMY = 100  # columns of terminal from which tables are set with more space
 DIFFERENCES = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")
 
 
 def new_table(title: str, columns: Sequence[str]) -> RichTable:
     """A table with its first column to the left and numbers to the right."""
-    table = RichTable(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    space = (0, 1, 0, 0) if stdout().width >= ROOMY else (0, 0, 0, 0)
+    table = RichTable(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=space)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+        table.add_column(column, justify="right" if place else "left", no_wrap=bool(place), overflow="fold")
     return table
 
 
 def compact(value: float) -> str:
     """A value without a leading zero, to fit an interval into a narrow column."""
-    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+    text = f"{value:.2f}"
+    if text == "1.00":
+        return "1.0"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
 def cell(metric: MetricValue | None) -> Text:
@@ -60,7 +69,7 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
     names = ["accuracy", *passes[1:2], "maj@n", "entropy", "distinct_right", "coherence", "agreement"]
     labels = [HEADINGS.get(name, name) for name in names]
     n_problems = rows[0].metrics[0].n_problems
-    title = f"{suite}: {n_problems} problems, {rows[0].metrics[0].n_samples} samples per method, 95% intervals"
+    title = f"{suite}: {n_problems} problems, {rows[0].metrics[0].n_samples} samples a method, 95% intervals"
     table = new_table(title, ["method", *labels])
     for row in rows:
         table.add_row(Text(row.method), *(cell(row.metric(name)) for name in names))
@@ -69,7 +78,14 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
 
 def cost_table(rows: Sequence[Row]) -> RichTable:
     """What training cost per method; the same for all suites, since one model serves them all."""
-    columns = ["method", "seeds", "generated\ntokens", "trained\ntokens", "forward\npasses", "backward\npasses"]
+    columns = [
+        "method",
+        "seeds",
+        "generated\ntokens",
+        "trained\ntokens",
+        "forward\npasses",
+        "backward\npasses",
+    ]
     table = new_table("Training cost, mean over seeds", [*columns, "FLOPs\n(estimate)", "seconds"])
     for row in {row.method: row for row in rows}.values():
         if row.cost is None:
@@ -86,32 +102,37 @@ def cost_table(rows: Sequence[Row]) -> RichTable:
     return table
 
 
-def difference_table(table: Table) -> RichTable:
-    """Paired differences from the base with adjusted p-values."""
+def difference_table(suite: str, comparisons: Sequence[Comparison], n_tests: int) -> RichTable:
+    """Paired differences from the base with intervals and adjusted p-values."""
     shown = new_table(
-        "Paired differences from the base (p adjusted for all tests shown, Holm)",
-        ["suite", "method", *(HEADINGS.get(name, name) for name in DIFFERENCES)],
+        f"{suite}: paired difference from the base, 95% interval, p (Holm, {n_tests} tests)",
+        ["method", *(HEADINGS.get(name, name) for name in DIFFERENCES)],
     )
-    shown.columns[1].justify = "left"
-    pairs = {(c.suite, c.candidate): None for c in table.comparisons}
-    for suite, method in pairs:
-        found = {c.metric: c for c in table.comparisons if (c.suite, c.candidate) == (suite, method)}
-        cells = [
-            Text.assemble(signed(c.difference), "\n", (f"p {p_text(c.p_adjusted)}", "dim")) if c else Text("–")
-            for c in (found.get(name) for name in DIFFERENCES)
-        ]
-        shown.add_row(Text(suite), Text(method), *cells)
+    for method in dict.fromkeys(c.candidate for c in comparisons):
+        found = {c.metric: c for c in comparisons if c.candidate == method}
+        cells = [difference_cell(found[name]) if name in found else Text("–") for name in DIFFERENCES]
+        shown.add_row(Text(method), *cells)
     return shown
+
+
+def difference_cell(difference: Comparison) -> Text:
+    """The difference, its interval and its adjusted p-value, a line each."""
+    ends = "–" if math.isnan(difference.low) else f"{difference.low:+.2f} {difference.high:+.2f}"
+    return Text.assemble(
+        signed(difference.difference), "\n", (f"{ends}\np {p_text(difference.p_adjusted)}", "dim")
+    )
 
 
 def comparison_tables(table: Table) -> Iterable[RichTable]:
     """Everything that `alftbench compare` shows."""
-    for suite in dict.fromkeys(row.suite for row in table.rows):
+    suites = list(dict.fromkeys(row.suite for row in table.rows))
+    for suite in suites:
         yield suite_table(suite, [row for row in table.rows if row.suite == suite])
+    for suite in suites:
+        if found := [c for c in table.comparisons if c.suite == suite]:
+            yield difference_table(suite, found, len(table.comparisons))
     if any(row.cost for row in table.rows):
         yield cost_table(table.rows)
-    if table.comparisons:
-        yield difference_table(table)
 
 
 def stdout() -> Console:

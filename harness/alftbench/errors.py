@@ -1,13 +1,13 @@
 """Every error a user can meet; each message says what is wrong and what to do.
 
-    AlftbenchError                exit 1   something failed while running
-    ├── UsageError                exit 2   the command or an input file is wrong
-    │   ├── UnknownName           exit 2   no such trainer, suite, backend, metric or model
-    │   └── BadInput              exit 2   a file's content is wrong: names file and line or entry
-    ├── RunConflict               exit 2   the output folder belongs to another configuration
-    ├── MissingExtra              exit 1   an optional package is not installed
-    ├── PluginError               exit 1   a plugin could not be loaded or broke its contract
-    └── Diverged                  exit 1   numbers stopped being finite
+AlftbenchError                exit 1   something failed while running
+├── UsageError                exit 2   the command or an input file is wrong
+│   ├── UnknownName           exit 2   no such trainer, suite, backend, metric or model
+│   └── BadInput              exit 2   a file's content is wrong: names file and line or entry
+├── RunConflict               exit 2   the output folder belongs to another configuration
+├── MissingExtra              exit 1   an optional package is not installed
+├── PluginError               exit 1   a plugin could not be loaded or broke its contract
+└── Diverged                  exit 1   numbers stopped being finite
 """
 
 from __future__ import annotations

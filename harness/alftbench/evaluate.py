@@ -13,7 +13,7 @@ import numpy as np
 from alftbench import plugins
 from alftbench.answers.extract import extract
 from alftbench.answers.partition import partition
-from alftbench.backends.base import Backend, BackendOptions
+from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
 from alftbench.errors import UsageError
 from alftbench.jsonio import digest, write_json
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
@@ -42,7 +42,7 @@ class EvalRequest:
     max_tokens: int | None = None
     seed: int = 0
     backend: str = "hf"
-    options: BackendOptions = BackendOptions()
+    options: BackendOptions = DEFAULT_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def write_metrics(plan: Plan, run: RunFolder) -> list[MetricValue]:
 
 def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
     """The suite's sampling with what the request overrides, checked."""
-    chosen = {
+    chosen: dict[str, Any] = {
         "n": request.samples,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -178,7 +178,8 @@ def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
          f"--temperature {params.temperature}: must be 0 (greedy) or above"),
         (0 < params.top_p <= 1, f"--top-p {params.top_p}: must be above 0 and at most 1"),
         (params.seed >= 0, f"--seed {params.seed}: must not be negative"),
-        (params.temperature > 0 or params.n == 1, "--temperature 0 is greedy: all samples would be the same; use --samples 1"),
+        (params.temperature > 0 or params.n == 1, 
+         f"--temperature 0 is greedy, so all {params.n} samples would be the same; use --samples 1"),
     ]  # fmt: skip
     for fine, message in checks:
         if not fine:

@@ -15,7 +15,7 @@ def short(value: float) -> str:
 
 
 def interval(metric: MetricValue | None) -> str:
-    """value [low, high]; a dash where the metric is undefined."""
+    """Value [low, high]; a dash where the metric is undefined."""
     if metric is None or math.isnan(metric.value):
         return "–"
     return f"{short(metric.value)} [{short(metric.low)}, {short(metric.high)}]"

@@ -28,7 +28,7 @@ def load(kind: str, name: str) -> Any:
         return entry.load()
     except AlftbenchError:
         raise
-    except Exception as error:  # noqa: BLE001  a stranger's module may raise anything; it is named and chained
+    except Exception as error:
         raise PluginError(
             f"{kind} plugin {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
         ) from error

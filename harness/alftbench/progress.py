@@ -49,7 +49,8 @@ def training_bar(name: str) -> Iterator[Callable[[Update, float], None]]:
         task = progress.add_task(name, total=1.0, state="")
 
         def show(update: Update, share: float) -> None:
-            state = f"step {update.step}  reward {update.reward:+.2f}  accuracy {update.accuracy:.2f}  KL {update.kl:.2f}"
+            means = f"reward {update.reward:+.2f}  accuracy {update.accuracy:.2f}  KL {update.kl:.2f}"
+            state = f"step {update.step}  {means}"
             progress.update(task, completed=share, state=state)
 
         yield show

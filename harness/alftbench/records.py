@@ -1,7 +1,7 @@
 """Read a board's evidence: runs and training records on disk → one table of methods, suites and seeds.
 
-    results/<board>/<trial>/train.json          how the checkpoint came about; absent for a model as it is
-    results/<board>/<trial>/<suite>/run.json    one verified evaluation
+results/<board>/<trial>/train.json          how the checkpoint came about; absent for a model as it is
+results/<board>/<trial>/<suite>/run.json    one verified evaluation
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A run folder: written while sampling, continued after a kill, sealed with a digest, verified when read.
 
-    run.json           RunRecord; status is "running" until every sample is on disk and hashed
-    samples.jsonl      while running: one line per sample, appended batch by batch
-    samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
-    metrics.json       every metric with its interval, and its value per problem
+run.json           RunRecord; status is "running" until every sample is on disk and hashed
+samples.jsonl      while running: one line per sample, appended batch by batch
+samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
+metrics.json       every metric with its interval, and its value per problem
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RunFolder:
             record = read_record(path)
             if record.id != run_id:
                 raise RunConflict(
-                    f"{path} holds run {record.id} of another configuration ({differences(record.config, config)}); "
+                    f"{path} holds another run ({differences(record.config, config)}); "
                     f"choose another --output-dir or remove the folder"
                 )
             drop_torn_line(path / "samples.jsonl")

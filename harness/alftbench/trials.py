@@ -1,8 +1,8 @@
 """One training run in a folder: checked before, logged during, verified after, continued after a kill.
 
-    train.json     TrainRecord; status is "running" until the checkpoint is verified
-    updates.jsonl  one line per optimiser step
-    state/         the trainer's own: resumable states and, at the end, checkpoint/
+train.json     TrainRecord; status is "running" until the checkpoint is verified
+updates.jsonl  one line per optimiser step
+state/         the trainer's own: resumable states and, at the end, checkpoint/
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def make_trainer(spec: TrainerSpec) -> Trainer:
         trainer: Trainer = factory(dict(spec.options))
     except AlftbenchError as error:
         raise UsageError(f"trainer {spec.name}: {error}") from error
-    except Exception as error:  # noqa: BLE001  a stranger's constructor may raise anything; it is named and chained
+    except Exception as error:
         raise PluginError(f"trainer {spec.name!r} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(trainer, Trainer):
         raise PluginError(f"trainer {spec.name!r} lacks one of: needs_orbits, config(), train()")
@@ -221,7 +221,7 @@ def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
         result = plan.trainer.train(request)
     except AlftbenchError:
         raise
-    except Exception as error:  # noqa: BLE001  a stranger's trainer may raise anything; it is named and chained
+    except Exception as error:
         raise PluginError(f"trainer {name!r} failed: {type(error).__name__}: {error}") from error
     budget, spent = request.budget, result.cost.generated_tokens
     if budget.tokens is not None and spent > budget.tokens:

@@ -26,7 +26,13 @@ def flops_per_token(model: Any, context: float) -> float:
 
 
 def spent(
-    cost: Cost, model: Any, prompts: int, prompt_tokens: int, completion_tokens: int, rows: int, reference: bool
+    cost: Cost,
+    model: Any,
+    prompts: int,
+    prompt_tokens: int,
+    completion_tokens: int,
+    rows: int,
+    reference: bool,
 ) -> Cost:
     """Add one update: a rollout, a forward and backward pass, and the reference's forward pass if there is one."""
     context = prompt_tokens / prompts + completion_tokens / rows / 2

@@ -25,7 +25,7 @@ def right_pad(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[
 def token_log_probs(
     model: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], pad_id: int
 ) -> Tensor:
-    """log π(y_t | prompt, y_<t) of every completion token, 0 on padding.
+    """Log π(y_t | prompt, y_<t) of every completion token, 0 on padding.
 
     Each prompt is run once and its keys and values serve all its completions, with gradient; logits are
     formed on completion positions alone.
@@ -47,9 +47,7 @@ def token_log_probs(
     logits = first_logits.repeat_interleave(group, 0)[:, None]
     if ids.shape[1] > 1:
         positions = (full_mask.cumsum(-1) - 1)[:, prompt_mask.shape[1] :]
-        out = model(
-            input_ids=ids[:, :-1], attention_mask=full_mask, position_ids=positions, past_key_values=cache
-        )
+        out = model(input_ids=ids[:, :-1], attention_mask=full_mask, position_ids=positions, past_key_values=cache)
         logits = torch.cat([logits, out.logits.float()], dim=1)
     return torch.log_softmax(logits, dim=-1).gather(-1, ids[..., None]).squeeze(-1) * mask
 

@@ -37,9 +37,7 @@ class Batch:
         """(prompts, completions) slices of at most `max_rows` completions, whole groups at a time."""
         per_chunk = max(1, max_rows // self.group)
         starts = range(0, len(self.prompts), per_chunk)
-        return [
-            (slice(s, s + per_chunk), slice(s * self.group, (s + per_chunk) * self.group)) for s in starts
-        ]
+        return [(slice(s, s + per_chunk), slice(s * self.group, (s + per_chunk) * self.group)) for s in starts]
 
 
 class Policy:
@@ -83,7 +81,7 @@ class Policy:
         return float(torch.cat(log_ratios).mean()), self._step(learning_rate)
 
     def _log_ratio(self, log_probs_RT: Tensor, *part: Any) -> Tensor:
-        """log π(y) − log π₀(y) per completion, without gradient; 0 where there is no reference."""
+        """Log π(y) − log π₀(y) per completion, without gradient; 0 where there is no reference."""
         if self.reference is None:
             return torch.zeros(len(log_probs_RT), device=log_probs_RT.device)
         with torch.no_grad():
@@ -138,7 +136,8 @@ def states(folder: Path) -> list[Path]:
 
 def latest_state(folder: Path) -> Path | None:
     """The newest complete training state, or None at the start."""
-    return (states(folder) or [None])[-1]
+    found = states(folder)
+    return found[-1] if found else None
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from alftbench.backends.loading import prompt_ids
 from alftbench.models import fingerprint
 from alftbench.suites.arithmetic import (
     SPLIT_PHRASINGS,
@@ -67,13 +69,11 @@ def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> Itera
     """Token ids and labels, right-padded, shape (batch, T); only solutions are learned."""
     stream = demonstrations(config)
     while True:
-        rows = []
+        rows: list[tuple[list[int], list[int]]] = []
         for _ in range(config.batch):
-            question, solution = next(stream)
-            prompt = tokenizer.apply_chat_template(
-                [{"role": "user", "content": question}], tokenize=True, return_dict=False
-            )
-            rows.append((prompt, [*tokenizer.encode(solution), tokenizer.eos_token_id]))
+            question, worked = next(stream)
+            prompt = prompt_ids(tokenizer, [{"role": "user", "content": question}])
+            rows.append((prompt, completion_ids(tokenizer, worked)))
         length = max(len(prompt) + len(solution) for prompt, solution in rows)
         ids = torch.full((config.batch, length), tokenizer.pad_token_id)
         labels = torch.full((config.batch, length), IGNORED)
@@ -81,6 +81,11 @@ def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> Itera
             ids[i, : len(prompt) + len(solution)] = torch.tensor(prompt + solution)
             labels[i, len(prompt) : len(prompt) + len(solution)] = torch.tensor(solution)
         yield ids, labels
+
+
+def completion_ids(tokenizer: Any, solution: str) -> list[int]:
+    """Token ids of a worked solution and its end."""
+    return [*tokenizer.encode(solution), tokenizer.eos_token_id]
 
 
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:

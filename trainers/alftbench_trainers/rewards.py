@@ -64,7 +64,7 @@ def diversity(partition: AnswerPartition, log_estimate: LogEstimator) -> FloatAr
 
 
 def consensus(partition: AnswerPartition, log_estimate: LogEstimator) -> FloatArray:
-    """log q̂(z): answers that all phrasings give earn more; needs no labels.
+    """Log q̂(z): answers that all phrasings give earn more; needs no labels.
 
     No answer earns log 2 less than an answer given once. Source: arXiv 2604.27166 (Coherence-GRPO).
     """
@@ -76,7 +76,7 @@ def consensus(partition: AnswerPartition, log_estimate: LogEstimator) -> FloatAr
 
 
 def coherence(partition: AnswerPartition, log_estimate: LogEstimator) -> FloatArray:
-    """log q̂(z) − log p̂_v(z): answers that other phrasings give more often than this one earn more.
+    """Log q̂(z) − log p̂_v(z): answers that other phrasings give more often than this one earn more.
 
     The best response to F = JSD of the phrasings' answer distributions, which is convex and does not sharpen.
     """

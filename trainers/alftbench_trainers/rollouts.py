@@ -54,7 +54,13 @@ def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) 
 
 
 def sample_orbits(
-    model: Any, tokenizer: Any, items: Sequence[OrbitItem], group: int, temperature: float, seed: int, step: int
+    model: Any,
+    tokenizer: Any,
+    items: Sequence[OrbitItem],
+    group: int,
+    temperature: float,
+    seed: int,
+    step: int,
 ) -> list[OrbitRollouts]:
     """G rollouts for every phrasing of every orbit, in one batch; every rollout has its own random stream."""
     variants = [variant for item in items for variant in item.orbit.variants]

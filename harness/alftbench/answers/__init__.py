@@ -1,0 +1,1 @@
+"""Final answers: found in a completion, given a key, grouped into classes."""

@@ -1,17 +1,20 @@
 """Find the final answer in a completion, by named rules, with an outcome for every text.
 
 Rules run in the order a suite gives; the last match of the first rule that matches wins. `last-number` is a
-guess and is recorded as such, so strict and flexible scores can be told apart.
+guess: it is recorded as such, so strict and flexible scores can be told apart, and never made of a text that
+the token limit cut off.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from alftbench.answers.canonical import canonical
 from alftbench.types import Answer, Outcome
 
+GUESS = "last-number"
 MAX_SCANNED = 20_000  # a final answer stands near the end; longer texts are read from there
 MARKER = re.compile(r"\banswer(?:\s+is)?\s*:?[ \t*]*(?=\S)([^\n]+)", re.IGNORECASE)
 HASHES = re.compile(r"####[ \t]*([^\n]+)")
@@ -35,7 +38,7 @@ def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "st
         if found is None:
             continue
         raw, end = found
-        if finish_reason == "length" and end >= len(tail.rstrip()):
+        if finish_reason == "length" and (rule == GUESS or end >= len(tail.rstrip())):
             break
         key = canonical(kind, raw)
         if key is not None:
@@ -50,10 +53,8 @@ def _why_no_answer(text: str, finish_reason: str) -> Outcome:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int] | None:
-    match = None
-    for match in pattern.finditer(text):
-        pass
-    return (match.group(match.lastindex or 0).strip(), match.end()) if match else None
+    match = deque(pattern.finditer(text), maxlen=1)
+    return (match[0].group(match[0].lastindex or 0).strip(), match[0].end()) if match else None
 
 
 def _boxed(text: str) -> tuple[str, int] | None:
@@ -69,9 +70,10 @@ def _boxed(text: str) -> tuple[str, int] | None:
     return None
 
 
-RULES = {
+Rule = Callable[[str], tuple[str, int] | None]  # text → answer as written, and where it ends
+RULES: dict[str, Rule] = {
     "boxed": _boxed,
     "hashes": lambda text: _last(HASHES, text),
     "marker": lambda text: _last(MARKER, text),
-    "last-number": lambda text: _last(NUMBER, text),
+    GUESS: lambda text: _last(NUMBER, text),
 }

@@ -35,5 +35,7 @@ class BackendOptions:
     batch_size: int | None = None
 
 
+DEFAULT_OPTIONS = BackendOptions()
+
 # Entry points of `alftbench.backends` are factories: (model folder or id, options) → backend.
 BackendFactory = Callable[[str, BackendOptions], Backend]

@@ -49,12 +49,10 @@ def load_model(model: str, device: str = "auto", dtype: str = "auto") -> Any:
     """The model's weights from safetensors, on the chosen device."""
     where = pick_device(device)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            model, dtype=pick_dtype(dtype, where), use_safetensors=True
-        )
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=pick_dtype(dtype, where), use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"cannot read the model {model}: {first_line(error)}") from error
-    return loaded.to(where)
+    return loaded.to(where)  # type: ignore[arg-type]  # transformers annotates its own wrapper wrongly
 
 
 def first_line(error: BaseException) -> str:

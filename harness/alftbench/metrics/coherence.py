@@ -22,7 +22,8 @@ def distributions(partition: AnswerPartition) -> FloatArray:
     unanswered = [sum(z == NO_ANSWER for z in row) for row in partition.class_VN]
     n_V = np.array([len(row) for row in partition.class_VN], dtype=float)
     counts = np.hstack([counts_VZ(partition), np.diag(np.array(unanswered, dtype=float))])
-    return counts / n_V[:, None]
+    shares: FloatArray = counts / n_V[:, None]
+    return shares
 
 
 def coherence(partition: AnswerPartition) -> float:
@@ -50,7 +51,7 @@ def agreement(partition: AnswerPartition) -> float:
 
 
 def metrics(n: int) -> Sequence[Metric]:
-    """coherence and agreement."""
+    """Coherence and agreement."""
     return [
         Metric("coherence", "fraction", True, (0.0, 1.0), coherence),
         Metric("agreement", "probability", True, (0.0, 1.0), agreement),

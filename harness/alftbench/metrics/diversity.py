@@ -41,5 +41,3 @@ def metrics(n: int) -> Sequence[Metric]:
         Metric("distinct", "answers", None, (0.0, float(n)), mean_over_variants(distinct)),
         Metric("distinct_right", "answers", True, (0.0, float(n)), mean_over_variants(distinct_right)),
     ]
-
-

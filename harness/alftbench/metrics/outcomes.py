@@ -1,4 +1,4 @@
-"""What became of the samples: the share of each outcome, so that a failure to parse never hides as a wrong answer."""
+"""The share of every outcome, so that a failure to parse never hides as a wrong answer."""
 
 from __future__ import annotations
 

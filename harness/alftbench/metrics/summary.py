@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from alftbench.types import AnswerPartition, MetricValue
 
 
 def metrics_for(n: int) -> list[Metric]:
-    """Every registered metric for n samples per prompt.
+    """Every registered metric for n samples per prompt; a plugin that does not load is named in a warning.
 
     Raises:
-        PluginError: a metric plugin is broken or two give the same name: a table without it would mislead.
+        PluginError: two plugins give a metric the same name.
     """
+    loaded, broken = plugins.load_all("metric")
+    for error in broken.values():
+        logging.getLogger(__name__).warning("warning: %s; its metrics are missing", error)
     found: dict[str, Metric] = {}
-    for plugin in plugins.available("metric"):
-        for metric in plugins.load("metric", plugin)(n):
+    for plugin, factory in loaded.items():
+        for metric in factory(n):
             if metric.name in found:
                 raise PluginError(f"metric plugin {plugin!r}: the metric {metric.name!r} exists already")
             found[metric.name] = metric
@@ -36,9 +40,7 @@ def per_problem(partitions: Sequence[AnswerPartition], metrics: Sequence[Metric]
     return {metric.name: np.array([metric.per_problem(p) for p in partitions], dtype=float) for metric in metrics}
 
 
-def summarise(
-    values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int
-) -> list[MetricValue]:
+def summarise(values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int) -> list[MetricValue]:
     """The mean of every metric over seeds and problems, with its interval.
 
     Args:

@@ -1,0 +1,1 @@
+"""Leaderboards, from verified records only."""

@@ -80,22 +80,25 @@ def quoted_list(items: Sequence[str]) -> str:
     return "[" + ", ".join(map(quoted, items)) + "]"
 
 
-def publish(board: Board, results: Path) -> Table:
-    """Verify every run of a board and rewrite its README.md and index.html.
+def publish(board: Board, trials: Sequence[Path]) -> Table:
+    """Verify the runs of a board's trials and rewrite its README.md and index.html.
+
+    Args:
+        board: which suites and metrics to show.
+        trials: folders results/<board>/<trial>, each with a run per suite.
 
     Raises:
         BadInput: a run is unfinished or changed, or runs are not comparable; the pages stay as they were.
     """
-    trials = sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     evidence = [run for run in collect(trials) if run.suite in board.suites]
     if not evidence:
-        raise BadInput(f"{results}: no complete run of {', '.join(board.suites)}")
-    table = build_table(evidence, board.methods)
+        raise BadInput(f"board {board.title}: there is no run of {', '.join(board.suites)} to show")
+    table = build_table(evidence, board.suites, board.methods)
     page = {
         "board": board,
         "table": table,
         "ranked": {suite: ranked(table, suite, board.rank_by) for suite in board.suites},
-        "results": f"../../results/{results.name}",
+        "results": f"../../results/{trials[0].parent.name}",
         "provenance": evidence[0].record.provenance,
         "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
     }
@@ -131,7 +134,9 @@ def reaches(row: Row, leader: Row, metric: str) -> bool:
 def render(template: str, page: dict[str, object], escape: bool) -> str:
     """Fill a template of this package; HTML escapes every value, Markdown the characters that mean something."""
     environment = Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(interval=interval, short=short, quantity=quantity, signed=signed, p=p_text, md=markdown_text)
+    environment.filters.update(
+        interval=interval, short=short, quantity=quantity, signed=signed, p=p_text, md=markdown_text
+    )
     text = files(__package__).joinpath(template).read_text(encoding="utf-8")
     return environment.from_string(text).render(page)
 

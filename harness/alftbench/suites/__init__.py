@@ -1,0 +1,1 @@
+"""Benchmarks: problems, their phrasings and their right answers."""

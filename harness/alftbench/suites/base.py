@@ -28,7 +28,10 @@ class SuiteInfo:
 class Suite(Protocol):
     """A benchmark; registered under the entry point group `alftbench.suites`."""
 
-    info: SuiteInfo
+    @property
+    def info(self) -> SuiteInfo:
+        """Name, version, meaning and defaults."""
+        ...
 
     def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
         """The problems of a split, read from the file `data` where the suite does not carry its own."""
