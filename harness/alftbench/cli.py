@@ -268,12 +268,12 @@ def leaderboard_command(
         typer.Option("--results", help="Its runs; results/<board> beside leaderboards/ if not given."),
     ] = None,
 ) -> None:
-    """Verify a board's runs and rewrite its README.md and index.html."""
+    """Verify a board's runs and rewrite its README.md, index.html and table.csv."""
     from alftbench.publish.board import Board, publish
 
     runs = results or board.resolve().parent.parent / "results" / board.resolve().name
     table = publish(Board.read(board), sorted(path for path in runs.glob("*") if path.is_dir()))
-    typer.echo(f"{len(table.rows)} rows: {board}/README.md and index.html")
+    typer.echo(f"{len(table.rows)} rows: {board}/README.md, index.html and table.csv")
 
 
 def list_plugins(kind: str, output_format: Format) -> None:

@@ -16,6 +16,7 @@ from alftbench.answers.partition import partition
 from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
 from alftbench.errors import UsageError
 from alftbench.jsonio import digest, write_json
+from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
 from alftbench.runs import RunFolder, key
@@ -101,11 +102,12 @@ def plan(request: EvalRequest) -> Plan:
 
 def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:
     """Run or continue an evaluation in a folder; a complete one is only read."""
-    run = RunFolder.open(folder, plan.name, plan.config)
-    if not run.complete:
-        draw_samples(plan, run, progress)
-        run.seal()
-    write_metrics(plan, run)
+    with sole_writer(folder):
+        run = RunFolder.open(folder, plan.name, plan.config)
+        if not run.complete:
+            draw_samples(plan, run, progress)
+            run.seal()
+        write_metrics(plan, run)
     return run.record
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from alftbench.errors import BadInput, RunConflict, UsageError
+from alftbench.errors import BadInput, RunConflict
 from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_json, read_jsonl, write_json
 from alftbench.provenance import provenance
 from alftbench.types import RunRecord, Sample
@@ -44,7 +44,6 @@ class RunFolder:
 
         Raises:
             RunConflict: the folder holds a run of another configuration; nothing is changed.
-            UsageError: the folder cannot be written.
         """
         run_id = digest(config)[:12]
         if (path / "run.json").exists():
@@ -58,10 +57,7 @@ class RunFolder:
             return cls(path, record)
         record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), provenance())
         folder = cls(path, record)
-        try:
-            folder._save(record)
-        except OSError as error:
-            raise UsageError(f"cannot write to {path}: {error.strerror}; choose another --output-dir") from None
+        folder._save(record)
         return folder
 
     @property

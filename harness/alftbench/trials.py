@@ -17,6 +17,7 @@ from typing import Any
 from alftbench import plugins
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
 from alftbench.jsonio import digest, drop_torn_line, read_json, read_jsonl, write_json, write_text
+from alftbench.locks import sole_writer
 from alftbench.models import fingerprint, locate
 from alftbench.provenance import provenance
 from alftbench.runs import differences
@@ -137,9 +138,24 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         RunConflict: the folder holds another run.
         PluginError: the trainer raised, or what it returned is not what it promised.
     """
-    record = open_record(plan, folder)
-    if record.status == "complete":
-        return verified(record, folder)
+    with sole_writer(folder):
+        record = open_record(plan, folder)
+        if record.status == "complete":
+            return verified(record, folder)
+        result = call_trainer(plan, train_request(plan, folder, progress))
+        record = replace(
+            record,
+            status="complete",
+            cost=asdict(result.cost),
+            checkpoint_sha256=result.checkpoint.sha256,
+            steps=result.checkpoint.step,
+        )
+        write_json(folder / "train.json", asdict(record))
+        return record
+
+
+def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> TrainRequest:
+    """What the trainer is asked; its steps are logged and shown."""
     log = UpdateLog(folder / "updates.jsonl")
 
     def on_update(update: Update) -> None:
@@ -147,20 +163,16 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         progress(update, share_used(plan.job.budget, update))
 
     (folder / "state").mkdir(exist_ok=True)
-    request = TrainRequest(
-        plan.model, plan.suites, plan.job.budget, plan.job.seed, folder / "state", on_update,
-        plan.job.device, plan.job.dtype,
-    )  # fmt: skip
-    result = call_trainer(plan, request)
-    record = replace(
-        record,
-        status="complete",
-        cost=asdict(result.cost),
-        checkpoint_sha256=result.checkpoint.sha256,
-        steps=result.checkpoint.step,
+    return TrainRequest(
+        model=plan.model,
+        suites=plan.suites,
+        budget=plan.job.budget,
+        seed=plan.job.seed,
+        folder=folder / "state",
+        on_update=on_update,
+        device=plan.job.device,
+        dtype=plan.job.dtype,
     )
-    write_json(folder / "train.json", asdict(record))
-    return record
 
 
 def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
@@ -177,10 +189,7 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
     record = TrainRecord(
         SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, provenance(), asdict(Cost())
     )
-    try:
-        write_json(folder / "train.json", asdict(record))
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another --output-dir") from None
+    write_json(folder / "train.json", asdict(record))
     return record
 
 

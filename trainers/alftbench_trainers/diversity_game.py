@@ -25,7 +25,7 @@ from alftbench_trainers.group_training import GroupConfig, train_group
 class DiversityConfig(GroupConfig):
     """diversity: λ. correctness: η. estimator: of log p from a group's counts."""
 
-    diversity: float = 0.4
+    diversity: float = 0.75
     correctness: float = 1.0
     estimator: str = "plug-in"
 

@@ -1,10 +1,10 @@
-"""A leaderboard: README.md and index.html from verified records, nothing typed in by hand."""
+"""A leaderboard: README.md, index.html and table.csv from verified records, nothing typed in by hand."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def quoted_list(items: Sequence[str]) -> str:
 
 
 def publish(board: Board, trials: Sequence[Path]) -> Table:
-    """Verify the runs of a board's trials and rewrite its README.md and index.html.
+    """Verify the runs of a board's trials and rewrite its README.md, index.html and table.csv.
 
     Args:
         board: which suites and metrics to show.
@@ -104,7 +104,20 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
     }
     write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
     write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
+    write_text(board.folder / "table.csv", as_csv(table))
     return table
+
+
+def as_csv(table: Table) -> str:
+    """Every value of a table, a line each: suite, method, metric, value, interval and counts."""
+    import pandas as pd  # half a second that only publishing needs
+
+    lines = [
+        {"suite": row.suite, "method": row.method, "seeds": len(row.seeds), **asdict(metric)}
+        for row in table.rows
+        for metric in row.metrics
+    ]
+    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n")
 
 
 def ranked(table: Table, suite: str, metric: str) -> list[tuple[int, Row]]:

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """The embedded model's folder."""
+    from alftbench.models import locate
+
+    return locate("tiny-sums")
+
+
+@pytest.fixture
+def shared_data():
+    """A function from a file name to its path among the open data sets; skips where they are not at hand."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"{name} is not at ../shared/data")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run the real command line in a fresh folder; returns the finished process."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = tmp_path):
+        return subprocess.run(
+            [sys.executable, "-m", "alftbench.cli", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "COLUMNS": "100", **(env or {})},
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+COMMANDS = ["eval", "train", "compare", "leaderboard", "trainers", "suites", "backends", "metrics", "doctor"]
+
+
+def test_help_is_instant_and_does_not_import_torch():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = "import sys; sys.argv = ['alftbench', '--help']\ntry:\n import alftbench.cli; alftbench.cli.main()\n"
+    code += "finally:\n print('HEAVY', sorted({'torch', 'numpy', 'pandas', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "HEAVY []" in done.stdout
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) <= 0.5
+
+
+def test_every_command_has_help_and_stands_in_the_readme_or_docs(cli):
+    texts = (ROOT / "README.md").read_text(encoding="utf-8")
+    texts += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    shown = cli("--help").stdout
+    for command in COMMANDS:
+        assert f"  {command} " in shown
+        assert f"alftbench {command}" in texts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["eval", "--suite", "sumz"], "no suite named 'sumz'; did you mean 'sums'?"),
+        (["eval", "--model", "no-such-folder"], "no model folder 'no-such-folder'"),
+        (["eval", "--samples", "0"], "--samples 0: must be at least 1"),
+        (["eval", "--limit", "0"], "--limit 0: must be at least 1"),
+        (["eval", "--temperature", "-1"], "--temperature -1.0: must be 0"),
+        (["eval", "--temperature", "nan"], "--temperature nan"),
+        (["eval", "--temperature", "0", "--samples", "4"], "use --samples 1"),
+        (["eval", "--top-p", "0"], "--top-p 0.0"),
+        (["eval", "--seed", "-1"], "--seed -1"),
+        (["eval", "--backend", "vlm"], "no backend named 'vlm'"),
+        (["eval", "--split", "dev"], "has no split 'dev'"),
+        (["eval", "--suite", "gsm8k"], "needs --data FILE"),
+        (["eval", "--suite", "gsm8k", "--data", "missing.jsonl"], "missing.jsonl: no such file"),
+        (["eval", "--suite", "gsm8k", "--data", "corrupt.jsonl"], "corrupt.jsonl, line 1: not JSON"),
+        (["eval", "--device", "cuda:0", "--limit", "1", "--output-dir", "x"], "no CUDA device"),
+        (["eval", "--dtype", "int3", "--limit", "1", "--output-dir", "x"], "--dtype int3: use auto"),
+        (["train", "vanila-grpo", "--steps", "1"], "did you mean 'vanilla-grpo'?"),
+        (["train", "vanilla-grpo"], "give a budget"),
+        (["train", "vanilla-grpo:lr=1", "--steps", "1"], "no option 'lr'"),
+        (["train", "coherence-grpo", "--suite", "gsm8k", "--data", "one.jsonl", "--steps", "1"],
+         "suite gsm8k has only one; use a suite with orbits"),
+        (["compare", "vanilla-grpo", "vanilla-grpo"], "named twice"),
+        (["compare", "--seeds", "0"], "--seeds 0"),
+        (["compare", "--workers", "0"], "--workers 0"),
+        (["compare", "--budget-tokens", "0"], "--budget-tokens 0"),
+        (["compare", "--board", "../x"], "--board '../x'"),
+        (["compare", "vanilla-grpo", "--suite", "gsm8k", "--data", "one.jsonl", "--train-data", "one.jsonl"],
+         "1 problems are in both"),
+        (["leaderboard", "nowhere"], "board.toml: no such file"),
+    ],
+    ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else None,
+)  # fmt: skip
+def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(cli, tmp_path, arguments, message):
+    if any(name in arguments for name in ("corrupt.jsonl", "one.jsonl")):
+        (tmp_path / "corrupt.jsonl").write_text("{oops\n", encoding="utf-8")
+        (tmp_path / "one.jsonl").write_text('{"id": "a", "question": "1+1?", "answer": "2"}\n', encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    done = cli(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if line.strip() and "━" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    written = [p for p in sorted(tmp_path.rglob("*")) if p not in before and p.name != "run.json" and p.is_file()]
+    assert written == []
+
+
+@pytest.mark.parametrize("command", [["eval", "--limit", "1"], ["train", "vanilla-grpo", "--steps", "1"]])
+def test_an_output_folder_that_cannot_be_written(cli, tmp_path, command):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    done = cli(*command, "--output-dir", "file/below")
+    assert done.returncode == 2
+    assert "cannot write to file/below" in done.stderr
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
+
+
+def test_debug_shows_the_traceback(cli):
+    assert "Traceback" not in cli("eval", "--samples", "0").stderr
+    done = cli("--debug", "eval", "--samples", "0")
+    assert "Traceback" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_model_folder_without_weights(cli, tmp_path, tiny):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (broken / name).write_bytes((Path(tiny) / name).read_bytes())
+    done = cli("eval", "--model", "broken", "--limit", "1")
+    assert done.returncode == 2
+    assert "cannot read the model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_dry_run_writes_nothing(cli, tmp_path):
+    done = cli("eval", "--limit", "4", "--dry-run")
+    assert json.loads(done.stdout)["n_samples"] == 4 * 6 * 8
+    made = json.loads(cli("compare", "--dry-run").stdout)
+    assert len(made) == 3 + 3 * 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_eval_prints_a_table_and_json_and_finds_its_run_again(cli, tmp_path):
+    table = cli("eval", "--limit", "2", "--samples", "2")
+    assert table.returncode == 0, table.stderr
+    assert "accuracy" in table.stdout
+    (run,) = (tmp_path / "runs").iterdir()
+    before = (run / "run.json").read_bytes()
+    again = json.loads(cli("eval", "--limit", "2", "--samples", "2", "--format", "json").stdout)
+    assert (run / "run.json").read_bytes() == before
+    assert again["run"]["status"] == "complete"
+    assert set(again["metrics"]["accuracy"]) >= {"value", "low", "high", "n_problems", "n_samples"}
+    assert not any(str(tmp_path) in path.read_text(encoding="utf-8") for path in run.glob("*.json"))
+
+
+@pytest.mark.parametrize("kind", ["trainers", "suites", "backends", "metrics"])
+def test_plugins_are_listed(cli, kind):
+    rows = json.loads(cli(kind, "--format", "json").stdout)
+    assert rows
+    assert all(row["name"] and row["description"] for row in rows)
+    assert rows[0]["name"] in cli(kind).stdout
+
+
+def test_doctor_names_what_is_missing_and_how_to_get_it(cli):
+    findings = {row["what"]: row for row in json.loads(cli("doctor", "--format", "json").stdout)}
+    for what in ("python", "torch", "memory", "disk", "torch threads"):
+        assert findings[what]["found"]
+    for row in findings.values():
+        if row["found"] == "missing":
+            assert row["advice"].startswith("pip install 'alftbench[")
+
+
+def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, tmp_path):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n", encoding="utf-8")
+    groups = "".join(
+        f"[alftbench.{kind}]\nbroken-one = no_such_module:Thing\n"
+        for kind in ("trainers", "metrics", "suites", "backends")
+    )
+    (info / "entry_points.txt").write_text(groups, encoding="utf-8")
+    env = {"PYTHONPATH": str(tmp_path)}
+    listed = cli("trainers", env=env)
+    assert listed.returncode == 0
+    assert "vanilla-grpo" in listed.stdout
+    assert "'broken-one' (no_such_module:Thing) cannot be loaded" in listed.stderr
+    measured = cli("eval", "--limit", "1", "--samples", "1", env=env)
+    assert measured.returncode == 0
+    assert "'broken-one'" in measured.stderr
+    assert "accuracy" in measured.stdout
+    asked_for = cli("train", "broken-one", "--steps", "1", env=env)
+    assert asked_for.returncode == 1
+    assert "ModuleNotFoundError" in asked_for.stderr
+
+
+def test_no_path_of_the_machine_stands_in_the_package():
+    home = os.path.expanduser("~")
+    for path in (ROOT / "harness").rglob("*.json"):
+        assert home not in path.read_text(encoding="utf-8")

@@ -1,0 +1,251 @@
+"""The main job, small: a stranger's trainer beside ours, killed midway, published."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alftbench.comparison import build_table
+from alftbench.errors import BadInput
+from alftbench.publish.board import Board, markdown_text, publish, ranked
+from alftbench.records import collect
+from tests.conftest import ROOT
+from tests.harness.test_runs import wait_until
+
+SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory) -> str:
+    """The example plugin, installed from its own folder; a PYTHONPATH that has it."""
+    target = tmp_path_factory.mktemp("stranger")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
+         "--target", str(target), str(ROOT / "tests" / "plugin_example")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return str(target)
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory, stranger) -> tuple[Path, dict]:
+    """One small comparison with a trainer from outside, and its JSON."""
+    folder = tmp_path_factory.mktemp("compared")
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote",
+         *SMALL, "--format", "json"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_rows_have_every_method_on_every_suite_with_intervals_and_cost(compared):
+    _, table = compared
+    methods = ["base", "diversity-game:diversity=0.2", "majority-vote"]
+    assert [(row["suite"], row["method"]) for row in table["rows"]] == [
+        (suite, method) for suite in ("sums", "splits") for method in methods
+    ]
+    for row in table["rows"]:
+        for metric in row["metrics"].values():
+            assert metric["low"] <= metric["value"] <= metric["high"]
+            assert metric["n_problems"] == 6
+        spent = row["cost"]["generated_tokens"]
+        assert spent == 0 if row["method"] == "base" else 0 < spent <= 12_000
+        assert row["seeds"] == [0, 1]
+
+
+def test_comparisons_are_paired_differences_of_the_rows(compared):
+    _, table = compared
+    rows = {(row["suite"], row["method"]): row["metrics"] for row in table["rows"]}
+    assert len(table["comparisons"]) == 2 * 2 * 5
+    for found in table["comparisons"]:
+        ours = rows[found["suite"], found["candidate"]][found["metric"]]["value"]
+        base = rows[found["suite"], "base"][found["metric"]]["value"]
+        assert found["difference"] == pytest.approx(ours - base, abs=1e-9)
+        assert found["low"] <= found["difference"] <= found["high"]
+        assert found["p_value"] <= found["p_adjusted"] <= 1
+        assert (found["n_pairs"], found["n_seeds"]) == (6, 2)
+
+
+def test_the_leaderboard_links_to_runs_that_exist(compared):
+    folder, table = compared
+    board = folder / "out" / "leaderboards" / "tiny"
+    page, readme = ((board / name).read_text(encoding="utf-8") for name in ("index.html", "README.md"))
+    for run in table["runs"]:
+        link = f"../../results/tiny/{run}/run.json"
+        assert (board / link).is_file()
+        assert f'href="{link}"' in page
+        assert f"({link})" in readme
+    assert page.count("<table>") == 4
+
+
+def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger):
+    folder, table = compared
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote",
+         *SMALL, "--format", "json"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
+    )  # fmt: skip
+    assert json.loads(done.stdout) == table
+    assert stamps == {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
+
+
+def without_seconds(table: dict) -> dict:
+    for row in table["rows"]:
+        del row["cost"]["seconds"]
+    return table
+
+
+def test_a_killed_comparison_ends_with_the_same_table(compared, stranger, tmp_path):
+    _, whole = compared
+    command = [
+        sys.executable,
+        "-m",
+        "alftbench.cli",
+        "compare",
+        "diversity-game:diversity=0.2",
+        "majority-vote",
+        *SMALL,
+    ]
+    environment = {**os.environ, "PYTHONPATH": stranger}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(
+        [*command, "--format", "json"], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert without_seconds(json.loads(done.stdout)) == without_seconds(json.loads(json.dumps(whole)))
+
+
+def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
+    """Only the parent is killed, as an out-of-memory killer would; its workers must not go on writing."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
+        cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+
+
+def group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_trainer_that_fails_is_named_and_the_others_are_published(cli, tmp_path):
+    plugin = tmp_path / "plugin"
+    info = plugin / "failing-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: failing\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[alftbench.trainers]\nfails = failing:Fails\n", encoding="utf-8")
+    (plugin / "failing.py").write_text(
+        "class Fails:\n"
+        "    needs_orbits = False\n"
+        "    def __init__(self, options): pass\n"
+        "    def config(self): return {}\n"
+        "    def train(self, request): raise ArithmeticError('loss is <script>nan</script>')\n",
+        encoding="utf-8",
+    )
+    done = cli("compare", "vanilla-grpo", "fails", "--seeds", "1", *SMALL[2:], env={"PYTHONPATH": str(plugin)})
+    assert done.returncode == 1
+    assert "'fails' failed: ArithmeticError: loss is <script>" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "vanilla-grpo" in done.stdout
+    assert "vanilla-grpo" in (tmp_path / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_fit_the_terminal(compared, stranger):
+    folder, _ = compared
+    for columns in (80, 100, 120):
+        done = subprocess.run(
+            [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote", *SMALL],
+            cwd=folder, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": stranger, "COLUMNS": str(columns)},
+        )  # fmt: skip
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert "…" not in done.stdout
+
+
+def evidence(compared):
+    trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
+    return collect(trials)
+
+
+def test_runs_with_other_sampling_are_not_compared(compared):
+    from dataclasses import replace
+
+    runs = evidence(compared)
+    changed = {**runs[0].record.config, "sampling": {**runs[0].record.config["sampling"], "temperature": 0.5}}
+    runs[0] = replace(runs[0], record=replace(runs[0].record, config=changed))
+    with pytest.raises(BadInput, match="not comparable"):
+        build_table(runs, ["sums", "splits"], [])
+
+
+def test_rows_whose_intervals_overlap_share_a_rank(compared):
+    table = build_table(evidence(compared), ["sums", "splits"], [])
+    for suite in ("sums", "splits"):
+        places = ranked(table, suite, "accuracy")
+        assert places[0][0] == 1
+        values = [row.metric("accuracy") for _, row in places]
+        assert [v.value for v in values] == sorted((v.value for v in values), reverse=True)
+        for i, (rank, _) in enumerate(places):
+            leader = values[rank - 1]
+            assert values[i].high >= leader.low
+            assert rank == i + 1 or rank == places[i - 1][0]
+
+
+def test_text_from_records_cannot_become_markup(compared, tmp_path):
+    from dataclasses import replace
+
+    from alftbench.publish import board as module
+
+    assert markdown_text("a|b<c>") == "a\\|b\\<c\\>"
+    runs = [
+        replace(r, record=replace(r.record, name=r.record.name.replace("majority", "<b>x|")))
+        for r in evidence(compared)
+    ]
+    board = Board.ensure(tmp_path / "leaderboards" / "x", ["sums", "splits"], [])
+    original = module.collect
+    module.collect = lambda trials: runs
+    try:
+        publish(board, [tmp_path / "results" / "x" / "t"])
+    finally:
+        module.collect = original
+    page = (board.folder / "index.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    assert "&lt;b&gt;x|-vote" in page
+    assert "\\<b\\>x\\|-vote" in (board.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
+    import shutil
+
+    shutil.copytree(compared[0] / "out", tmp_path / "copy")
+    page = tmp_path / "copy/leaderboards/tiny/README.md"
+    fine = cli("leaderboard", "copy/leaderboards/tiny")
+    assert fine.returncode == 0, fine.stderr
+    before = page.read_bytes()
+    assert before == (compared[0] / "out/leaderboards/tiny/README.md").read_bytes()
+    (tmp_path / "copy/results/tiny/base-seed0/sums/samples.jsonl.gz").write_bytes(b"x")
+    done = cli("leaderboard", "copy/leaderboards/tiny")
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+    assert page.read_bytes() == before

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from itertools import combinations
+from math import isnan, log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alftbench.metrics import accuracy, coherence, diversity, outcomes
+from alftbench.metrics.summary import metrics_for
+from alftbench.types import NO_ANSWER, AnswerPartition
+
+CLASSES = 4
+rows = st.integers(1, 4).flatmap(
+    lambda v: st.integers(1, 6).flatmap(
+        lambda n: st.lists(
+            st.lists(st.integers(NO_ANSWER, CLASSES - 1), min_size=n, max_size=n), min_size=v, max_size=v
+        )
+    )
+)
+
+
+def made(class_VN, correct=(True, False, False, True)) -> AnswerPartition:
+    answered = sum(z >= 0 for row in class_VN for z in row)
+    total = sum(map(len, class_VN))
+    return AnswerPartition(
+        "p",
+        tuple("abcd"),
+        correct,
+        tuple(map(tuple, class_VN)),
+        {"answered": answered, "unparsed": total - answered},
+    )
+
+
+def value(name: str, class_VN, **kwargs) -> float:
+    n = len(class_VN[0])
+    return next(m for m in metrics_for(n) if m.name == name).per_problem(made(class_VN, **kwargs))
+
+
+@given(rows, st.integers(1, 6))
+def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer(class_VN, k):
+    partition = made(class_VN)
+    for row in class_VN:
+        if k <= len(row):
+            subsets = list(combinations(row, k))
+            hits = sum(any(z in (0, 3) for z in subset) for subset in subsets)
+            assert accuracy.pass_at_k(row, partition, k) == pytest.approx(hits / len(subsets))
+
+
+def test_pass_at_4_with_one_right_of_four_is_1():
+    assert value("pass@4", [[0, 1, 1, 1]]) == 1.0
+
+
+@given(rows)
+def test_accuracy_is_pass_at_1(class_VN):
+    partition = made(class_VN)
+    for row in class_VN:
+        assert accuracy.accuracy(row, partition) == pytest.approx(accuracy.pass_at_k(row, partition, 1))
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [([0, 0, 1], 1.0), ([0, 1, 1], 0.0), ([0, 1], 0.5), ([0, 1, 2], 1 / 3), ([-1, -1, 0], 1.0), ([-1, -1], 0.0)],
+)
+def test_majority_vote(row, expected):
+    assert accuracy.majority(row, made([row])) == pytest.approx(expected)
+
+
+def test_entropy_is_the_plug_in_plus_miller_madow():
+    expected = -(0.5 * log(0.5) + 2 * 0.25 * log(0.25)) + (3 - 1) / (2 * 4)
+    assert value("entropy", [[0, 0, 1, 2]]) == pytest.approx(expected)
+
+
+def test_miller_madow_takes_out_most_of_the_bias():
+    p = np.array([0.4, 0.3, 0.2, 0.1])
+    truth, rng = -(p * np.log(p)).sum(), np.random.default_rng(0)
+    draws = rng.choice(4, size=(4000, 16), p=p)
+    estimates = [diversity.entropy(list(row), made([row])) for row in draws]
+    counts = [np.bincount(row, minlength=4) / 16 for row in draws]
+    plug_in = [-(c[c > 0] * np.log(c[c > 0])).sum() for c in counts]
+    assert abs(np.mean(estimates) - truth) < 0.2 * abs(np.mean(plug_in) - truth)
+
+
+def test_distinct_answers_count_classes_not_samples():
+    assert value("distinct", [[0, 0, 3, 1, -1]]) == 3
+    assert value("distinct_right", [[0, 0, 3, 1, -1]]) == 2
+
+
+@given(rows)
+def test_agreement_is_the_share_of_agreeing_pairs_of_draws(class_VN):
+    pairs = [x == y and x != NO_ANSWER for a, b in combinations(class_VN, 2) for x in a for y in b]
+    found = coherence.agreement(made(class_VN))
+    assert isnan(found) if len(class_VN) < 2 else found == pytest.approx(np.mean(pairs))
+
+
+@given(rows)
+def test_coherence_is_one_minus_the_mean_kl_to_the_mixture(class_VN):
+    """JSD by its other definition: the mean divergence of the phrasings from their mixture."""
+    p = coherence.distributions(made(class_VN))
+    if len(p) < 2:
+        assert isnan(coherence.coherence(made(class_VN)))
+        return
+    q = p.mean(axis=0)
+    kl = [sum(x * log(x / y) for x, y in zip(row, q, strict=True) if x > 0) for row in p]
+    assert coherence.coherence(made(class_VN)) == pytest.approx(1 - np.mean(kl) / log(len(p)), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("class_VN", "expected"),
+    [([[0, 1], [1, 0]], 1.0), ([[0, 0], [1, 1]], 0.0), ([[-1, -1], [-1, -1]], 0.0)],
+)
+def test_coherence_at_its_ends(class_VN, expected):
+    assert coherence.coherence(made(class_VN)) == pytest.approx(expected)
+
+
+def test_a_model_that_never_answers_is_neither_right_nor_coherent_nor_diverse():
+    silent = [[-1, -1], [-1, -1]]
+    for name in ("accuracy", "maj@2", "entropy", "distinct", "coherence", "agreement", "rate_answered"):
+        assert value(name, silent) == 0.0
+
+
+@given(rows)
+def test_outcome_rates_add_up_to_one(class_VN):
+    partition = made(class_VN)
+    assert sum(m.per_problem(partition) for m in outcomes.metrics(1)) == pytest.approx(1.0)
+
+
+@given(rows)
+def test_every_metric_stays_within_its_bounds(class_VN):
+    partition = made(class_VN)
+    for metric in metrics_for(len(class_VN[0])):
+        found = metric.per_problem(partition)
+        assert isnan(found) or metric.bounds[0] - 1e-12 <= found <= metric.bounds[1] + 1e-12

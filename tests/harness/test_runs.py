@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alftbench.errors import BadInput, RunConflict, UsageError
+from alftbench.evaluate import EvalRequest, evaluate, plan
+from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
+from alftbench.models import fingerprint, locate
+from alftbench.runs import RunFolder, read_record, verify
+from alftbench.seeds import stream
+from alftbench.types import Sample
+
+CONFIG = {"suite": "sums", "seed": 0}
+SAMPLE = Sample("p1", "plain", 0, "Answer: 3", "stop", 4)
+
+
+def small_plan(**changes):
+    return plan(EvalRequest(**{"model": "tiny-sums", "suite": "sums", "limit": 3, "samples": 2, **changes}))
+
+
+def test_a_run_is_sealed_and_verified(tmp_path):
+    run = RunFolder.open(tmp_path / "r", "m", CONFIG)
+    run.append([SAMPLE], 0.5)
+    run.seal()
+    again = RunFolder.open(tmp_path / "r", "m", CONFIG)
+    assert again.complete
+    assert again.samples() == [SAMPLE]
+    record = verify(tmp_path / "r")
+    assert (record.n_samples, record.generated_tokens, record.seconds) == (1, 4, 0.5)
+    assert not (tmp_path / "r" / "samples.jsonl").exists()
+
+
+def test_a_torn_last_line_is_dropped_and_nothing_else(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    run.append([SAMPLE], 0.0)
+    with (tmp_path / "samples.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"problem_id": "p1", "vari')
+    assert RunFolder.open(tmp_path, "m", CONFIG).samples() == [SAMPLE]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))), st.integers(0, 40))
+def test_jsonl_survives_a_cut_anywhere(tmp_path_factory, texts, cut):
+    path = tmp_path_factory.mktemp("cut") / "lines.jsonl"
+    append_jsonl(path, [{"text": text} for text in texts])
+    content = path.read_bytes()
+    path.write_bytes(content[: max(0, len(content) - cut)])
+    drop_torn_line(path)
+    kept = [row["text"] for _, row in read_jsonl(path)]
+    assert kept == texts[: len(kept)]
+
+
+def test_a_corrupt_line_in_the_middle_is_named(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    (tmp_path / "samples.jsonl").write_text("garbage\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="line 1: not JSON"):
+        run.samples()
+
+
+def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
+    RunFolder.open(tmp_path, "m", CONFIG)
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(RunConflict, match=r"seed: 0 there, 1 asked for"):
+        RunFolder.open(tmp_path, "m", {**CONFIG, "seed": 1})
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_changed_samples_are_noticed(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    run.append([SAMPLE], 0.0)
+    run.seal()
+    forged = json.dumps({**asdict(SAMPLE), "text": "Answer: 4"}) + "\n"
+    (tmp_path / "samples.jsonl.gz").write_bytes(gzip.compress(forged.encode()))
+    with pytest.raises(BadInput, match="the samples were changed"):
+        verify(tmp_path)
+
+
+def test_an_unfinished_run_is_no_evidence(tmp_path):
+    RunFolder.open(tmp_path, "m", CONFIG)
+    with pytest.raises(BadInput, match="unfinished"):
+        verify(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1, "x": 2}', '{"schema_version": 99}'])
+def test_a_record_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"run\.json"):
+        read_record(tmp_path)
+
+
+def test_nan_is_written_as_null(tmp_path):
+    write_json(tmp_path / "x.json", {"a": [1.0, float("nan"), float("inf")]})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1.0, None, None]}
+    assert without_nan({"b": (2, "x")}) == {"b": [2, "x"]}
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys():
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
+
+
+def test_streams_differ_by_every_key():
+    keys = [(0, "a", "b", 0), (1, "a", "b", 0), (0, "b", "a", 0), (0, "a", "b", 1), (0, "a", "c", 0)]
+    draws = {stream(seed, *rest).random() for seed, *rest in keys}
+    assert len(draws) == len(keys)
+    assert stream(0, "a", "b", 0).random() in draws
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_does_not(tmp_path):
+    first = evaluate(small_plan(), tmp_path / "1")
+    second = evaluate(small_plan(), tmp_path / "2")
+    other = evaluate(small_plan(seed=1), tmp_path / "3")
+    assert first.samples_sha256 == second.samples_sha256 != other.samples_sha256
+    assert (tmp_path / "1" / "metrics.json").read_bytes() == (tmp_path / "2" / "metrics.json").read_bytes()
+
+
+def test_greedy_takes_one_sample_and_repeats_it(tmp_path):
+    record = evaluate(small_plan(temperature=0.0, samples=1), tmp_path / "1")
+    assert (
+        record.samples_sha256
+        == evaluate(small_plan(temperature=0.0, samples=1, seed=5), tmp_path / "2").samples_sha256
+    )
+
+
+def test_an_interrupted_evaluation_keeps_what_it_has_and_ends_the_same(tmp_path, tiny):
+    """Half of a batch is on disk: the batch is drawn again, only what is missing is added."""
+    whole = evaluate(small_plan(), tmp_path / "whole")
+    samples = RunFolder.open(tmp_path / "whole", "tiny-sums", small_plan().config).samples()
+    broken = RunFolder.open(tmp_path / "broken", "tiny-sums", small_plan().config)
+    broken.append(samples[5:11], 0.1)
+    assert evaluate(small_plan(), tmp_path / "broken").samples_sha256 == whole.samples_sha256
+
+
+def test_a_killed_evaluation_goes_on(tmp_path, cli):
+    arguments = ["eval", "--samples", "16", "--batch-size", "32", "--output-dir"]
+    whole = cli(*arguments, "whole", "--format", "json")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", *arguments, "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    samples = tmp_path / "killed" / "samples.jsonl"
+    wait_until(lambda: samples.exists() and samples.stat().st_size > 10_000)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert read_record(tmp_path / "killed").status == "running"
+    again = cli(*arguments, "killed", "--format", "json")
+    assert json.loads(again.stdout)["metrics"] == json.loads(whole.stdout)["metrics"]
+    assert verify(tmp_path / "killed").samples_sha256 == verify(tmp_path / "whole").samples_sha256
+
+
+def wait_until(condition, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+def test_models_are_found_or_refused(tmp_path, tiny):
+    assert locate(tiny) == tiny
+    assert locate("org/name") == "org/name"
+    for wrong in ("nothing-here", str(tmp_path), "./no/folder"):
+        with pytest.raises(UsageError, match="model folder"):
+            locate(wrong)
+
+
+def test_the_embedded_model_is_the_one_that_was_made(tiny):
+    from pathlib import Path
+
+    made = json.loads((Path(tiny) / "MADE.json").read_text(encoding="utf-8"))
+    assert fingerprint(tiny) == made["sha256"]
+    assert (Path(tiny) / "model.safetensors").stat().st_size < 2_000_000
+
+
+def test_a_folder_has_one_writer(tmp_path):
+    from alftbench.locks import sole_writer
+
+    with sole_writer(tmp_path), pytest.raises(RunConflict, match="another process"):
+        evaluate(small_plan(), tmp_path)
+    assert evaluate(small_plan(), tmp_path).status == "complete"

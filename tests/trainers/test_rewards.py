@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import digamma
+
+from alftbench.errors import UsageError
+from alftbench.types import AnswerPartition
+from alftbench_trainers import rewards
+from alftbench_trainers.coherence_grpo import CoherenceGrpo
+from alftbench_trainers.diversity_game import DiversityGame
+
+PLUG_IN = rewards.estimator("plug-in")
+
+
+def made(class_VN, correct=(True, False, False)):
+    return AnswerPartition("p", ("a", "b", "c"), correct, tuple(map(tuple, class_VN)), {})
+
+
+def test_correctness():
+    assert rewards.correctness(made([[0, 1, -1], [2, 0, 0]])).tolist() == [[1, 0, 0], [0, 1, 1]]
+
+
+def test_diversity_is_minus_the_log_share_within_the_phrasing():
+    found = rewards.diversity(made([[0, 0, 1, -1], [0, 0, 0, 0]]), PLUG_IN)
+    np.testing.assert_allclose(found, [[log(2), log(2), log(4), 0], [0, 0, 0, 0]])
+
+
+def test_consensus_is_the_log_share_over_all_phrasings():
+    found = rewards.consensus(made([[0, 0, 1, -1], [0, 2, 2, 2]]), PLUG_IN)
+    expected = [[log(3 / 8)] * 2 + [log(1 / 8), log(1 / 16)], [log(3 / 8)] + [log(3 / 8)] * 3]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_coherence_vanishes_where_phrasings_agree():
+    found = rewards.coherence(made([[0, 0, 1, 2], [1, 0, 2, 0]]), PLUG_IN)
+    np.testing.assert_allclose(found, 0.0, atol=1e-12)
+
+
+def test_digamma_is_half_as_biased_as_the_plug_in():
+    """E over N ~ Bin(K−1, p) of p·(estimate − log p), by summing the binomial; constants from games.md §4."""
+    from scipy.stats import binom
+
+    k, p = 8, np.linspace(1e-3, 1, 2000)
+    weights = binom.pmf(np.arange(k)[:, None], k - 1, p)
+    worst = {
+        name: np.abs(p * (estimate(np.arange(1, k + 1.0), k) @ weights - np.log(p))).max()
+        for name, estimate in rewards.ESTIMATORS.items()
+    }
+    assert worst["plug-in"] == pytest.approx(0.066, abs=1e-3)
+    assert worst["digamma"] == pytest.approx(0.0365, abs=2e-4)
+
+
+@given(st.lists(st.lists(st.integers(-1, 2), min_size=4, max_size=4), min_size=1, max_size=4))
+def test_no_answer_never_earns_more_than_an_answer(class_VN):
+    partition = made(class_VN)
+    classes = rewards.classes(partition)
+    for reward in (rewards.consensus(partition, PLUG_IN), rewards.diversity(partition, PLUG_IN)):
+        answered, silent = reward[classes >= 0], reward[classes < 0]
+        if answered.size and silent.size:
+            assert silent.max() <= answered.min() + 1e-12
+
+
+@given(st.lists(st.lists(st.integers(-1, 2), min_size=3, max_size=3), min_size=2, max_size=3), st.randoms())
+def test_rewards_follow_the_rollouts_not_their_order(class_VN, random):
+    order = list(range(len(class_VN)))
+    random.shuffle(order)
+    shuffled = made([class_VN[i] for i in order])
+    for reward in (rewards.consensus, rewards.diversity, rewards.coherence):
+        found = reward(made(class_VN), PLUG_IN)
+        np.testing.assert_allclose(reward(shuffled, PLUG_IN), found[order])
+
+
+def test_trainers_mix_their_terms():
+    partition = made([[0, 1], [0, 0]])
+    coherence = CoherenceGrpo({"coherence": "2", "correctness": "3"})
+    np.testing.assert_allclose(
+        coherence.reward(partition), [[2 * log(3 / 4) + 3, 2 * log(1 / 4)], [2 * log(3 / 4) + 3] * 2]
+    )
+    diverse = DiversityGame({"diversity": "0.5", "estimator": "digamma"})
+    half = -0.5 * (digamma(1) - digamma(2))
+    np.testing.assert_allclose(diverse.reward(partition), [[1 + half, half], [1, 1]], atol=1e-12)
+
+
+def test_label_free_coherence_does_not_look_at_labels():
+    classes = [[0, 1, 2], [1, 1, 0]]
+    trainer = CoherenceGrpo({})
+    np.testing.assert_array_equal(
+        trainer.reward(made(classes)), trainer.reward(made(classes, correct=(False, True, True)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("trainer", "options", "message"),
+    [
+        (CoherenceGrpo, {"objective": "peace"}, "use consensus or coherence"),
+        (DiversityGame, {"estimator": "guess"}, "use plug-in or digamma"),
+        (DiversityGame, {"group": "1"}, "at least 2 rollouts"),
+        (DiversityGame, {"learning_rate": "-1"}, "must be above 0"),
+        (DiversityGame, {"scale": "max"}, "use none or std"),
+        (DiversityGame, {"beta": "nan"}, "must not be negative"),
+        (DiversityGame, {"group": "four"}, "expected int"),
+        (DiversityGame, {"colour": "red"}, "no option 'colour'"),
+    ],
+)
+def test_wrong_options_are_named(trainer, options, message):
+    with pytest.raises(UsageError, match=message):
+        trainer(options)

@@ -1,0 +1,220 @@
+"""Training against truth: the update is the game's exact gradient; budgets, kills and seeds hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
+from alftbench.training import TrainerSpec, parse_spec
+from alftbench.trials import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.types import Budget, Cost
+from alftbench_trainers.cost import flops_per_token
+from alftbench_trainers.losses import group_advantages, policy_gradient_loss, token_log_probs
+from alftbench_trainers.policy import batch_of
+from alftbench_trainers.rollouts import schedule
+from tests.harness.test_runs import wait_until
+
+END, PAD = 3, 0
+
+
+def job(trainer="vanilla-grpo", **changes) -> TrainJob:
+    settings = {"suites": ("sums", "splits"), "budget": Budget(steps=2), **changes}
+    return TrainJob(parse_spec(trainer), "tiny-sums", **settings)
+
+
+def small_model(seed: int) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=16, pad_token_id=PAD, eos_token_id=END, bos_token_id=None,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def test_the_expected_update_is_the_exact_gradient_of_the_game():
+    """J = E[r] − β KL(π‖π₀) over all traces of an enumerated model, by autograd and by policy gradient."""
+    model, reference, beta = small_model(1), small_model(2), 0.3
+    traces = [(END,), *((a, b) for a, b in product((0, 1, 2), range(4)))]
+    reward = torch.linspace(-1, 2, len(traces))
+    log_p = token_log_probs(model, [(1, 2)], traces, PAD).sum(-1)
+    with torch.no_grad():
+        log_p0 = token_log_probs(reference, [(1, 2)], traces, PAD).sum(-1)
+    assert float(log_p.detach().exp().sum()) == pytest.approx(1.0, abs=1e-5)
+
+    exact = (log_p.exp() * (reward - beta * (log_p - log_p0))).sum()
+    gradient = torch.autograd.grad(exact, list(model.parameters()))
+
+    log_probs = token_log_probs(model, [(1, 2)], traces, PAD)
+    weights = log_probs.sum(-1).detach().exp()
+    objective = reward - beta * (log_probs.sum(-1).detach() - log_p0)
+    advantages = weights * (objective - (weights * objective).sum())  # a baseline leaves the mean unchanged
+    loss = policy_gradient_loss(log_probs, advantages, 1)
+    for ours, truth in zip(torch.autograd.grad(loss, list(model.parameters())), gradient, strict=True):
+        torch.testing.assert_close(-ours, truth, atol=1e-5, rtol=1e-3)
+
+
+def test_group_advantages():
+    rewards = torch.tensor([[1.0, 0.0, 0.0, 1.0], [2.0, 2.0, 2.0, 2.0]])
+    assert group_advantages(rewards, "none").tolist() == [[0.5, -0.5, -0.5, 0.5], [0.0] * 4]
+    assert group_advantages(rewards, "std")[0].tolist() == pytest.approx([1.0, -1.0, -1.0, 1.0], abs=1e-3)
+
+
+def test_chunks_keep_groups_whole_and_cover_everything():
+    batch = batch_of([(i,) for i in range(7)], [(0,)] * 28)
+    chunks = batch.chunks(10)
+    assert [i for prompts, _ in chunks for i in range(7)[prompts]] == list(range(7))
+    assert all(rows == slice(4 * prompts.start, 4 * prompts.stop) for prompts, rows in chunks)
+    assert batch.chunks(1) == batch.chunks(4)
+
+
+def test_a_step_takes_the_same_number_of_problems_from_every_suite():
+    suites = plan_training(job()).suites
+    seen = [item.orbit.problem.id for step in range(33) for item in schedule(suites, 6, 0, step)]
+    splits = [name for name in seen if name.startswith("splits")]
+    assert len(splits) == len(seen) / 2
+    assert len(set(splits)) == len(suites[1].orbits) == 99  # one whole pass in 33 steps, nothing twice
+    assert schedule(suites, 6, 0, 5) == schedule(suites, 6, 0, 5) != schedule(suites, 6, 1, 5)
+
+
+def test_flops_are_twice_the_weights_and_the_attention_products():
+    model = small_model(0)
+    weights = sum(p.numel() for p in model.parameters()) - 4 * 8  # the input embedding is looked up
+    assert flops_per_token(model, context=10) == 2 * weights + 4 * 1 * 8 * 10
+
+
+@pytest.mark.parametrize(
+    "trainer", ["vanilla-grpo:scale=std,beta=0", "coherence-grpo", "diversity-game:estimator=digamma"]
+)
+def test_every_reference_trainer_trains_and_repeats_itself(tmp_path, trainer):
+    plan = plan_training(job(trainer))
+    first, second = (run_training(plan, tmp_path / name) for name in "ab")
+    assert first.checkpoint_sha256 == second.checkpoint_sha256
+    assert first.steps == 2
+    assert first.cost["backward_passes"] == 2 * 120
+    assert first.cost["generated_tokens"] == first.cost["trained_tokens"] > 0
+    other = run_training(plan_training(job(trainer, seed=1)), tmp_path / "c")
+    assert other.checkpoint_sha256 != first.checkpoint_sha256
+
+
+def test_a_token_budget_is_never_exceeded_and_nearly_used(tmp_path):
+    record = run_training(plan_training(job(budget=Budget(tokens=14_000))), tmp_path / "t")
+    assert 14_000 - 120 * 32 <= record.cost["generated_tokens"] <= 14_000
+
+
+def test_a_finished_run_is_read_not_repeated(tmp_path):
+    plan = plan_training(job())
+    first = run_training(plan, tmp_path)
+    before = (tmp_path / "train.json").stat().st_mtime_ns
+    assert run_training(plan, tmp_path) == first
+    assert (tmp_path / "train.json").stat().st_mtime_ns == before
+    with pytest.raises(RunConflict, match="seed: 0 there, 1 asked for"):
+        run_training(plan_training(job(seed=1)), tmp_path)
+    (checkpoint_path(tmp_path) / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match="digest differs"):
+        run_training(plan, tmp_path)
+
+
+def test_a_killed_training_run_ends_with_the_same_checkpoint(tmp_path, cli):
+    arguments = ["train", "coherence-grpo:save_every=2", "--steps", "9", "--output-dir"]
+    whole = cli(*arguments, "whole", "--format", "json")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", *arguments, "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    log = tmp_path / "killed" / "updates.jsonl"
+    wait_until(lambda: log.exists() and log.read_text(encoding="utf-8").count("\n") >= 5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    again = cli(*arguments, "killed", "--format", "json")
+    assert again.returncode == 0, again.stderr
+    records = [json.loads(done.stdout)["train"] for done in (whole, again)]
+    assert records[0]["checkpoint_sha256"] == records[1]["checkpoint_sha256"]
+    for record in records:
+        del record["cost"]["seconds"]
+    assert records[0]["cost"] == records[1]["cost"]
+    steps = [json.loads(line)["step"] for line in log.read_text(encoding="utf-8").splitlines()]
+    assert steps == list(range(1, 10))
+
+
+def test_the_update_log_forgets_steps_that_are_run_again(tmp_path):
+    from alftbench.training import Update
+
+    log = UpdateLog(tmp_path / "u.jsonl")
+    for step in (1, 2, 3):
+        log.append(Update(step, step * 10, 0, 0, 0, 0))
+    resumed = UpdateLog(tmp_path / "u.jsonl")
+    resumed.append(Update(2, 99, 0, 0, 0, 0))
+    rows = [json.loads(line) for line in (tmp_path / "u.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["step"], row["generated_tokens"]) for row in rows] == [(1, 10), (2, 99)]
+
+
+def test_specs_have_one_spelling():
+    assert parse_spec("a:y=2,x=1") == TrainerSpec("a", (("x", "1"), ("y", "2"))) == parse_spec("a:x=1,y=2")
+    assert str(parse_spec("a:y=2,x=1")) == "a:x=1,y=2"
+    for wrong in ("a:x", "a:=1", "a:x=1,x=2"):
+        with pytest.raises(UsageError):
+            parse_spec(wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": Budget()}, "give a budget"),
+        ({"budget": Budget(tokens=0)}, "--budget-tokens 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"suites": ("nothing",)}, "no suite named"),
+    ],
+)
+def test_wrong_jobs_are_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        plan_training(job(**changes))
+
+
+class Liar:
+    """A trainer that breaks its contract in the way it is told."""
+
+    needs_orbits = False
+
+    def __init__(self, lie):
+        self.lie = lie
+
+    def config(self):
+        return {}
+
+    def train(self, request):
+        from alftbench.training import TrainResult
+        from alftbench.types import Checkpoint
+
+        if self.lie == "crash":
+            raise KeyError("oops")
+        tokens = 10**9 if self.lie == "tokens" else 1
+        flops = float("nan") if self.lie == "nan" else 1.0
+        return TrainResult(Checkpoint("nowhere", 1, "0"), Cost(generated_tokens=tokens, flops=flops))
+
+
+@pytest.mark.parametrize(
+    ("lie", "message"),
+    [
+        ("crash", "'vanilla-grpo' failed: KeyError: 'oops'"),
+        ("tokens", "generated 1000000000 tokens with a budget of 100"),
+        ("nan", "not finite"),
+        ("checkpoint", "did not leave the checkpoint"),
+    ],
+)
+def test_a_trainer_that_breaks_its_contract_is_named(tmp_path, lie, message):
+    from dataclasses import replace
+
+    plan = replace(plan_training(job(budget=Budget(tokens=100))), trainer=Liar(lie))
+    with pytest.raises(PluginError, match=message):
+        run_training(plan, tmp_path)
+    assert json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))["status"] == "running"
