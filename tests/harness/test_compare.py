@@ -86,6 +86,17 @@ def test_the_leaderboard_links_to_runs_that_exist(compared):
     assert page.count("<table>") == 4
 
 
+def test_the_csv_holds_every_value(compared):
+    import pandas as pd
+
+    folder, table = compared
+    csv = pd.read_csv(folder / "out" / "leaderboards" / "tiny" / "table.csv").set_index(["suite", "method", "name"])
+    for row in table["rows"]:
+        for name, metric in row["metrics"].items():
+            found = csv.loc[(row["suite"], row["method"], name)]
+            assert (found["value"], found["low"], found["high"]) == (metric["value"], metric["low"], metric["high"])
+
+
 def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger):
     folder, table = compared
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}

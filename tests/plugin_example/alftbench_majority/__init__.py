@@ -1,4 +1,4 @@
-"""Test-time reinforcement learning (arXiv 2504.16084): an answer is rewarded if its phrasing's majority gives it."""
+"""Test-time reinforcement learning, arXiv 2504.16084: reward the answer that a phrasing's majority gives."""
 
 from __future__ import annotations
 
