@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
-DEFAULT_BUDGET = 400_000
+DEFAULT_BUDGET = 320_000
 
 
 class Format(StrEnum):

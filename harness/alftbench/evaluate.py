@@ -59,8 +59,8 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What tables call the model: the folder's or the hub's last name unless one was given."""
-        return self.request.name or Path(self.model).name
+        """What tables call the model."""
+        return display_name(self.request, self.model)
 
     @property
     def variants(self) -> list[Variant]:
@@ -85,7 +85,7 @@ def plan(request: EvalRequest) -> Plan:
     plugins.find("backend", request.backend)
     orbits = read_orbits(suite, request.split, request.data, request.limit)
     config = {
-        "model": request.name or Path(model).name,
+        "model": display_name(request, model),
         "model_sha256": fingerprint(model) if Path(model).is_dir() else None,
         "suite": suite.info.name,
         "suite_version": suite.info.version,
@@ -98,6 +98,12 @@ def plan(request: EvalRequest) -> Plan:
         "batch_size": request.options.batch_size,
     }
     return Plan(request, model, suite, orbits, params, config)
+
+
+def display_name(request: EvalRequest, model: str) -> str:
+    """The name asked for, else the last part of the folder or hub id; a `checkpoint` is called by its run."""
+    path = Path(model)
+    return request.name or (path.parent.name if path.name == "checkpoint" else path.name)
 
 
 def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:

@@ -41,13 +41,18 @@ class Update:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """One training run. `folder` is the trainer's own, kept between attempts; `on_update` logs a step."""
+    """One training run.
+
+    folder: the trainer's own, kept between attempts, removed once the checkpoint is verified.
+    checkpoint: where the final model goes, as a folder that transformers can load. on_update: logs a step.
+    """
 
     model: str
     suites: tuple[TrainSuite, ...]
     budget: Budget
     seed: int
     folder: Path
+    checkpoint: Path
     on_update: Callable[[Update], None]
     device: str = "auto"
     dtype: str = "auto"

@@ -2,13 +2,15 @@
 
 train.json     TrainRecord; status is "running" until the checkpoint is verified
 updates.jsonl  one line per optimiser step
-state/         the trainer's own: resumable states and, at the end, checkpoint/
+checkpoint/    the trained model
+    state/         the trainer's own while it runs; removed when the checkpoint is verified
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -151,6 +153,7 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
             steps=result.checkpoint.step,
         )
         write_json(folder / "train.json", asdict(record))
+        shutil.rmtree(folder / "state")
         return record
 
 
@@ -169,6 +172,7 @@ def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> Tra
         budget=plan.job.budget,
         seed=plan.job.seed,
         folder=folder / "state",
+        checkpoint=checkpoint_path(folder),
         on_update=on_update,
         device=plan.job.device,
         dtype=plan.job.dtype,
@@ -210,7 +214,7 @@ def read_train_record(folder: Path) -> TrainRecord:
 
 def checkpoint_path(folder: Path) -> Path:
     """Where a training folder's final model lies."""
-    return folder / "state" / "checkpoint"
+    return folder / "checkpoint"
 
 
 def verified(record: TrainRecord, folder: Path) -> TrainRecord:
@@ -237,9 +241,9 @@ def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
         raise PluginError(f"trainer {name!r} generated {spent} tokens with a budget of {budget.tokens}")
     if not math.isfinite(result.cost.flops + result.cost.seconds):
         raise PluginError(f"trainer {name!r} reports a cost that is not finite")
-    expected = checkpoint_path(request.folder.parent)
-    if not expected.is_dir() or fingerprint(expected) != result.checkpoint.sha256:
-        raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {expected.name}/")
+    made = request.checkpoint
+    if not made.is_dir() or fingerprint(made) != result.checkpoint.sha256:
+        raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {made}")
     return result
 
 

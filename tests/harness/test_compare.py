@@ -18,6 +18,7 @@ from alftbench.records import collect
 from tests.conftest import ROOT
 from tests.harness.test_runs import wait_until
 
+TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
 SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
 
 
@@ -38,8 +39,7 @@ def compared(tmp_path_factory, stranger) -> tuple[Path, dict]:
     """One small comparison with a trainer from outside, and its JSON."""
     folder = tmp_path_factory.mktemp("compared")
     done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote",
-         *SMALL, "--format", "json"],
+        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL, "--format", "json"],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -90,19 +90,24 @@ def test_the_csv_holds_every_value(compared):
     import pandas as pd
 
     folder, table = compared
-    csv = pd.read_csv(folder / "out" / "leaderboards" / "tiny" / "table.csv").set_index(["suite", "method", "name"])
+    csv = pd.read_csv(folder / "out" / "leaderboards" / "tiny" / "table.csv").set_index(
+        ["suite", "method", "name"]
+    )
     for row in table["rows"]:
         for name, metric in row["metrics"].items():
             found = csv.loc[(row["suite"], row["method"], name)]
-            assert (found["value"], found["low"], found["high"]) == (metric["value"], metric["low"], metric["high"])
+            assert (found["value"], found["low"], found["high"]) == (
+                metric["value"],
+                metric["low"],
+                metric["high"],
+            )
 
 
 def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger):
     folder, table = compared
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
     done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote",
-         *SMALL, "--format", "json"],
+        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL, "--format", "json"],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
     )  # fmt: skip
     assert json.loads(done.stdout) == table
@@ -187,7 +192,7 @@ def test_the_tables_fit_the_terminal(compared, stranger):
     folder, _ = compared
     for columns in (80, 100, 120):
         done = subprocess.run(
-            [sys.executable, "-m", "alftbench.cli", "compare", "diversity-game:diversity=0.2", "majority-vote", *SMALL],
+            [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL],
             cwd=folder, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": stranger, "COLUMNS": str(columns)},
         )  # fmt: skip

@@ -44,10 +44,11 @@ class Policy:
     """A model under training with everything that a resumed run needs."""
 
     def __init__(self, request: TrainRequest, with_reference: bool, max_rows: int, max_grad_norm: float) -> None:
-        model, folder, device = request.model, request.folder, request.device
+        model, device = request.model, request.device
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
-        self.folder, self.max_rows, self.max_grad_norm = folder, max_rows, max_grad_norm
-        saved = latest_state(folder)
+        self.folder, self.checkpoint = request.folder, request.checkpoint
+        self.max_rows, self.max_grad_norm = max_rows, max_grad_norm
+        saved = latest_state(self.folder)
         self.tokenizer = load_tokenizer(model)
         self.model = load_model(str(saved or model), device, dtype).eval()
         self.reference = load_model(model, device, dtype).eval() if with_reference else None
@@ -113,15 +114,15 @@ class Policy:
 
     def save_checkpoint(self) -> Checkpoint:
         """Write the final model folder in one step and say what it is."""
-        final, partial = self.folder / "checkpoint", self.folder / "checkpoint.partial"
-        if not final.exists():
+        partial = self.checkpoint.with_name(self.checkpoint.name + ".partial")
+        if not self.checkpoint.exists():
             shutil.rmtree(partial, ignore_errors=True)
             self.model.save_pretrained(partial)
             self.tokenizer.save_pretrained(partial)
             for path in partial.iterdir():
                 path.chmod(0o644)
-            partial.rename(final)
-        return Checkpoint(str(final), self.step, fingerprint(final))
+            partial.rename(self.checkpoint)
+        return Checkpoint(str(self.checkpoint), self.step, fingerprint(self.checkpoint))
 
     def _restore(self, saved: Path) -> None:
         state = read_json(saved / "state.json")
