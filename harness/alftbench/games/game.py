@@ -78,11 +78,23 @@ class Game:
             answers: names; "0", "1", … if left out.
         """
         p0 = np.atleast_2d(np.asarray(p0_PZ, dtype=float))
-        weights = np.ones(p0.shape[0]) if weights_P is None else np.asarray(weights_P, dtype=float)
-        names = tuple(answers) if answers is not None else tuple(str(z) for z in range(p0.shape[1]))
-        each = np.arange(p0.shape[1])
-        rows = zip(p0, weights, strict=True)
-        return cls(beta, objective, names, tuple(Prompt(each, log_of(row), float(w)) for row, w in rows))
+        return cls.from_log_marginals(log_of(p0), objective, beta, weights_P, answers)
+
+    @classmethod
+    def from_log_marginals(
+        cls,
+        log_p0_PZ: FloatArray,
+        objective: Objective,
+        beta: float,
+        weights_P: Sequence[float] | FloatArray | None = None,
+        answers: Sequence[str] | None = None,
+    ) -> Game:
+        """`from_marginals` for references whose probabilities may be too small for float64."""
+        P, Z = log_p0_PZ.shape
+        weights = np.ones(P) if weights_P is None else np.asarray(weights_P, dtype=float)
+        names = tuple(answers) if answers is not None else tuple(str(z) for z in range(Z))
+        rows = zip(log_p0_PZ, weights, strict=True)
+        return cls(beta, objective, names, tuple(Prompt(np.arange(Z), row, float(w)) for row, w in rows))
 
     @cached_property
     def weights_P(self) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from alftbench.errors import BadInput, UsageError
 from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise, log_ratio, log_sum_exp
+from alftbench.games.objectives.agreement import coherence_equilibrium
 from alftbench.games.objectives.base import Objective
 from alftbench.games.objectives.single import forbid_zeros, geometric_mixture
 
@@ -55,7 +56,7 @@ class Coherence(Objective):
 
     @property
     def curvature(self) -> float:
-        """λ: the blocks are λ(I − √ρ√ρᵀ)."""
+        """λ: in the Fisher metric the Hessian is λ (I − √ρ√ρᵀ), ρ_i(z) = w_i p_i(z)/q(z) the prompts' shares."""
         return self.lambda_
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
@@ -72,15 +73,11 @@ class Coherence(Objective):
         """The consensus q = Σ_i w_i p_i."""
         return arithmetic_mean(log_p_PZ, weights_P)
 
-    def fisher_hessian(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
-        """λ (I − √ρ√ρᵀ), where ρ_i = w_i p_i(z)/q(z) is prompt i's share of the answer."""
-        shares = weights_P[:, None] * np.exp(log_ratio(log_p_PZ, arithmetic_mean(log_p_PZ, weights_P)))
-        root_ZP = np.sqrt(shares).T
-        return self.lambda_ * (np.eye(weights_P.size) - root_ZP[:, :, None] * root_ZP[:, None, :])
-
-    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray | None:
-        """The reference, where there is nothing to agree on: one prompt, or λ = 0."""
-        return log_p0_PZ if weights_P.size == 1 or self.lambda_ == 0.0 else None
+    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """p_i ∝ p0_i^α (Σ_j w_j e^{−c_j} p0_j^α)^{(1−α)/α}, α = β/(β+λ), with one c_i per prompt to be found."""
+        if weights_P.size == 1 or self.lambda_ == 0.0:
+            return log_p0_PZ
+        return coherence_equilibrium(log_p0_PZ, weights_P, beta, self.lambda_)
 
     def respond(
         self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float

@@ -1,0 +1,85 @@
+"""The equilibrium of soft coherence from as many numbers as there are prompts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alftbench.games.numerics import FloatArray, log_normalise, log_sum_exp
+
+_ROUNDS = 100
+
+
+def coherence_equilibrium(
+    log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float, lambda_: float
+) -> FloatArray:
+    """The policies that solve soft coherence, by Newton's method in P dimensions.
+
+    With α = β/(β+λ) the equilibrium p_i = p0_i^α q^{1−α} e^{−c_i}, q = Σ_i w_i p_i, can be solved for q answer by
+    answer: q(z)^α = Σ_i w_i e^{−c_i} p0_i(z)^α =: e^{h_z(c)}. What is left is to normalise every policy, which is
+    the stationarity of the convex function
+
+        Φ(c) = α log Σ_z exp(h_z(c)/α) + w·c.
+
+    Nothing of size Z² appears, and an answer that only some prompts can give needs no care.
+
+    Args:
+        log_p0_PZ: log reference answer marginals.
+        weights_P: orbit weights, positive, summing to one.
+        beta: strength of the KL anchor.
+        lambda_: weight of coherence.
+
+    Returns:
+        log p*, shape (P, Z).
+
+    Source: the fixed point is that of arXiv 2604.27166; the dual is derived here.
+    """
+    share = beta / (beta + lambda_)
+    # An answer that no prompt can give would only carry −inf through every round.
+    possible = (log_p0_PZ > -np.inf).any(axis=0)
+    powers_PZ = share * log_p0_PZ[:, possible] + np.log(weights_P)[:, None]
+    c_P = np.zeros(weights_P.size)
+    value, log_q, shares_PZ = _dual(c_P, powers_PZ, weights_P, share)
+    for _ in range(_ROUNDS):
+        slope, step = _newton_step(log_q, shares_PZ, weights_P, share)
+        if np.abs(slope).max() <= 2 * np.finfo(float).eps:
+            break
+        length, ahead = 1.0, _dual(c_P + step, powers_PZ, weights_P, share)
+        while ahead[0] > value + 1e-4 * length * (slope @ step) + 1e-15 * (1 + abs(value)) and length > 1e-10:
+            length /= 2
+            ahead = _dual(c_P + length * step, powers_PZ, weights_P, share)
+        if np.abs(length * step).max() <= 1e-16 * (1 + np.abs(c_P).max()):
+            break
+        c_P = c_P + length * step
+        value, log_q, shares_PZ = ahead
+    log_p = np.full_like(log_p0_PZ, -np.inf)
+    log_shares = log_normalise((powers_PZ - c_P[:, None]).T).T
+    log_p[:, possible] = log_normalise(log_q + log_shares - np.log(weights_P)[:, None])
+    return log_p
+
+
+def _dual(
+    c_P: FloatArray, powers_PZ: FloatArray, weights_P: FloatArray, share: float
+) -> tuple[float, FloatArray, FloatArray]:
+    """Φ(c), the consensus log q_Z it implies, and the shares ρ_i(z) = w_i p_i(z)/q(z)."""
+    tilted_PZ = powers_PZ - c_P[:, None]
+    h_Z = log_sum_exp(tilted_PZ, axis=0)
+    total = log_sum_exp(h_Z / share)
+    return float(share * total + weights_P @ c_P), h_Z / share - total, np.exp(tilted_PZ - h_Z)
+
+
+def _newton_step(
+    log_q_Z: FloatArray, shares_PZ: FloatArray, weights_P: FloatArray, share: float
+) -> tuple[FloatArray, FloatArray]:
+    """∇Φ = w − E_q ρ, and the Newton step against ∇²Φ = E_q[diag ρ] + (1/α − 1) E_q[ρρᵀ] − (1/α) E_q ρ E_q ρᵀ.
+
+    Adding a constant to c changes nothing, so that direction is pinned by w wᵀ.
+    """
+    q_Z = np.exp(log_q_Z)
+    weighted_PZ = shares_PZ * q_Z
+    mean_P = weighted_PZ.sum(axis=1)
+    centred_PZ = (shares_PZ - mean_P[:, None]) * np.sqrt(q_Z)
+    spread = centred_PZ @ centred_PZ.T
+    within = np.diag(mean_P) - weighted_PZ @ shares_PZ.T
+    slope = weights_P - mean_P
+    hessian = spread / share + within + np.outer(weights_P, weights_P)
+    return slope, np.linalg.solve(hessian, -slope)
