@@ -1,4 +1,4 @@
-"""Distributional alignment games: objectives, equilibria, dynamics and estimators of answer-level fine-tuning.
+"""Distributional alignment games: objectives, equilibria, dynamics and estimators.
 
     traces ─ marginalise ─→ Game ─ solve ─→ Solution ─ lift ─→ policy over traces
     counts of one group ─ log_reward, power_reward ─→ rewards

@@ -40,7 +40,9 @@ class _Watch:
         if self.gaps[-1] <= self.tolerance:
             return Status.CONVERGED if self.game.objective.convex else Status.LOCAL
         if self._ran_away(log_p_PZ):
-            self.detail = f"A log-probability passed {_FAR:.0f} nats while the gap grew to {self.gaps[-1]:.3g}."
+            self.detail = (
+                f"A log-probability moved {_FAR:.0f} nats while the gap grew to {self.gaps[-1]:.3g}."
+            )
             return Status.DIVERGES
         return self._repeats(log_p_PZ)
 
@@ -69,7 +71,9 @@ class _Watch:
         target = game.objective.target(log_p_PZ, game.weights_P)
         history = History(tuple(self.gaps), tuple(self.values))
         value, gap = self.values[-1], self.gaps[-1]
-        return Solution(game, method, status, log_p_PZ, target, value, gap, steps, history, detail=self.detail)
+        return Solution(
+            game, method, status, log_p_PZ, target, value, gap, steps, history, detail=self.detail
+        )
 
 
 def _distance(log_p_PZ: FloatArray, log_q_PZ: FloatArray) -> float:
@@ -80,8 +84,8 @@ def alternating(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10
     """Alternating best response: the target answers the policies, the policies answer the target.
 
     p ← p0 exp(−∇F(p)/β), normalised; for coherence q ← Σ w_i p_i, p_i ← p0_i^{β/(β+λ)} q^{λ/(β+λ)}.
-    Converges for coherence at every λ, for one-shot (linear) objectives at once, and for diversity only where
-    λ < β: log p is multiplied by −λ/β a round, so it cycles at λ = β and diverges above, and the status says so.
+    Converges for coherence at every λ, for linear objectives at once, and for diversity only where λ < β:
+    log p is multiplied by −λ/β a round, so it cycles at λ = β and diverges above, and the status says so.
 
     Args:
         game: what to solve.
@@ -151,7 +155,7 @@ class _MirrorStep:
 
 
 def _toward(log_p_PZ: FloatArray, log_best_PZ: FloatArray, share: float) -> FloatArray:
-    """Geometric step of a given share from the policies to their best response: a mirror step with η = share/β."""
+    """The geometric step from the policies toward their best response: mirror descent with η = share/β."""
     move = log_ratio(log_best_PZ, log_p_PZ)
     return log_normalise(log_p_PZ + share * move)
 
@@ -176,7 +180,7 @@ def _play(
 
 
 def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_000) -> Solution:
-    """Two no-regret players: the target best-responds, the policies run mirror descent, iterates are averaged.
+    """Two no-regret players: a best-responding target, policies on mirror descent, averaged iterates.
 
     η_t = 2/(β (t + 1 + t0)) with t0 = 2·curvature/β, and averages weighted by t + t0. For `constraint` the
     target ascends its multipliers, μ ← max(0, μ + σ (A p − b)), and the policies best-respond. Sublinear: the
@@ -211,7 +215,7 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
 
 
 def _mixed(log_p_PZ: FloatArray, log_q_PZ: FloatArray, share: float) -> FloatArray:
-    """log((1 − share) p + share q)."""
+    """The mixture log((1 − share) p + share q)."""
     return log_q_PZ if share >= 1 else np.logaddexp(log_p_PZ + np.log1p(-share), log_q_PZ + np.log(share))
 
 

@@ -1,7 +1,7 @@
 """Estimators of log p and of powers of p from the counts of one group of samples.
 
-Of K samples z_1..z_K ~ p, a sampled answer z was seen n_z times. Its leave-one-out count N = n_z − 1 counts the
-other K − 1 samples, so N ~ Bin(K−1, p(z)) given that z was drawn: an estimator is a table over N = 0..K−1.
+Of K samples z_1..z_K ~ p, a sampled answer z was seen n_z times. Its leave-one-out count N = n_z − 1 is over
+the other K − 1 samples, so N ~ Bin(K−1, p(z)) given that z was drawn: an estimator is a table over N.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import json
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, psi, xlog1py, xlogy
 
 from alftbench.errors import BadInput, UnknownName
-from alftbench.games.numerics import FloatArray
+from alftbench.games.numerics import FloatArray, IntArray
 
 SMALLEST_K, LARGEST_K = 2, 128
 ESTIMATORS = ("plug-in", "digamma", "minimax", "variance-optimal")
@@ -42,7 +43,7 @@ def log_reward(counts: ArrayLike, K: int, estimator: str = "variance-optimal") -
 
     Source: arXiv 2605.02435 for the polynomial estimators.
     """
-    return log_table(K, estimator)[_leave_one_out(counts, K)]
+    return np.asarray(log_table(K, estimator)[_leave_one_out(counts, K)])
 
 
 def power_reward(counts: ArrayLike, K: int, degree: int) -> FloatArray:
@@ -64,7 +65,7 @@ def power_reward(counts: ArrayLike, K: int, degree: int) -> FloatArray:
     Source: Hoeffding 1948; used for polynomial rewards in arXiv 2605.02435.
     """
     if not 0 <= degree <= K - 1:
-        raise BadInput(f"degree {degree} cannot be estimated from K = {K} samples; it needs 0 <= degree <= K - 1")
+        raise BadInput(f"degree {degree} cannot be estimated from K = {K} samples; it must be in 0..{K - 1}")
     others = _leave_one_out(counts, K)
     steps = np.arange(degree)
     return np.asarray(np.prod((others[..., None] - steps) / (K - 1.0 - steps), axis=-1), dtype=float)
@@ -88,9 +89,9 @@ def certificate(K: int, estimator: str) -> dict[str, float]:
     """What was measured of a shipped table on a grid finer than it was solved on.
 
     Returns:
-        bias: sup_p p·|E g_N − log p|; variance: sup_p p·Var g_N; optimal_bias: a proven lower bound on the bias
-        of any estimator from K samples; factor: the bias allowed, in multiples of the optimum; largest_entry;
-        rounding: a bound on the float64 error of the bias; points: size of the grid.
+        bias: sup_p p·|E g_N − log p|; variance: sup_p p·Var g_N; optimal_bias: a proven lower bound on the
+        bias of any estimator from K samples; factor: the bias allowed, in multiples of the optimum;
+        largest_entry; rounding: a bound on the float64 error of the bias; points: size of the grid.
 
     Raises:
         BadInput: the estimator has no table for this K.
@@ -116,18 +117,18 @@ def bias_and_variance(table_K: FloatArray, p_N: FloatArray) -> tuple[FloatArray,
 
 
 def bernstein(K: int, p_N: FloatArray) -> FloatArray:
-    """Bin(n; K−1, p) for every n = 0..K−1: shape (N, K)."""
+    """The binomial probabilities Bin(n; K−1, p), n = 0..K−1: shape (N, K)."""
     n = np.arange(K)
     log_choose = gammaln(K) - gammaln(n + 1) - gammaln(K - n)
     return np.asarray(np.exp(log_choose + xlogy(n, p_N[:, None]) + xlog1py(K - 1 - n, -p_N[:, None])))
 
 
-def _leave_one_out(counts: ArrayLike, K: int) -> np.ndarray:
+def _leave_one_out(counts: ArrayLike, K: int) -> IntArray:
     """N = n − 1, checked."""
     n = np.asarray(counts)
     if not np.issubdtype(n.dtype, np.integer):
         raise BadInput(f"counts are {n.dtype}; they must be integers")
-    if n.size and not (1 <= n.min() and n.max() <= K):
+    if n.size and (n.min() < 1 or n.max() > K):
         raise BadInput(f"counts reach from {n.min()} to {n.max()}; a sampled answer has a count in 1..{K}")
     return n - 1
 
@@ -145,7 +146,7 @@ def _log_table(K: int, estimator: str) -> FloatArray:
     return table
 
 
-def _entry(K: int, estimator: str) -> dict:
+def _entry(K: int, estimator: str) -> dict[str, Any]:
     try:
         return _shipped()[estimator][str(K)]
     except KeyError:
@@ -154,5 +155,6 @@ def _entry(K: int, estimator: str) -> dict:
 
 
 @cache
-def _shipped() -> dict:
-    return json.loads(TABLE_PATH.read_text(encoding="utf-8"))
+def _shipped() -> dict[str, dict[str, dict[str, Any]]]:
+    tables: dict[str, dict[str, dict[str, Any]]] = json.loads(TABLE_PATH.read_text(encoding="utf-8"))
+    return tables

@@ -1,4 +1,4 @@
-"""Equilibria to rounding: a closed form where there is one, else a safeguarded Newton method on the marginals."""
+"""Equilibria to rounding: a closed form where there is one, else a safeguarded Newton method."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ROUNDING = 1e-14
 def exact(game: Game, tolerance: float = 1e-9) -> Solution:
     """The equilibrium of a game, from its closed form or by Newton's method on the answer marginals.
 
-    Every objective but a free consensus is convex, and for it the result is the one minimum. A free consensus
-    with λ < β is solved as the coherence game it equals; with λ ≥ β it is not convex, and the stationary point
-    reached from the reference is returned as a local solution.
+    Every objective but a free consensus is convex, and for it the result is the one minimum. A free
+    consensus with λ < β is solved as the coherence game it equals; with λ ≥ β it is not convex, and the
+    stationary point reached from the reference is returned as a local solution.
 
     Args:
         game: what to solve.
@@ -87,8 +87,8 @@ def _newton(game: Game, tolerance: float) -> tuple[FloatArray, History]:
 def _start(game: Game) -> FloatArray:
     """The policies' answer to the target's answer to the reference: cheap, and of finite value.
 
-    Where the prompts share every answer they start agreed on their geometric mean, which is the equilibrium of
-    strong coupling.
+    Where the prompts share every answer they start near their geometric mean, the equilibrium of strong
+    coupling.
     """
     admissible = log_normalise(game.log_admissible_PZ)
     possible = admissible > -np.inf
@@ -130,7 +130,7 @@ def _mirror_step(
 
 
 def _anchored_target(game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray) -> FloatArray:
-    """a = β log(p/p0) + u, constant over each prompt's answers at the equilibrium; 0 where p = 0."""
+    """The anchored target a = β log(p/p0) + u, constant over a prompt's answers at the equilibrium."""
     with np.errstate(invalid="ignore"):
         a_PZ = game.beta * log_ratio(log_p_PZ, game.log_admissible_PZ) + u_PZ
     return np.where(np.exp(log_p_PZ) > 0, a_PZ, 0.0)
@@ -139,9 +139,9 @@ def _anchored_target(game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray) -> Floa
 def _newton_direction(game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray) -> FloatArray:
     """The Newton step on J over the product of simplices, as a change of log p.
 
-    In the coordinates e = √(w p) d log p the Hessian is β I + C_z, one P×P block per answer, and the constraint
+    In the coordinates e = √(w p) d log p the Hessian is β I + C_z, one P×P block per answer, and
     Σ_z dp_i(z) = 0 reads Σ_z s_i e_i = 0 with s = √(p/w). So with R = (β I + C)⁻¹ the step is
-    e = −R (√(w p) a + s ν), its multipliers ν solving a P×P system: O(Z P³) work, O(Z P²) memory.
+    e = −R (√(w p) a + s ν), and ν solves a P×P system: O(Z P³) work, O(Z P²) memory.
     """
     weights_P = game.weights_P
     P = weights_P.size
@@ -156,11 +156,11 @@ def _newton_direction(game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray) -> Flo
     nu_P = np.linalg.solve(coupling, -(s_ZP * free_ZP).sum(axis=0))
     e_ZP = -free_ZP - (R_ZPP @ (s_ZP * nu_P)[:, :, None])[:, :, 0]
     change = np.divide(e_ZP, root_ZP, out=np.zeros_like(e_ZP), where=root_ZP > 0)
-    return np.minimum(change, _LONGEST_MOVE).T
+    return np.asarray(np.minimum(change, _LONGEST_MOVE).T)
 
 
 def _free_consensus(game: Game, objective: Consensus, tolerance: float) -> Solution:
-    """λ < β: the coherence game with anchor β − λ and references p0^{β/(β−λ)}. λ ≥ β: collapse to a local point."""
+    """Below β the coherence game with anchor β − λ and references p0^{β/(β−λ)}; else collapse."""
     if objective.lambda_ < game.beta:
         anchor = game.beta - objective.lambda_
         sharpened = log_normalise(game.log_reference_PZ * (game.beta / anchor))

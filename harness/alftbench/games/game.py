@@ -1,4 +1,4 @@
-"""A distributional alignment game: references over traces, an objective over answers, an anchor between them."""
+"""A distributional alignment game: references over traces, an objective over answers, an anchor."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Game:
     def weights_P(self) -> FloatArray:
         """The orbit's weights, summing to one."""
         weights = np.array([prompt.weight for prompt in self.prompts], dtype=float)
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
 
     @cached_property
     def log_reference_PZ(self) -> FloatArray:
@@ -146,7 +146,7 @@ def _checked(index: int, prompt: Prompt, Z: int) -> Prompt:
     if wrong.size:
         shown = "NaN" if np.isnan(log_prob[wrong[0]]) else "+inf"
         raise BadInput(
-            f"{entry}.traces[{wrong[0]}].logprob is {shown}; it must be a number below +inf (-inf is probability 0)"
+            f"{entry}.traces[{wrong[0]}].logprob is {shown}; it must be below +inf (-inf is probability 0)"
         )
     if np.isneginf(log_prob).all():
         raise BadInput(f"{entry}: every trace has logprob -inf; at least one must be possible")

@@ -4,10 +4,10 @@ With K samples the count of a sampled answer, less the sample itself, is N ~ Bin
 table g_0..g_{K−1}; its expectation is a polynomial B g(p) = Σ_n g_n Bin(n; K−1, p), and its weighted bias
 p·(B g(p) − log p) is the error of a polynomial of degree K that approximates p log p. Two facts follow.
 
-* The smallest sup-norm bias is a best-approximation problem: Remez exchange in the Chebyshev basis solves it to
-  ten digits, and the alternation gives a certified lower bound (de la Vallée-Poussin).
-* The variance is another matter: Bernstein coefficients of the best polynomial grow exponentially in K. So each
-  table is the one of least mean squared error among those whose bias stays within a factor of the optimum.
+* The smallest sup-norm bias is a best-approximation problem: Remez exchange in the Chebyshev basis solves it
+  to nine digits, and the alternation gives a certified lower bound (de la Vallée-Poussin).
+* The variance is another matter: Bernstein coefficients of the best polynomial grow exponentially in K. So
+  each table has the least mean squared error among those whose bias is within a factor of the optimum.
 
 Each table is then evaluated on a grid finer than the one it was solved on; those figures are its certificate.
 """
@@ -23,7 +23,7 @@ from numpy.polynomial import chebyshev
 from scipy.special import xlogy
 
 from alftbench.games.estimators import LARGEST_K, SMALLEST_K, TABLE_PATH, bernstein
-from alftbench.games.numerics import FloatArray
+from alftbench.games.numerics import FloatArray, IntArray
 from alftbench.games.quadratic import least_norm_in_tube
 
 SOLVE_POINTS_PER_SAMPLE = 16
@@ -79,8 +79,8 @@ def _anchored_chebyshev(p_N: FloatArray, K: int) -> FloatArray:
     return p_N[:, None] * chebyshev.chebvander(2 * p_N - 1, K - 1)
 
 
-def _alternating_peaks(error: FloatArray, wanted: int) -> np.ndarray:
-    """Indices of the largest error in each run of one sign, the weaker end dropped while there are too many."""
+def _alternating_peaks(error: FloatArray, wanted: int) -> IntArray:
+    """Indices of the largest error in each run of one sign; of too many, the weaker end is dropped."""
     turns = np.flatnonzero(np.diff(np.sign(error))) + 1
     runs = np.split(np.arange(error.size), turns)
     peaks = [run[np.abs(error[run]).argmax()] for run in runs]
@@ -109,10 +109,8 @@ def bounded_bias_table(K: int, limit: float) -> FloatArray:
     density = weighted.mean(axis=0)
     centre = (weighted * np.log(p)[:, None]).mean(axis=0) / density
     unit = 1 / np.sqrt(density)
-    offset = least_norm_in_tube(
-        weighted * unit / limit, (xlogy(p, p) - weighted @ centre) / limit, scale=1e3
-    )
-    return centre + offset * unit
+    offset = least_norm_in_tube(weighted * unit / limit, (xlogy(p, p) - weighted @ centre) / limit, scale=1e3)
+    return np.asarray(centre + offset * unit)
 
 
 def certify(table: FloatArray, K: int, lower: float) -> dict[str, float]:
@@ -132,7 +130,9 @@ def certify(table: FloatArray, K: int, lower: float) -> dict[str, float]:
     }
 
 
-def make_entry(K: int, factors: Sequence[float], largest: dict[str, float]) -> tuple[dict[str, object], float]:
+def make_entry(
+    K: int, factors: Sequence[float], largest: dict[str, float]
+) -> tuple[dict[str, object], float]:
     """The first table, over rising bias limits, that keeps its limit and the given bounds.
 
     Args:

@@ -28,7 +28,7 @@ def least_norm_in_tube(
     minimise ½‖x‖² subject to |G x − r| ≤ 1 in every coordinate.
 
     Mehrotra's predictor–corrector method; each step is a least-squares problem solved by QR, so that the
-    normal equations are never formed. `scale` is a guess of ‖x‖: solutions of size 1e7 need one of 1e3 or more.
+    normal equations are never formed. Solutions of size 1e7 need a `scale` of 1e3 or more.
 
     Args:
         tube_NK: G, constraints by unknowns.

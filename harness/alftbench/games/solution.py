@@ -99,7 +99,7 @@ class Solution:
 
     @property
     def policy(self) -> tuple[FloatArray, ...]:
-        """log π(y) of every trace, one array per prompt."""
+        """The log π(y) of every trace, one array per prompt."""
         if self.log_traces is not None:
             return self.log_traces
         rows = zip(self.game.prompts, self.game.log_reference_PZ, self.log_p_PZ, strict=True)

@@ -26,8 +26,9 @@ def marginalise(answer_Y: IntArray, log_prob_Y: FloatArray, Z: int) -> FloatArra
     top_Z = np.full(Z, -np.inf)
     np.maximum.at(top_Z, answer_Y, log_prob_Y)
     top_Z[np.isneginf(top_Z)] = 0.0
-    sums_Z = np.bincount(answer_Y, weights=np.exp(log_prob_Y - top_Z[answer_Y]), minlength=Z)
-    return log_of(sums_Z) + top_Z
+    each_Y = np.exp(log_prob_Y - top_Z[answer_Y])
+    sums_Z = np.bincount(answer_Y, weights=each_Y, minlength=Z).astype(float)
+    return np.asarray(log_of(sums_Z) + top_Z)
 
 
 def lift(answer_Y: IntArray, log_prob_Y: FloatArray, log_p0_Z: FloatArray, log_p_Z: FloatArray) -> FloatArray:
@@ -62,7 +63,5 @@ def trace_drift(answer_Y: IntArray, log_pi_Y: FloatArray, log_pi0_Y: FloatArray,
 
     Source: arXiv 2604.27166 (chain rule); named in the design notes.
     """
-    kept = lift(
-        answer_Y, log_pi0_Y, marginalise(answer_Y, log_pi0_Y, Z), marginalise(answer_Y, log_pi_Y, Z)
-    )
+    kept = lift(answer_Y, log_pi0_Y, marginalise(answer_Y, log_pi0_Y, Z), marginalise(answer_Y, log_pi_Y, Z))
     return float(kl(log_pi_Y, kept))

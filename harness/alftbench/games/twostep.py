@@ -20,7 +20,7 @@ def two_step(
 
     geometric: q ∝ Π p0_i^{w_i}, the minimiser of Σ w_i KL(q‖p0_i) and the equilibrium of hard coherence;
     arithmetic: q = Σ w_i p0_i, the minimiser of Σ w_i KL(p0_i‖q). Both on the answers that all prompts share.
-    One shot: for a soft objective it is an approximation and `converged` is false unless the gap says otherwise.
+    One shot: for a soft objective it is an approximation, and `converged` is false unless the gap is small.
 
     Args:
         game: a game over an orbit.

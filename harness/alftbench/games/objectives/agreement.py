@@ -14,9 +14,9 @@ def coherence_equilibrium(
 ) -> FloatArray:
     """The policies that solve soft coherence, by Newton's method in P dimensions.
 
-    With α = β/(β+λ) the equilibrium p_i = p0_i^α q^{1−α} e^{−c_i}, q = Σ_i w_i p_i, can be solved for q answer by
-    answer: q(z)^α = Σ_i w_i e^{−c_i} p0_i(z)^α =: e^{h_z(c)}. What is left is to normalise every policy, which is
-    the stationarity of the convex function
+    With α = β/(β+λ) the equilibrium p_i = p0_i^α q^{1−α} e^{−c_i}, q = Σ_i w_i p_i, gives q answer by
+    answer: q(z)^α = Σ_i w_i e^{−c_i} p0_i(z)^α =: e^{h_z(c)}. What is left is to normalise every policy,
+    which is the stationarity of the convex function
 
         Φ(c) = α log Σ_z exp(h_z(c)/α) + w·c.
 
@@ -41,16 +41,15 @@ def coherence_equilibrium(
     value, log_q, shares_PZ = _dual(c_P, powers_PZ, weights_P, share)
     for _ in range(_ROUNDS):
         slope, step = _newton_step(log_q, shares_PZ, weights_P, share)
-        if np.abs(slope).max() <= 2 * np.finfo(float).eps:
-            break
         length, ahead = 1.0, _dual(c_P + step, powers_PZ, weights_P, share)
         while ahead[0] > value + 1e-4 * length * (slope @ step) + 1e-15 * (1 + abs(value)) and length > 1e-10:
             length /= 2
             ahead = _dual(c_P + length * step, powers_PZ, weights_P, share)
-        if np.abs(length * step).max() <= 1e-16 * (1 + np.abs(c_P).max()):
-            break
         c_P = c_P + length * step
         value, log_q, shares_PZ = ahead
+        # Convergence is quadratic: a relative step of 1e-9 leaves an error below rounding.
+        if np.abs(step).max() <= 1e-9 * np.abs(c_P).max() or np.abs(slope).max() <= 2 * np.finfo(float).eps:
+            break
     log_p = np.full_like(log_p0_PZ, -np.inf)
     log_shares = log_normalise((powers_PZ - c_P[:, None]).T).T
     log_p[:, possible] = log_normalise(log_q + log_shares - np.log(weights_P)[:, None])
@@ -70,7 +69,7 @@ def _dual(
 def _newton_step(
     log_q_Z: FloatArray, shares_PZ: FloatArray, weights_P: FloatArray, share: float
 ) -> tuple[FloatArray, FloatArray]:
-    """∇Φ = w − E_q ρ, and the Newton step against ∇²Φ = E_q[diag ρ] + (1/α − 1) E_q[ρρᵀ] − (1/α) E_q ρ E_q ρᵀ.
+    """The slope ∇Φ = w − E_q ρ and the Newton step against ∇²Φ = E_q[diag ρ − ρρᵀ] + (1/α) Cov_q ρ.
 
     Adding a constant to c changes nothing, so that direction is pinned by w wᵀ.
     """

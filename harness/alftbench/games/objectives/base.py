@@ -66,14 +66,13 @@ class Objective(ABC):
 
     @property
     def curvature(self) -> float:
-        """Largest eigenvalue of F's Hessian in the Fisher metric: mirror descent is stable below 2/(β + it)."""
+        """Largest eigenvalue L of F's Hessian in the Fisher metric; mirror descent needs η < 2/(β+L)."""
         return 0.0
 
     def fisher_hessian(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
-        """Second derivatives of F in the coordinates dp_i(z) / √(p_i(z)/w_i): one P×P block per answer, (Z, P, P).
+        """Second derivatives of F in the coordinates dp_i / √(p_i/w_i): one P×P block per answer, (Z, P, P).
 
-        Every objective here is a sum over answers, so no two answers meet in a block; the KL anchor is β times
-        the identity.
+        A sum over answers has no other blocks. The KL anchor is β times the identity.
         """
         raise UsageError(f"{self.name} has no second-order solver")
 

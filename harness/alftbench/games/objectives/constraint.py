@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
 from alftbench.errors import BadInput, UsageError
@@ -41,7 +43,7 @@ class Constraint(Objective):
         return 0.0 if np.all(self.slack(log_p_PZ) >= -_FEASIBLE * scale) else float("inf")
 
     def slack(self, log_p_PZ: FloatArray) -> FloatArray:
-        """b − A p for every prompt, shape (P, C)."""
+        """The slack b − A p for every prompt, shape (P, C)."""
         return self.b_C - np.exp(log_p_PZ) @ self.A_CZ.T
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
@@ -88,9 +90,9 @@ class Constraint(Objective):
     ) -> float:
         """Duality gap, with the violation counted at its price and once more.
 
-        Σ_i w_i [β KL(p_i‖p_{μ,i}) + μ_i·|b − A p_i| + max(0, max(A p_i − b))], which is zero at the equilibrium
-        only: the first two terms are J(p) − d(μ) ≥ J(p) − J(p*) for a feasible p, and the last makes an
-        infeasible p visible where its multiplier is zero.
+        Σ_i w_i [β KL(p_i‖p_{μ,i}) + μ_i·|b − A p_i| + max(0, max(A p_i − b))], zero at the equilibrium only:
+        the first two terms are J(p) − d(μ) ≥ J(p) − J(p*) for a feasible p, and the last makes an infeasible
+        p visible where its multiplier is zero.
 
         Args:
             log_p_PZ: the policies.
@@ -106,7 +108,7 @@ class Constraint(Objective):
         return float(weights_P @ (regret + complementarity + np.maximum(0.0, -slack.min(axis=1))))
 
 
-def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> np.ndarray | None:
+def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
     """Which answers some feasible p makes positive; None where there is no feasible p.
 
     maximise Σ t subject to 0 ≤ t ≤ 1, t ≤ v, A v ≤ s b, Σ v = s, s ≥ 1: v/s is a feasible point of largest
@@ -119,7 +121,7 @@ def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> np.ndarray | None:
     bounds = [(0.0, 1.0)] * Z + [(0.0, None)] * Z + [(1.0, None)]
     gain = np.r_[-np.ones(Z), np.zeros(Z + 1)]
     found = linprog(gain, A_ub=both, b_ub=np.zeros(C), A_eq=total, b_eq=[0.0], bounds=bounds, method="highs")
-    return found.x[:Z] > 0.5 if found.status == 0 else None
+    return np.asarray(found.x)[:Z] > 0.5 if found.status == 0 else None
 
 
 def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> FloatArray:
@@ -148,14 +150,16 @@ def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> Fl
 
 
 def _model_minimum(root_CZ: FloatArray, slope_C: FloatArray, nu_C: FloatArray) -> FloatArray:
-    """argmin_{x ≥ 0} slope·(x − ν) + ½ (x − ν)ᵀ H (x − ν) with H = root rootᵀ, regularised at rounding level."""
+    """The x ≥ 0 of least slope·(x − ν) + ½ (x − ν)ᵀ H (x − ν), H = root rootᵀ regularised at rounding."""
     H = root_CZ @ root_CZ.T
     L = np.linalg.cholesky(H + (1e-13 * np.trace(H) + 1e-100) * np.eye(nu_C.size))
     x, _ = nnls(L.T, L.T @ nu_C - np.linalg.solve(L, slope_C))
     return x
 
 
-def _line_search(phi, nu: FloatArray, step: FloatArray, descent: float) -> float:  # type: ignore[no-untyped-def]
+def _line_search(
+    phi: Callable[[FloatArray], float], nu: FloatArray, step: FloatArray, descent: float
+) -> float:
     """The first of 1, ½, ¼ … that lowers φ by a share of the slope; 0 where rounding hides any descent."""
     start, length = phi(nu), 1.0
     rounding = 4 * np.finfo(float).eps * (1 + abs(start))

@@ -17,12 +17,12 @@ _SAME = 1e-12
 
 
 def arithmetic_mean(log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
-    """log q with q = Σ_i w_i p_i, which minimises Σ_i w_i KL(p_i‖q)."""
+    """The logarithm of q = Σ_i w_i p_i, which minimises Σ_i w_i KL(p_i‖q)."""
     return log_sum_exp(log_p_PZ + np.log(weights_P)[:, None], axis=0)
 
 
 def geometric_mean(log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
-    """log q with q ∝ Π_i p_i^{w_i}, which minimises Σ_i w_i KL(q‖p_i); NaN-free only on a common support."""
+    """The logarithm of q ∝ Π_i p_i^{w_i}, which minimises Σ_i w_i KL(q‖p_i)."""
     return log_normalise(weights_P @ log_p_PZ)
 
 
@@ -56,7 +56,7 @@ class Coherence(Objective):
 
     @property
     def curvature(self) -> float:
-        """λ: in the Fisher metric the Hessian is λ (I − √ρ√ρᵀ), ρ_i(z) = w_i p_i(z)/q(z) the prompts' shares."""
+        """λ: in the Fisher metric the Hessian is λ (I − √ρ√ρᵀ) with shares ρ_i = w_i p_i/q."""
         return self.lambda_
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
@@ -74,7 +74,7 @@ class Coherence(Objective):
         return arithmetic_mean(log_p_PZ, weights_P)
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
-        """p_i ∝ p0_i^α (Σ_j w_j e^{−c_j} p0_j^α)^{(1−α)/α}, α = β/(β+λ), with one c_i per prompt to be found."""
+        """The p_i ∝ p0_i^α (Σ_j w_j e^{−c_j} p0_j^α)^{(1−α)/α}, α = β/(β+λ), with c found by Newton."""
         if weights_P.size == 1 or self.lambda_ == 0.0:
             return log_p0_PZ
         return coherence_equilibrium(log_p0_PZ, weights_P, beta, self.lambda_)
@@ -82,7 +82,7 @@ class Coherence(Objective):
     def respond(
         self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
     ) -> FloatArray:
-        """q = Σ w_i p_i, then p_i ∝ p0_i^{β/(β+λ)} q^{λ/(β+λ)}: a joint minimisation, for every λ."""
+        """The consensus q = Σ w_i p_i, then p_i ∝ p0_i^{β/(β+λ)} q^{λ/(β+λ)}: a joint minimisation."""
         consensus = arithmetic_mean(log_p_PZ, weights_P)
         return log_normalise(geometric_mixture(log_p0_PZ, consensus, beta / (beta + self.lambda_)))
 
@@ -131,9 +131,9 @@ class Consensus(Objective):
     """Cross-entropy to a consensus: F = λ Σ_i w_i CE(p_i, q), with q free or frozen.
 
     Given q the policies answer π ∝ π0 q^{λ/β}. With q frozen F is linear. With q free, q = Σ w_i p_i and
-    F = λ H(q) is concave: it sharpens. Since β Σ w_i KL(p_i‖p0_i) + λ H(q) equals, up to a constant, a coherence
-    game with anchor β − λ on the references p0_i^{β/(β−λ)}, J is convex for λ < β; for λ ≥ β it is not and
-    collapses onto few answers.
+    F = λ H(q) is concave: it sharpens. β Σ w_i KL(p_i‖p0_i) + λ H(q) equals, up to a constant, a coherence
+    game with anchor β − λ on the references p0_i^{β/(β−λ)}, so J is convex for λ < β; for λ ≥ β it is not
+    and collapses onto few answers.
 
     Args:
         lambda_: weight λ ≥ 0, in units of reward per nat.
@@ -219,7 +219,7 @@ class PairwiseCoherence(Objective):
         ratio = log_ratio(log_p_PZ[:, None, :], log_p_PZ[None, :, :])
         with np.errstate(over="ignore"):
             terms = ratio - np.exp(-ratio)
-        return self.lambda_ * np.einsum("j,ijz->iz", weights_P, terms)
+        return np.asarray(self.lambda_ * np.einsum("j,ijz->iz", weights_P, terms))
 
     def fisher_hessian(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """Diagonal λ Σ_{j≠i} w_j (1 + p_j/p_i), off it −λ √(w_i w_j) (√(p_i/p_j) + √(p_j/p_i))."""
@@ -229,7 +229,7 @@ class PairwiseCoherence(Objective):
             blocks = -2 * np.sqrt(np.outer(weights_P, weights_P))[:, :, None] * np.cosh(half)
             diagonal = np.einsum("j,ijz->iz", weights_P, 1 + np.exp(-2 * half)) - 2 * weights_P[:, None]
         blocks[np.arange(P), np.arange(P)] = diagonal
-        return self.lambda_ * np.moveaxis(blocks, 2, 0)
+        return np.asarray(self.lambda_ * np.moveaxis(blocks, 2, 0))
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray | None:
         """The reference, where there is nothing to agree on: one prompt, or λ = 0."""

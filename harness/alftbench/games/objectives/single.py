@@ -105,7 +105,7 @@ class QuadraticDiversity(Objective):
         return self.lambda_ * np.exp(log_p_PZ) - self.bonus_Z
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
-        """log p* = log W(e^x) − log(λ/β) with x = log(λ/β) + log p0 + b/β + κ."""
+        """The equilibrium log p* = log W(e^x) − log(λ/β) with x = log(λ/β) + log p0 + b/β + κ."""
         tilted = log_normalise(log_p0_PZ + self.bonus_Z / beta)
         ratio = self.lambda_ / beta
         if ratio == 0.0:
@@ -131,7 +131,7 @@ def _normaliser(exponent_PZ: FloatArray, ratio: float) -> FloatArray:
 
 
 def _log_omega(x: FloatArray) -> FloatArray:
-    """log W(e^x), which is x itself where e^x is below machine precision."""
+    """The logarithm of W(e^x), which is x itself where e^x is below machine precision."""
     small = x < -40.0
     return np.where(small, x, np.log(wrightomega(np.where(small, 0.0, x))))
 
@@ -178,12 +178,12 @@ class TargetMatching(Objective):
 
 
 def geometric_mixture(log_p: FloatArray, log_q: FloatArray, share: float) -> FloatArray:
-    """log p^share q^{1−share}, unnormalised; a zero to the power 0 is 1."""
+    """The mixture log p^share q^{1−share}, unnormalised; a zero to the power 0 is 1."""
     return _scaled(share, log_p) + _scaled(1.0 - share, log_q)
 
 
 def _scaled(factor: float, log_p: FloatArray) -> FloatArray:
-    """factor · log p with 0 · log 0 = 0."""
+    """The product factor · log p with 0 · log 0 = 0."""
     return factor * log_p if factor else np.zeros_like(log_p)
 
 
@@ -201,10 +201,10 @@ def forbid_zeros(log_p0_PZ: FloatArray, log_q_Z: FloatArray) -> FloatArray:
 
 
 def indicator_bonus(correct_Z: FloatArray, eta: float = 1.0) -> FloatArray:
-    """b = η c for correctness c in [0, 1]."""
+    """The bonus b = η c for correctness c in [0, 1]."""
     return eta * np.asarray(correct_Z, dtype=float)
 
 
 def distribution(probabilities_Z: FloatArray) -> FloatArray:
-    """log q of non-negative numbers, normalised."""
+    """The logarithm of non-negative numbers, normalised."""
     return log_normalise(log_of(np.asarray(probabilities_Z, dtype=float)))
