@@ -48,8 +48,13 @@ def test_mirror_reaches_the_exact_equilibrium(kind, seed):
 
 @pytest.mark.parametrize(
     ("kind", "ratio"),
-    [("diversity", 1e4), ("diversity", 1e-4), ("coherence", 1e-4), ("coherence", 1e2)]
-    + [pytest.param("coherence", 1e4, marks=pytest.mark.slow)],
+    [
+        ("diversity", 1e4),
+        ("diversity", 1e-4),
+        ("coherence", 1e-4),
+        ("coherence", 1e2),
+        pytest.param("coherence", 1e4, marks=pytest.mark.slow),
+    ],
 )
 def test_mirror_at_the_ends_of_the_range(kind, ratio):
     """At λ/β = 1e4 coherence contracts by 1e-4 a step: tens of thousands of steps, but it arrives."""

@@ -105,8 +105,11 @@ class Game:
     @cached_property
     def log_reference_PZ(self) -> FloatArray:
         """The reference's log answer marginals log p0."""
-        Z = len(self.answers)
-        return log_normalise(np.stack([marginalise(x.answer_Y, x.log_prob_Y, Z) for x in self.prompts]))
+        P, Z = len(self.prompts), len(self.answers)
+        # One pass over the whole orbit: prompt i owns the bins i Z .. i Z + Z − 1.
+        bins = np.concatenate([i * Z + prompt.answer_Y for i, prompt in enumerate(self.prompts)])
+        log_probs = np.concatenate([prompt.log_prob_Y for prompt in self.prompts])
+        return log_normalise(marginalise(bins, log_probs, P * Z).reshape(P, Z))
 
     @cached_property
     def log_admissible_PZ(self) -> FloatArray:

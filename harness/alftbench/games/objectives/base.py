@@ -103,7 +103,6 @@ class Objective(ABC):
         Source: arXiv 2604.27166 (the game); derived in the design notes for an orbit.
         """
         u_PZ = self.gradient(log_p_PZ, weights_P)
-        possible = log_p0_PZ > -np.inf
-        if np.isneginf(u_PZ[possible]).any():
+        if np.any((u_PZ == -np.inf) & (log_p0_PZ > -np.inf)):
             return float("inf")
         return beta * float(weights_P @ kl(log_p_PZ, best_response(log_p0_PZ, u_PZ, beta)))
