@@ -1,7 +1,8 @@
-"""Speed of the game core against a general convex solver, and on a million traces: `python benchmarks/games.py`.
+"""Speed of the game core: against a general convex solver, and on a million traces.
 
-Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel: its whole call,
-as a user makes it, and Clarabel's own time alone. Run on one core: OMP_NUM_THREADS=1.
+Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel: its whole
+call, as a user makes it, and Clarabel's own time alone. Run `python benchmarks/games.py` with
+OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -63,13 +64,16 @@ def against_clarabel() -> None:
         theirs, ours = seconds(general), seconds(lambda games=games: solve(next(games)), 10 * REPEATS)
         excess = general() - solve(Game.from_marginals(p0, objective, BETA)).value
         print(
-            f"  {name:10s} exact {1e3 * ours:7.3f} ms   cvxpy+Clarabel {1e3 * theirs:7.1f} ms  x{theirs / ours:6.0f}"
+            f"  {name:10s} exact {1e3 * ours:7.3f} ms"
+            f"   cvxpy+Clarabel {1e3 * theirs:7.1f} ms  x{theirs / ours:6.0f}"
             f"   Clarabel alone {1e3 * np.median(inner):7.1f} ms  x{np.median(inner) / ours:5.0f}"
             f"   their excess value {excess:.1e}"
         )
 
 
-def many_traces(traces: int, answers: int, prompts: int, objective: Objective) -> tuple[float, float, Solution]:
+def many_traces(
+    traces: int, answers: int, prompts: int, objective: Objective
+) -> tuple[float, float, Solution]:
     """Seconds from raw traces to lifted policy, peak bytes per trace, and the solution."""
     rng = np.random.default_rng(1)
     each = traces // prompts

@@ -218,3 +218,22 @@ def test_methods_refuse_what_they_cannot_do():
         solve(diversity(1.0), "direct", features=[np.ones((2, 1))])
     with pytest.raises(BadInput, match="mean"):
         solve(Game.from_marginals(P0, Coherence(1.0), 1.0), "two-step", mean="harmonic")
+
+
+@pytest.mark.parametrize("kind", [*MIRRORED, "free_consensus"])
+@pytest.mark.parametrize("method", ["alternating", "mirror", "no-regret", "direct", "wild mirror"])
+def test_nothing_ends_in_a_nan(kind, method):
+    """Whatever the dynamics do over four orders of magnitude, the result is a distribution and a number."""
+    for seed in range(3):
+        game = random_game(kind, seed, most_answers=8)
+        options = {"step": 1.9 / game.beta} if method == "wild mirror" else {}
+        solution = solve(game, method.removeprefix("wild "), max_iterations=200, **options)
+        assert np.allclose(solution.p_PZ.sum(axis=1), 1.0)
+        assert not np.isnan([solution.gap, solution.value]).any()
+        assert solution.converged <= (solution.gap <= 1e-9)
+
+
+def test_a_collapse_far_away_is_not_a_divergence():
+    """Free consensus at λ = 1000 β drops answers by thousands of nats, while J falls at every round."""
+    game = Game.from_marginals(P0, Consensus(1000.0), 1.0)
+    assert solve(game, "alternating").status is Status.LOCAL

@@ -9,6 +9,7 @@ Source: arXiv 2604.27166, 2605.02435 and 2511.08440.
 from alftbench.games.estimators import ESTIMATORS, certificate, log_reward, log_table, power_reward
 from alftbench.games.game import Game, Prompt
 from alftbench.games.loading import load_game
+from alftbench.games.numerics import kl, total_variation
 from alftbench.games.objectives import (
     Coherence,
     Consensus,
@@ -47,6 +48,7 @@ __all__ = [
     "TargetMatching",
     "best_response",
     "certificate",
+    "kl",
     "lift",
     "load_game",
     "log_reward",
@@ -55,5 +57,6 @@ __all__ = [
     "plot",
     "power_reward",
     "solve",
+    "total_variation",
     "trace_drift",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alftbench.errors import BadInput
-from alftbench.games.dynamics import _needs_gradient
+from alftbench.games.dynamics import needs_gradient
 from alftbench.games.game import Game
 from alftbench.games.numerics import FloatArray, kl, log_normalise, log_ratio
 from alftbench.games.solution import History, Solution, Status
@@ -45,7 +45,7 @@ def direct(
 
     Source: arXiv 2511.08440 (direct projection); Kakade 2001 for the natural gradient.
     """
-    _needs_gradient(game, "direct")
+    needs_gradient(game, "direct")
     descent = _Descent(game, _checked(game, features))
     traces = descent.start()
     value, gap = descent.value(traces), descent.gap(traces)

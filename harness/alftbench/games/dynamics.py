@@ -47,8 +47,10 @@ class _Watch:
         return self._repeats(log_p_PZ)
 
     def _ran_away(self, log_p_PZ: FloatArray) -> bool:
+        """Far from the reference, with both the gap and J above what they have been."""
         drift = log_ratio(log_p_PZ, self.game.log_admissible_PZ)
-        return bool(np.abs(drift).max() > _FAR and self.gaps[-1] > 2 * min(self.gaps))
+        worse = self.gaps[-1] > 2 * min(self.gaps) and self.values[-1] > min(self.values) + self.tolerance
+        return bool(np.abs(drift).max() > _FAR and worse)
 
     def _repeats(self, log_p_PZ: FloatArray) -> Status | None:
         now = len(self.gaps) - 1
@@ -97,7 +99,7 @@ def alternating(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10
 
     Source: arXiv 2604.27166; the condition is derived in the design notes.
     """
-    _needs_gradient(game, "alternating")
+    needs_gradient(game, "alternating")
 
     def update(log_p_PZ: FloatArray) -> FloatArray:
         return game.objective.respond(log_p_PZ, game.log_admissible_PZ, game.weights_P, game.beta)
@@ -125,7 +127,7 @@ def mirror(
 
     Source: arXiv 2604.27166 (mirror descent dynamics); stability from the design notes.
     """
-    _needs_gradient(game, "mirror")
+    needs_gradient(game, "mirror")
     if step is not None and not step > 0:
         raise BadInput(f"step is {step}; it must be positive")
     return _play(game, _MirrorStep(game, step), "mirror", tolerance, max_iterations)
@@ -198,7 +200,7 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
     """
     if isinstance(game.objective, Constraint):
         return _multiplier_ascent(game, game.objective, tolerance, max_iterations)
-    _needs_gradient(game, "no-regret")
+    needs_gradient(game, "no-regret")
     offset = 2 * game.objective.curvature / game.beta
     watch = _Watch(game, tolerance)
     log_p_PZ = average = log_normalise(game.log_admissible_PZ)
@@ -206,8 +208,12 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
     for t in range(1, max_iterations + 1):
         if status is not None:
             break
-        best = game.best_response(game.objective.gradient(log_p_PZ, game.weights_P))
-        log_p_PZ = _toward(log_p_PZ, best, 2 / (t + 1 + offset))
+        u_PZ = game.objective.gradient(log_p_PZ, game.weights_P)
+        if not np.isfinite(u_PZ[game.log_admissible_PZ > -np.inf]).all():
+            watch.detail = f"The target's answer to iterate {t} is infinite."
+            status = Status.DIVERGES
+            break
+        log_p_PZ = _toward(log_p_PZ, game.best_response(u_PZ), 2 / (t + 1 + offset))
         total += t + offset
         average = _mixed(average, log_p_PZ, (t + offset) / total)
         status = watch.observe(average)
@@ -241,7 +247,12 @@ def _multiplier_ascent(game: Game, objective: Constraint, tolerance: float, max_
     return Solution(game, "no-regret", status, average, None, values[-1], gaps[-1], steps, history)
 
 
-def _needs_gradient(game: Game, method: str) -> None:
+def needs_gradient(game: Game, method: str) -> None:
+    """Refuse an indicator, with the methods that apply.
+
+    Raises:
+        UsageError: the objective has no gradient.
+    """
     if not game.objective.differentiable:
         allowed = "exact or no-regret" if isinstance(game.objective, Constraint) else "exact or two-step"
         raise UsageError(

@@ -33,8 +33,26 @@ DECIMALS = 10
 LARGEST_ENTRY = 1e8
 # The smallest sup p·Var that a training signal can live with: about what K = 4 has at twice the optimal bias.
 LARGEST_VARIANCE = 0.5
-MINIMAX_FACTORS = (1.005, 1.1, 1.3, 1.52, 2.0, 2.5, 3.0, 4.0, 5.0)
-VARIANCE_FACTORS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 14.0, 16.0)
+MINIMAX_FACTORS = (
+    1.005,
+    1.05,
+    1.1,
+    1.15,
+    1.2,
+    1.3,
+    1.4,
+    1.52,
+    1.7,
+    1.85,
+    2.0,
+    2.25,
+    2.5,
+    2.75,
+    3.0,
+    3.5,
+    4.0,
+)
+VARIANCE_FACTORS = tuple(round(2 * 1.05**k, 3) for k in range(45))
 
 
 def arcsine_grid(points: int) -> FloatArray:
