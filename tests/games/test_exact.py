@@ -105,6 +105,23 @@ def test_extreme_couplings_stay_finite():
             assert solve(Game.from_marginals(p0, objective, 1.0)).gap <= 1e-9
 
 
+def test_newton_needs_few_steps_over_eight_orders_of_magnitude():
+    """Pairwise coherence has no closed form; a good start leaves Newton little to do."""
+    for seed in range(40):
+        solution = solve(random_game("pairwise_coherence", seed, span=4.0), "exact", 1e-9)
+        assert solution.converged
+        assert solution.iterations <= 6
+
+
+def test_a_tolerance_below_rounding_is_not_claimed():
+    """`converged` is about the tolerance asked for."""
+    game = random_game("pairwise_coherence", 2)
+    solution = solve(game, "exact", 1e-300)
+    assert solution.status is Status.STALLED
+    assert not solution.converged
+    assert solution.gap < 1e-12
+
+
 def test_pairwise_coherence_agrees_with_coherence_on_two_close_prompts():
     """To second order Σ_{i≠j} w_i w_j KL(p_i‖p_j) is twice λ Σ w_i KL(p_i‖q)."""
     p0 = np.array([[0.5, 0.3, 0.2], [0.501, 0.2995, 0.1995]])

@@ -23,9 +23,9 @@ from alftbench.games.objectives import (
     TargetMatching,
     best_response,
 )
-from alftbench.games.plot import plot
+from alftbench.games.plotting import plot
 from alftbench.games.solution import History, Solution, Status
-from alftbench.games.solve import SOLVERS, solve
+from alftbench.games.solvers import SOLVERS, solve
 from alftbench.games.traces import lift, marginalise, trace_drift
 
 __all__ = [

@@ -16,6 +16,7 @@ from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
 from alftbench.games.objectives import Constraint
 from alftbench.games.solution import History, Solution, Status
 
+_ROUNDING = 4 * np.finfo(float).eps
 _FAR = 700.0
 """Nats below the reference at which a probability is about to leave float64."""
 
@@ -29,6 +30,8 @@ class _Watch:
     gaps: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     detail: str = ""
+    _lowest_gap: float = np.inf
+    _lowest_value: float = np.inf
     _landmark: FloatArray | None = None
     _landmark_at: int = 0
     _previous: FloatArray | None = None
@@ -37,6 +40,8 @@ class _Watch:
         """Record one iterate; the status if the dynamics ended with it."""
         self.gaps.append(self.game.gap(log_p_PZ))
         self.values.append(self.game.value(log_p_PZ))
+        self._lowest_gap = min(self._lowest_gap, self.gaps[-1])
+        self._lowest_value = min(self._lowest_value, self.values[-1])
         if self.gaps[-1] <= self.tolerance:
             return Status.CONVERGED if self.game.objective.convex else Status.LOCAL
         if self._ran_away(log_p_PZ):
@@ -48,15 +53,16 @@ class _Watch:
 
     def _ran_away(self, log_p_PZ: FloatArray) -> bool:
         """Far from the reference, with both the gap and J above what they have been."""
-        drift = log_ratio(log_p_PZ, self.game.log_admissible_PZ)
-        worse = self.gaps[-1] > 2 * min(self.gaps) and self.values[-1] > min(self.values) + self.tolerance
-        return bool(np.abs(drift).max() > _FAR and worse)
+        gap, value = self.gaps[-1], self.values[-1]
+        if gap <= 2 * self._lowest_gap or value <= self._lowest_value + self.tolerance:
+            return False
+        return _distance(log_p_PZ, self.game.log_admissible_PZ) > _FAR
 
     def _repeats(self, log_p_PZ: FloatArray) -> Status | None:
         now = len(self.gaps) - 1
         moved = np.inf if self._previous is None else _distance(log_p_PZ, self._previous)
         self._previous = log_p_PZ
-        if moved == 0.0:
+        if moved <= _ROUNDING * (1.0 + _distance(log_p_PZ, self.game.log_admissible_PZ)):
             return Status.STALLED
         if self._landmark is not None and moved > 1e-6:
             period = now - self._landmark_at

@@ -6,11 +6,11 @@ import numpy as np
 
 from alftbench.games.game import Game
 from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
-from alftbench.games.objectives import Coherence, Consensus, geometric_mean
+from alftbench.games.objectives import Coherence, Consensus
 from alftbench.games.solution import History, Solution, Status
 
-NEWTON_ROUNDS = 200
-COLLAPSE_ROUNDS = 100_000
+_NEWTON_ROUNDS = 200
+_COLLAPSE_ROUNDS = 20_000
 _LONGEST_MOVE = 3.0
 _ROUNDING = 1e-14
 
@@ -55,9 +55,11 @@ def _result(
     success: Status = Status.CONVERGED,
     detail: str = "",
 ) -> Solution:
-    status = success if gap <= tolerance else Status.STALLED
-    target = game.objective.target(log_p_PZ, game.weights_P)
     steps = len(history.gap_T) - 1
+    status = success
+    if gap > tolerance:
+        status = Status.ITERATION_LIMIT if steps in (_NEWTON_ROUNDS, _COLLAPSE_ROUNDS) else Status.STALLED
+    target = game.objective.target(log_p_PZ, game.weights_P)
     return Solution(game, "exact", status, log_p_PZ, target, value, gap, steps, history, detail=detail)
 
 
@@ -67,36 +69,21 @@ def _newton(game: Game, tolerance: float) -> tuple[FloatArray, History]:
     Convergence is quadratic near the solution, so the loop runs past the tolerance: a gap of 1e-10 alone
     would leave an error of 1e-5 in the marginals.
     """
-    log_p_PZ = _start(game)
+    log_p_PZ = game.objective.first_guess(game.log_admissible_PZ, game.weights_P, game.beta)
     value, gap = game.value(log_p_PZ), game.gap(log_p_PZ)
     gaps, values = [gap], [value]
     goal = min(tolerance, _ROUNDING * game.beta) / 10
-    for _ in range(NEWTON_ROUNDS):
+    for _ in range(_NEWTON_ROUNDS):
         if gap <= goal:
             break
         candidate, value_then = _descend(game, log_p_PZ, value)
         gap_then = game.gap(candidate)
-        if gap <= tolerance and gap_then >= gap:
+        if gap_then >= gap and (gap <= tolerance or value_then >= value):
             break
         log_p_PZ, value, gap = candidate, value_then, gap_then
         gaps.append(gap)
         values.append(value)
     return log_p_PZ, History(tuple(gaps), tuple(values))
-
-
-def _start(game: Game) -> FloatArray:
-    """The policies' answer to the target's answer to the reference: cheap, and of finite value.
-
-    Where the prompts share every answer they start near their geometric mean, the equilibrium of strong
-    coupling.
-    """
-    admissible = log_normalise(game.log_admissible_PZ)
-    possible = admissible > -np.inf
-    if (possible == possible[0]).all():
-        shared = geometric_mean(admissible, game.weights_P)
-        share = game.beta / (game.beta + game.objective.curvature)
-        return log_normalise(share * admissible + (1 - share) * shared)
-    return game.objective.respond(admissible, game.log_admissible_PZ, game.weights_P, game.beta)
 
 
 def _descend(game: Game, log_p_PZ: FloatArray, value: float) -> tuple[FloatArray, float]:
@@ -178,7 +165,7 @@ def _collapse(game: Game, tolerance: float) -> Solution:
     log_p_PZ = game.log_reference_PZ
     gaps, values = [game.gap(log_p_PZ)], [game.value(log_p_PZ)]
     goal = min(tolerance, _ROUNDING * game.beta)
-    while gaps[-1] > goal and len(gaps) <= COLLAPSE_ROUNDS:
+    while gaps[-1] > goal and len(gaps) <= _COLLAPSE_ROUNDS:
         log_p_PZ = game.objective.respond(log_p_PZ, game.log_admissible_PZ, game.weights_P, game.beta)
         gaps.append(game.gap(log_p_PZ))
         values.append(game.value(log_p_PZ))

@@ -80,6 +80,10 @@ class Objective(ABC):
         """The equilibrium log p*_PZ where a formula gives it, else None."""
         return None
 
+    def first_guess(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """Where Newton's method starts: the admissible reference."""
+        return log_normalise(log_p0_PZ)
+
     def respond(
         self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
     ) -> FloatArray:

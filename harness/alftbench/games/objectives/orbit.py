@@ -235,6 +235,11 @@ class PairwiseCoherence(Objective):
         """The reference, where there is nothing to agree on: one prompt, or λ = 0."""
         return log_p0_PZ if weights_P.size == 1 or self.lambda_ == 0.0 else None
 
+    def first_guess(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """A share β/(β+2λ) of the reference, the rest of the geometric mean: right for weak and strong λ."""
+        shared = geometric_mean(log_normalise(log_p0_PZ), weights_P)
+        return log_normalise(geometric_mixture(log_p0_PZ, shared, beta / (beta + self.curvature)))
+
     def restrict(self, log_p0_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """Only common answers: elsewhere some KL is infinite."""
         return common_support(log_p0_PZ) if self.lambda_ else log_p0_PZ
