@@ -170,6 +170,20 @@ def test_constraint_as_equality_and_as_prohibition():
     assert np.allclose(solution.p_PZ, [[0.0, 0.6, 0.4]])
 
 
+def test_constraints_of_any_scale_and_repeated():
+    """Rows over six orders of magnitude, one of them given twice: the same policy."""
+    rng = np.random.default_rng(6)
+    p0, A = random_marginals(rng, 2, 8), rng.normal(size=(4, 8))
+    b = A @ p0.mean(axis=0) - 0.02 * np.array([0, 1, 0, 1])
+    scale = np.array([1e-3, 1.0, 1e3, 1e2, 1.0])
+    rows = np.array([0, 1, 2, 3, 1])
+    plain = solve(Game.from_marginals(p0, Constraint(A, b), 0.5))
+    scaled = solve(Game.from_marginals(p0, Constraint(scale[:, None] * A[rows], scale * b[rows]), 0.5))
+    assert plain.converged
+    assert scaled.converged
+    assert np.allclose(plain.p_PZ, scaled.p_PZ, atol=1e-10)
+
+
 def test_infeasible_games_are_refused_before_solving():
     """No policy of finite value: an error that names the prompt, not an infinite value."""
     impossible = Constraint(np.array([[1.0, 1.0]]), np.array([0.5]))

@@ -16,6 +16,8 @@ from alftbench.games.objectives.base import Objective
 
 _FEASIBLE = 1e-9
 _ROUNDS = 200
+_RIDGE = 1e-13
+_NEGLIGIBLE = 1e-27
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,28 +133,40 @@ def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> Fl
     covariance of A under p; a line search on φ makes every step a descent.
     """
     kept = log_p0_Z > -np.inf
-    log_p0, A = log_p0_Z[kept], A_CZ[:, kept]
-    nu = np.zeros(b_C.size)
+    log_p0, A, b, scale_C = _standardised(log_p0_Z[kept], A_CZ[:, kept], b_C)
+    nu = np.zeros(b.size)
 
     def phi(at: FloatArray) -> float:
-        return float(log_sum_exp(log_p0 - at @ A) + b_C @ at)
+        return float(log_sum_exp(log_p0 - at @ A) + b @ at)
 
+    ridge = _RIDGE
     for _ in range(_ROUNDS):
         p = np.exp(log_normalise(log_p0 - nu @ A))
-        slope = b_C - A @ p
-        step = _model_minimum((A - (A @ p)[:, None]) * np.sqrt(p), slope, nu) - nu
+        slope = b - A @ p
+        step = _model_minimum((A - (A @ p)[:, None]) * np.sqrt(p), slope, nu, ridge) - nu
         descent = float(slope @ step)
         length = _line_search(phi, nu, step, descent)
         nu = np.maximum(0.0, nu + length * step)
-        if length == 0.0 or np.abs(step).max() <= 1e-15 * (1 + np.abs(nu).max()):
+        # A policy close to one answer leaves the model flat and its minimum far away; the ridge brings it back.
+        ridge = max(_RIDGE, ridge / 100) if length == 1.0 else ridge * 100
+        if (length > 0 and descent > -_NEGLIGIBLE) or ridge > 1e6:
             break
-    return nu
+    return nu / scale_C
 
 
-def _model_minimum(root_CZ: FloatArray, slope_C: FloatArray, nu_C: FloatArray) -> FloatArray:
-    """The x ≥ 0 of least slope·(x − ν) + ½ (x − ν)ᵀ H (x − ν), H = root rootᵀ regularised at rounding."""
+def _standardised(
+    log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """The same constraints with every row between −1 and 1: on a simplex a row may be shifted with its bound."""
+    high, low = A_CZ.max(axis=1), A_CZ.min(axis=1)
+    centre, scale = (high + low) / 2, np.where(high > low, (high - low) / 2, 1.0)
+    return log_p0_Z, (A_CZ - centre[:, None]) / scale[:, None], (b_C - centre) / scale, scale
+
+
+def _model_minimum(root_CZ: FloatArray, slope_C: FloatArray, nu_C: FloatArray, ridge: float) -> FloatArray:
+    """The x ≥ 0 of least slope·(x − ν) + ½ (x − ν)ᵀ H (x − ν), H = root rootᵀ with a relative ridge."""
     H = root_CZ @ root_CZ.T
-    L = np.linalg.cholesky(H + (1e-13 * np.trace(H) + 1e-100) * np.eye(nu_C.size))
+    L = np.linalg.cholesky(H + ridge * (np.trace(H) + 1e-100) * np.eye(nu_C.size))
     x, _ = nnls(L.T, L.T @ nu_C - np.linalg.solve(L, slope_C))
     return x
 
