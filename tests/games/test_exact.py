@@ -173,8 +173,8 @@ def test_constraint_as_equality_and_as_prohibition():
 def test_constraints_of_any_scale_and_repeated():
     """Rows over six orders of magnitude, one of them given twice: the same policy."""
     rng = np.random.default_rng(6)
-    p0, A = random_marginals(rng, 2, 8), rng.normal(size=(4, 8))
-    b = A @ p0.mean(axis=0) - 0.02 * np.array([0, 1, 0, 1])
+    p0, A = rng.dirichlet(np.ones(8), size=2), rng.normal(size=(4, 8))
+    b = A @ np.full(8, 1 / 8)
     scale = np.array([1e-3, 1.0, 1e3, 1e2, 1.0])
     rows = np.array([0, 1, 2, 3, 1])
     plain = solve(Game.from_marginals(p0, Constraint(A, b), 0.5))

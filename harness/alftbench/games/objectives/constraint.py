@@ -117,8 +117,9 @@ def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
     support, and t is 1 exactly on that support.
     """
     C, Z = A_CZ.shape
+    A, b, _ = _standardised(A_CZ, b_C)
     # Unknowns: t, then the excess v − t, then s.
-    both = np.hstack([A_CZ, A_CZ, -b_C[:, None]])
+    both = np.hstack([A, A, -b[:, None]])
     total = np.hstack([np.ones((1, 2 * Z)), [[-1.0]]])
     bounds = [(0.0, 1.0)] * Z + [(0.0, None)] * Z + [(1.0, None)]
     gain = np.r_[-np.ones(Z), np.zeros(Z + 1)]
@@ -133,7 +134,8 @@ def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> Fl
     covariance of A under p; a line search on φ makes every step a descent.
     """
     kept = log_p0_Z > -np.inf
-    log_p0, A, b, scale_C = _standardised(log_p0_Z[kept], A_CZ[:, kept], b_C)
+    log_p0 = log_p0_Z[kept]
+    A, b, scale_C = _standardised(A_CZ[:, kept], b_C)
     nu = np.zeros(b.size)
 
     def phi(at: FloatArray) -> float:
@@ -147,20 +149,18 @@ def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> Fl
         descent = float(slope @ step)
         length = _line_search(phi, nu, step, descent)
         nu = np.maximum(0.0, nu + length * step)
-        # A policy close to one answer leaves the model flat and its minimum far away; the ridge brings it back.
+        # A policy close to one answer leaves the model flat and its minimum far away; the ridge helps.
         ridge = max(_RIDGE, ridge / 100) if length == 1.0 else ridge * 100
         if (length > 0 and descent > -_NEGLIGIBLE) or ridge > 1e6:
             break
     return nu / scale_C
 
 
-def _standardised(
-    log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """The same constraints with every row between −1 and 1: on a simplex a row may be shifted with its bound."""
+def _standardised(A_CZ: FloatArray, b_C: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The same constraints with rows between −1 and 1: on a simplex a row may be shifted with its bound."""
     high, low = A_CZ.max(axis=1), A_CZ.min(axis=1)
     centre, scale = (high + low) / 2, np.where(high > low, (high - low) / 2, 1.0)
-    return log_p0_Z, (A_CZ - centre[:, None]) / scale[:, None], (b_C - centre) / scale, scale
+    return (A_CZ - centre[:, None]) / scale[:, None], (b_C - centre) / scale, scale
 
 
 def _model_minimum(root_CZ: FloatArray, slope_C: FloatArray, nu_C: FloatArray, ridge: float) -> FloatArray:
