@@ -59,7 +59,7 @@ def test_the_order_of_estimators(estimator):
 
 
 def test_known_constants_of_the_simple_estimators():
-    """sup p·|bias| from the design notes, measured there by other code."""
+    """sup p·|bias| as measured by independent code."""
     for K, plug_in, digamma in [
         (4, 0.122, 0.0755),
         (8, 0.066, 0.0365),

@@ -103,7 +103,7 @@ def alternating(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10
     Raises:
         UsageError: the objective has no gradient.
 
-    Source: arXiv 2604.27166; the condition is derived in the design notes.
+    Source: arXiv 2604.27166; the condition is derived here.
     """
     needs_gradient(game, "alternating")
 
@@ -131,7 +131,7 @@ def mirror(
         UsageError: the objective has no gradient.
         BadInput: a step that is not positive.
 
-    Source: arXiv 2604.27166 (mirror descent dynamics); stability from the design notes.
+    Source: arXiv 2604.27166 (mirror descent dynamics); the stability bound is derived here.
     """
     needs_gradient(game, "mirror")
     if step is not None and not step > 0:

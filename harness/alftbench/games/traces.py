@@ -61,7 +61,7 @@ def trace_drift(answer_Y: IntArray, log_pi_Y: FloatArray, log_pi0_Y: FloatArray,
         log_pi0_Y: log π0(y).
         Z: number of answers.
 
-    Source: arXiv 2604.27166 (chain rule); named in the design notes.
+    Source: arXiv 2604.27166 (chain rule); the name is ours.
     """
     kept = lift(answer_Y, log_pi0_Y, marginalise(answer_Y, log_pi0_Y, Z), marginalise(answer_Y, log_pi_Y, Z))
     return float(kl(log_pi_Y, kept))

@@ -104,7 +104,7 @@ class Objective(ABC):
         max_u' G(p, u') − min_p' G(p', u) = β Σ_i w_i KL(p_i‖p_{u,i}) with u = ∇F(p). For convex F it bounds
         the suboptimality: gap ≥ J(p) − J(p*) ≥ 0. Otherwise it measures stationarity only.
 
-        Source: arXiv 2604.27166 (the game); derived in the design notes for an orbit.
+        Source: arXiv 2604.27166 (the game).
         """
         u_PZ = self.gradient(log_p_PZ, weights_P)
         if np.any((u_PZ == -np.inf) & (log_p0_PZ > -np.inf)):

@@ -91,7 +91,7 @@ class Coherence(Objective):
 class HardCoherence(Objective):
     """Hard coherence: p_i = q for every prompt, so q* ∝ Π_i p0_i^{w_i}; the limit λ → ∞ of `Coherence`.
 
-    Source: arXiv 2511.08440 (coherence); the closed form is derived in the design notes.
+    Source: arXiv 2511.08440 (coherence); the closed form is derived here.
     """
 
     name: ClassVar[str] = "coherence"

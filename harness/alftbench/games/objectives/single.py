@@ -84,7 +84,7 @@ class QuadraticDiversity(Objective):
         lambda_: weight λ ≥ 0, in units of reward.
         bonus_Z: η for a correct answer, 0 for others.
 
-    Source: arXiv 2605.02435 (polynomial rewards); the closed form is derived in the design notes.
+    Source: arXiv 2605.02435 (polynomial rewards); the closed form is derived here.
     """
 
     lambda_: float
