@@ -1,0 +1,62 @@
+"""Distributional alignment games: objectives, equilibria, dynamics and estimators.
+
+    traces ─ marginalise ─→ Game ─ solve ─→ Solution ─ lift ─→ policy over traces
+    counts of one group ─ log_reward, power_reward ─→ rewards
+
+Source: arXiv 2604.27166, 2605.02435 and 2511.08440.
+"""
+
+from alftbench.games.estimators import ESTIMATORS, certificate, log_reward, log_table, power_reward
+from alftbench.games.game import Game, Prompt
+from alftbench.games.loading import load_game
+from alftbench.games.numerics import kl, total_variation
+from alftbench.games.objectives import (
+    Coherence,
+    Consensus,
+    Constraint,
+    Correctness,
+    Diversity,
+    HardCoherence,
+    Objective,
+    PairwiseCoherence,
+    QuadraticDiversity,
+    TargetMatching,
+    best_response,
+)
+from alftbench.games.plotting import plot
+from alftbench.games.solution import History, Solution, Status
+from alftbench.games.solvers import SOLVERS, solve
+from alftbench.games.traces import lift, marginalise, trace_drift
+
+__all__ = [
+    "ESTIMATORS",
+    "SOLVERS",
+    "Coherence",
+    "Consensus",
+    "Constraint",
+    "Correctness",
+    "Diversity",
+    "Game",
+    "HardCoherence",
+    "History",
+    "Objective",
+    "PairwiseCoherence",
+    "Prompt",
+    "QuadraticDiversity",
+    "Solution",
+    "Status",
+    "TargetMatching",
+    "best_response",
+    "certificate",
+    "kl",
+    "lift",
+    "load_game",
+    "log_reward",
+    "log_table",
+    "marginalise",
+    "plot",
+    "power_reward",
+    "solve",
+    "total_variation",
+    "trace_drift",
+]

@@ -1,0 +1,170 @@
+"""Direct projection: natural-gradient descent inside a parametric class of policies over traces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alftbench.errors import BadInput
+from alftbench.games.dynamics import needs_gradient
+from alftbench.games.game import Game
+from alftbench.games.numerics import FloatArray, kl, log_normalise, log_ratio
+from alftbench.games.solution import History, Solution, Status
+from alftbench.games.traces import marginalise, trace_drift
+
+Traces = tuple[FloatArray, ...]
+
+
+def direct(
+    game: Game,
+    tolerance: float = 1e-9,
+    *,
+    features: Sequence[FloatArray] | None = None,
+    max_iterations: int = 10_000,
+) -> Solution:
+    """Minimise J over a class of policies on traces, from the reference, by the natural gradient.
+
+    π_i(y) ∝ π0_i(y) exp(θ·φ_i(y)), θ shared by the orbit; without features every trace has its own logit.
+    With a = β log(π/π0) + u(E(y)) the natural gradient is the π-weighted regression of a on the centred φ
+    (compatible function approximation); for free logits it is a itself. The step is halved when J would rise.
+
+    Args:
+        game: what to solve.
+        tolerance: without features, on the Nash gap; with them, on the squared slope in the natural metric.
+        features: one array (traces, features) per prompt.
+        max_iterations: steps allowed.
+
+    Returns:
+        A solution whose gap is measured against unrestricted policies, trace drift included: with features it
+        stays positive by what the class costs, and `converged` is about stationarity within the class.
+
+    Raises:
+        UsageError: the objective has no gradient.
+        BadInput: features that do not fit the traces.
+
+    Source: arXiv 2511.08440 (direct projection); Kakade 2001 for the natural gradient.
+    """
+    needs_gradient(game, "direct")
+    descent = _Descent(game, _checked(game, features))
+    traces = descent.start()
+    value, gap = descent.value(traces), descent.gap(traces)
+    gaps, values = [gap], [value]
+    status = Status.ITERATION_LIMIT
+    for _ in range(max_iterations):
+        direction, slope = descent.direction(traces)
+        if min(gap, slope if features is not None else gap) <= tolerance:
+            status = _success(game, gap, tolerance)
+            break
+        candidate, value = descent.step(traces, direction, value)
+        if candidate is traces:
+            status = Status.STALLED
+            break
+        traces, gap = candidate, descent.gap(candidate)
+        gaps.append(gap)
+        values.append(value)
+    log_p_PZ = descent.marginals(traces)
+    target = game.objective.target(log_p_PZ, game.weights_P)
+    history = History(tuple(gaps), tuple(values))
+    return Solution(
+        game, "direct", status, log_p_PZ, target, value, gap, len(gaps) - 1, history, log_traces=traces
+    )
+
+
+def _success(game: Game, gap: float, tolerance: float) -> Status:
+    if gap > tolerance:
+        return Status.RESTRICTED
+    return Status.CONVERGED if game.objective.convex else Status.LOCAL
+
+
+def _checked(game: Game, features: Sequence[FloatArray] | None) -> tuple[FloatArray, ...] | None:
+    if features is None:
+        return None
+    arrays = tuple(np.asarray(phi, dtype=float) for phi in features)
+    fits = len(arrays) == len(game.prompts) and all(
+        phi.ndim == 2 and phi.shape[0] == x.log_prob_Y.size and phi.shape[1] == arrays[0].shape[1]
+        for phi, x in zip(arrays, game.prompts, strict=True)
+    )
+    if not fits:
+        raise BadInput("features must be one array (traces, features) per prompt, all with the same features")
+    return arrays
+
+
+class _Descent:
+    """The pieces of natural-gradient descent on traces."""
+
+    def __init__(self, game: Game, features: tuple[FloatArray, ...] | None) -> None:
+        self.game = game
+        self.features = features
+        self.length = 1.0 / (game.beta + game.objective.curvature)
+
+    def start(self) -> Traces:
+        """The reference, less the traces whose answers are forbidden."""
+        rows = zip(self.game.prompts, self.game.log_admissible_PZ, strict=True)
+        return tuple(
+            log_normalise(np.where(np.isneginf(log_p0_Z[x.answer_Y]), -np.inf, x.log_prob_Y))
+            for x, log_p0_Z in rows
+        )
+
+    def marginals(self, traces: Traces) -> FloatArray:
+        """Log answer marginals of the policies."""
+        Z = len(self.game.answers)
+        pairs = zip(self.game.prompts, traces, strict=True)
+        return np.stack([marginalise(x.answer_Y, log_pi_Y, Z) for x, log_pi_Y in pairs])
+
+    def drift(self, traces: Traces) -> float:
+        """Weighted trace drift, in nats."""
+        Z, rows = len(self.game.answers), zip(self.game.prompts, traces, strict=True)
+        each = [trace_drift(x.answer_Y, log_pi_Y, x.log_prob_Y, Z) for x, log_pi_Y in rows]
+        return float(self.game.weights_P @ each)
+
+    def value(self, traces: Traces) -> float:
+        """J on traces: β Σ w KL(π‖π0) + F(p)."""
+        each = [float(kl(log_pi, x.log_prob_Y)) for x, log_pi in zip(self.game.prompts, traces, strict=True)]
+        F = self.game.objective.value(self.marginals(traces), self.game.weights_P)
+        return self.game.beta * float(self.game.weights_P @ each) + F
+
+    def gap(self, traces: Traces) -> float:
+        """The Nash gap on traces: that of the marginals plus β times the trace drift."""
+        return self.game.gap(self.marginals(traces)) + self.game.beta * self.drift(traces)
+
+    def direction(self, traces: Traces) -> tuple[Traces, float]:
+        """Descent direction in logits, and its squared length in the natural metric (times 1/2β: reward)."""
+        u_PZ = self.game.objective.gradient(self.marginals(traces), self.game.weights_P)
+        centred = []
+        for x, log_pi, u_Z in zip(self.game.prompts, traces, u_PZ, strict=True):
+            anchored = np.where(log_pi > -np.inf, self.game.beta * log_ratio(log_pi, x.log_prob_Y), 0.0)
+            a_Y = anchored + np.where(log_pi > -np.inf, u_Z[x.answer_Y], 0.0)
+            centred.append(a_Y - np.exp(log_pi) @ a_Y)
+        if self.features is not None:
+            centred = self._project(traces, centred)
+        pairs = zip(self.game.weights_P, traces, centred, strict=True)
+        slope = sum(float(w * (np.exp(log_pi) @ a_Y**2)) for w, log_pi, a_Y in pairs)
+        return tuple(-a_Y for a_Y in centred), slope / (2 * self.game.beta)
+
+    def _project(self, traces: Traces, centred: list[FloatArray]) -> list[FloatArray]:
+        """Regress the centred a on the centred features, weighted by w π."""
+        assert self.features is not None
+        moved, roots = [], []
+        for w, log_pi, phi in zip(self.game.weights_P, traces, self.features, strict=True):
+            p_Y = np.exp(log_pi)
+            moved.append(phi - p_Y @ phi)
+            roots.append(np.sqrt(w * p_Y))
+        design = np.concatenate([r[:, None] * phi for r, phi in zip(roots, moved, strict=True)])
+        wanted = np.concatenate([r * a_Y for r, a_Y in zip(roots, centred, strict=True)])
+        theta = np.linalg.lstsq(design, wanted, rcond=None)[0]
+        return [phi @ theta for phi in moved]
+
+    def step(self, traces: Traces, direction: Traces, value: float) -> tuple[Traces, float]:
+        """One step, halved until J does not rise; the traces themselves where none is short enough."""
+        allowed = value + 1e-14 * (abs(value) + self.game.beta)
+        length = self.length
+        while length > 1e-12 * self.length:
+            candidate = tuple(
+                log_normalise(log_pi + length * move) for log_pi, move in zip(traces, direction, strict=True)
+            )
+            value_then = self.value(candidate)
+            if value_then <= allowed:
+                return candidate, value_then
+            length /= 2
+        return traces, value

@@ -1,0 +1,210 @@
+"""Objectives that look at one prompt at a time; over an orbit they are averaged with its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import wrightomega
+
+from alftbench.errors import BadInput
+from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise, log_of, log_ratio
+from alftbench.games.objectives.base import Objective
+
+_NEWTON_ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Correctness(Objective):
+    """Expected correctness: F = −Σ p b with bonus b = η c, so p* ∝ p0 exp(b/β).
+
+    Args:
+        bonus_Z: η for a correct answer, 0 for others, in units of reward.
+
+    Source: arXiv 2604.27166.
+    """
+
+    bonus_Z: FloatArray
+    name: ClassVar[str] = "correctness"
+
+    def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
+        """F = −Σ_i w_i Σ_z p_i b."""
+        return -float(weights_P @ expectation(log_p_PZ, self.bonus_Z))
+
+    def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """The target u = −b."""
+        return np.broadcast_to(-self.bonus_Z, log_p_PZ.shape)
+
+    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """p* ∝ p0 exp(b/β)."""
+        return log_normalise(log_p0_PZ + self.bonus_Z / beta)
+
+
+@dataclass(frozen=True, eq=False)
+class Diversity(Objective):
+    """Entropy, with or without correctness: F = λ Σ p log p − Σ p b, so p* ∝ (p0 exp(b/β))^{β/(β+λ)}.
+
+    Args:
+        lambda_: weight λ ≥ 0 of the entropy, in units of reward per nat.
+        bonus_Z: η for a correct answer, 0 for others.
+
+    Source: arXiv 2604.27166 (diversity); with rewards −log p it is Diversity-GRPO's entropy.
+    """
+
+    lambda_: float
+    bonus_Z: FloatArray
+    name: ClassVar[str] = "diversity"
+
+    @property
+    def curvature(self) -> float:
+        """λ: the entropy is its own metric."""
+        return self.lambda_
+
+    def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
+        """F = Σ_i w_i Σ_z p_i (λ log p_i − b)."""
+        return float(weights_P @ expectation(log_p_PZ, self.lambda_ * log_p_PZ - self.bonus_Z))
+
+    def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """The target u = λ log p − b, up to a constant."""
+        return _scaled(self.lambda_, log_p_PZ) - self.bonus_Z
+
+    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """p* ∝ (p0 exp(b/β))^{β/(β+λ)}."""
+        return log_normalise((log_p0_PZ + self.bonus_Z / beta) * (beta / (beta + self.lambda_)))
+
+
+@dataclass(frozen=True, eq=False)
+class QuadraticDiversity(Objective):
+    """The Gini index, with or without correctness: F = (λ/2) Σ p² − Σ p b.
+
+    p* = (β/λ) W((λ/β) p0 e^{b/β + κ}), W Lambert's function and κ such that p* sums to one.
+
+    Args:
+        lambda_: weight λ ≥ 0, in units of reward.
+        bonus_Z: η for a correct answer, 0 for others.
+
+    Source: arXiv 2605.02435 (polynomial rewards); the closed form is derived here.
+    """
+
+    lambda_: float
+    bonus_Z: FloatArray
+    name: ClassVar[str] = "quadratic_diversity"
+
+    @property
+    def curvature(self) -> float:
+        """λ, reached where one answer has all the mass."""
+        return self.lambda_
+
+    def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
+        """F = Σ_i w_i Σ_z p_i (λ p_i/2 − b)."""
+        return float(weights_P @ expectation(log_p_PZ, self.lambda_ / 2 * np.exp(log_p_PZ) - self.bonus_Z))
+
+    def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """The target u = λ p − b."""
+        return self.lambda_ * np.exp(log_p_PZ) - self.bonus_Z
+
+    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """The equilibrium log p* = log W(e^x) − log(λ/β) with x = log(λ/β) + log p0 + b/β + κ."""
+        tilted = log_normalise(log_p0_PZ + self.bonus_Z / beta)
+        ratio = self.lambda_ / beta
+        if ratio == 0.0:
+            return tilted
+        exponent = tilted + np.log(ratio)
+        return log_normalise(_log_omega(exponent + _normaliser(exponent, ratio)[:, None]) - np.log(ratio))
+
+
+def _normaliser(exponent_PZ: FloatArray, ratio: float) -> FloatArray:
+    """κ with Σ_z ω(x_z + κ) = λ/β, ω(x) = W(e^x): Newton from κ = λ/β, where the sum is too large.
+
+    ω is convex and rising, so Newton descends to the root without overshooting.
+    """
+    kappa = np.full(exponent_PZ.shape[0], ratio)
+    for _ in range(_NEWTON_ROUNDS):
+        omega = wrightomega(exponent_PZ + kappa[:, None])
+        excess = omega.sum(axis=1) - ratio
+        change = excess / (omega / (1 + omega)).sum(axis=1)
+        kappa = kappa - change
+        if np.all(np.abs(change) <= 4 * np.finfo(float).eps * (1 + np.abs(kappa))):
+            break
+    return kappa
+
+
+def _log_omega(x: FloatArray) -> FloatArray:
+    """The logarithm of W(e^x), which is x itself where e^x is below machine precision."""
+    small = x < -40.0
+    return np.where(small, x, np.log(wrightomega(np.where(small, 0.0, x))))
+
+
+@dataclass(frozen=True, eq=False)
+class TargetMatching(Objective):
+    """Matching a fixed answer distribution q: F = λ KL(p‖q), so p* ∝ p0^{β/(β+λ)} q^{λ/(β+λ)}.
+
+    Args:
+        lambda_: weight λ ≥ 0, in units of reward per nat.
+        log_q_Z: log q; with λ > 0 an answer with q = 0 is forbidden.
+
+    Source: arXiv 2604.27166.
+    """
+
+    lambda_: float
+    log_q_Z: FloatArray
+    name: ClassVar[str] = "target_matching"
+
+    @property
+    def curvature(self) -> float:
+        """λ, as for the entropy."""
+        return self.lambda_
+
+    def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
+        """F = λ Σ_i w_i KL(p_i‖q)."""
+        return self.lambda_ * float(weights_P @ kl(log_p_PZ, self.log_q_Z)) if self.lambda_ else 0.0
+
+    def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """The target u = λ (log p − log q), up to a constant."""
+        return _scaled(self.lambda_, log_ratio(log_p_PZ, self.log_q_Z))
+
+    def target(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """The fixed q."""
+        return self.log_q_Z
+
+    def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
+        """p* ∝ p0^{β/(β+λ)} q^{λ/(β+λ)}."""
+        return log_normalise(geometric_mixture(log_p0_PZ, self.log_q_Z, beta / (beta + self.lambda_)))
+
+    def restrict(self, log_p0_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
+        """Forbid the answers that q forbids."""
+        return forbid_zeros(log_p0_PZ, self.log_q_Z) if self.lambda_ else log_p0_PZ
+
+
+def geometric_mixture(log_p: FloatArray, log_q: FloatArray, share: float) -> FloatArray:
+    """The mixture log p^share q^{1−share}, unnormalised; a zero to the power 0 is 1."""
+    return _scaled(share, log_p) + _scaled(1.0 - share, log_q)
+
+
+def _scaled(factor: float, log_p: FloatArray) -> FloatArray:
+    """The product factor · log p with 0 · log 0 = 0."""
+    return factor * log_p if factor else np.zeros_like(log_p)
+
+
+def forbid_zeros(log_p0_PZ: FloatArray, log_q_Z: FloatArray) -> FloatArray:
+    """The reference without the answers where q is zero.
+
+    Raises:
+        BadInput: some prompt is left without an answer.
+    """
+    restricted = np.where(np.isneginf(log_q_Z), -np.inf, log_p0_PZ)
+    empty = np.flatnonzero(np.isneginf(restricted).all(axis=1))
+    if empty.size:
+        raise BadInput(f"prompts[{empty[0]}]: the target gives probability 0 to every answer of this prompt")
+    return restricted
+
+
+def indicator_bonus(correct_Z: FloatArray, eta: float = 1.0) -> FloatArray:
+    """The bonus b = η c for correctness c in [0, 1]."""
+    return eta * np.asarray(correct_Z, dtype=float)
+
+
+def distribution(probabilities_Z: FloatArray) -> FloatArray:
+    """The logarithm of non-negative numbers, normalised."""
+    return log_normalise(log_of(np.asarray(probabilities_Z, dtype=float)))

@@ -1,0 +1,117 @@
+"""The independent judge: the same games handed to a general convex solver, knowing nothing of equilibria."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import cvxpy as cp
+import numpy as np
+
+from alftbench.games import (
+    Coherence,
+    Consensus,
+    Constraint,
+    Correctness,
+    Diversity,
+    Game,
+    HardCoherence,
+    Objective,
+    PairwiseCoherence,
+    QuadraticDiversity,
+    TargetMatching,
+)
+from alftbench.games.numerics import FloatArray
+
+
+def least_values(games: Sequence[Game]) -> list[tuple[float, bool]]:
+    """J at Clarabel's minimum of each game, and whether Clarabel vouches for it.
+
+    One problem for all games, to compile once; each alone where Clarabel reports the batch inaccurate.
+    """
+    policies = [cp.Variable(game.log_reference_PZ.shape) for game in games]
+    costs, rules = [], []
+    for game, p in zip(games, policies, strict=True):
+        cost, bound = _game(game, p)
+        # Each game in its own unit: otherwise the largest beta would drown the smallest.
+        costs.append(cost / max(game.beta, _scale(game)))
+        rules += bound
+    problem = cp.Problem(cp.Minimize(cp.sum(cp.hstack(costs))), rules)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        problem.solve(solver=cp.CLARABEL)
+    accurate = problem.status == cp.OPTIMAL
+    if not accurate and len(games) > 1:
+        return [least_values([game])[0] for game in games]
+    return [(_value(game, p.value), accurate) for game, p in zip(games, policies, strict=True)]
+
+
+def _scale(game: Game) -> float:
+    return float(getattr(game.objective, "lambda_", 0.0))
+
+
+def _value(game: Game, p_PZ: FloatArray) -> float:
+    """J of the solver's policies, cleaned of rounding: negative entries and sums that are not quite one."""
+    p = np.where(np.isneginf(game.log_admissible_PZ), 0.0, np.maximum(p_PZ, 0.0))
+    p /= p.sum(axis=1, keepdims=True)
+    if isinstance(game.objective, HardCoherence):
+        p[:] = game.weights_P @ p
+    with np.errstate(divide="ignore"):
+        return game.value(np.log(p))
+
+
+def _game(game: Game, p: cp.Variable) -> tuple[cp.Expression, list[cp.Constraint]]:
+    P = p.shape[0]
+    w, p0 = game.weights_P, np.exp(game.log_reference_PZ)
+    possible = np.isfinite(game.log_admissible_PZ)
+    rules: list[cp.Constraint] = [cp.sum(p, axis=1) == 1]
+    if not possible.all():
+        rules.append(p[~possible] == 0)
+    cost: cp.Expression = cp.Constant(0.0)
+    for i in range(P):
+        allowed = np.flatnonzero(possible[i])
+        cost += w[i] * game.beta * cp.sum(cp.rel_entr(p[i, allowed], p0[i, allowed]))
+    extra, more = _objective(game, p, possible)
+    return cost + extra, rules + more
+
+
+def _objective(game: Game, p: cp.Variable, possible: np.ndarray) -> tuple[cp.Expression, list[cp.Constraint]]:
+    F, w = game.objective, game.weights_P
+    match F:
+        case Constraint():
+            return cp.Constant(0.0), [p @ F.A_CZ.T <= np.tile(F.b_C, (p.shape[0], 1))]
+        case HardCoherence():
+            return cp.Constant(0.0), [p[i] == p[0] for i in range(1, p.shape[0])]
+        case Coherence() | PairwiseCoherence():
+            return F.lambda_ * _coupling(F, p, w, possible), []
+    return _separate(F, p, w, possible), []
+
+
+def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray) -> cp.Expression:
+    """Objectives that are an average over prompts."""
+    match F:
+        case Correctness():
+            return -w @ p @ F.bonus_Z
+        case Diversity():
+            return -F.lambda_ * (w @ cp.sum(cp.entr(p), axis=1)) - w @ p @ F.bonus_Z
+        case QuadraticDiversity():
+            return F.lambda_ / 2 * (w @ cp.sum(cp.square(p), axis=1)) - w @ p @ F.bonus_Z
+        case TargetMatching():
+            q = np.exp(F.log_q_Z)
+            return F.lambda_ * sum(w[i] * cp.sum(cp.rel_entr(p[i, m], q[m])) for i, m in enumerate(possible))
+        case Consensus():
+            assert F.log_q_Z is not None
+            return -F.lambda_ * (w @ p @ np.where(np.isfinite(F.log_q_Z), F.log_q_Z, 0.0))
+    raise NotImplementedError(F.name)
+
+
+def _coupling(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray) -> cp.Expression:
+    """The divergence that ties the prompts together."""
+    if isinstance(F, Coherence):
+        q = w @ p
+        return sum(w[i] * cp.sum(cp.rel_entr(p[i, m], q[m])) for i, m in enumerate(possible))
+    shared = np.flatnonzero(possible[0])
+    prompts = range(p.shape[0])
+    pairs = [(i, j) for i in prompts for j in prompts if i != j]
+    terms = (w[i] * w[j] * cp.sum(cp.rel_entr(p[i, shared], p[j, shared])) for i, j in pairs)
+    return sum(terms, cp.Constant(0.0))

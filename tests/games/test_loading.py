@@ -1,0 +1,193 @@
+"""GAME.json: what is read, what is written, and what is refused in one clear line."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from alftbench.errors import BadInput, MissingExtra
+from alftbench.games import Consensus, HardCoherence, load_game, plot, solve
+from alftbench.games.loading import OBJECTIVES
+
+
+def game_json(objective=None, **changes):
+    traces = [[("12", -0.2), ("7", -1.5), ("7", -3.0)], [("12", -1.0), ("8", -2.0)]]
+    prompts = [{"traces": [{"answer": a, "logprob": p} for a, p in row]} for row in traces]
+    prompts[0]["weight"] = 3
+    return {
+        "beta": 0.5,
+        "objective": objective or {"name": "diversity", "lambda": 0.3},
+        "prompts": prompts,
+    } | changes
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(content):
+        path = tmp_path / "game.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        return path
+
+    return to_file
+
+
+SPECS = {
+    "correctness": {"correct": ["12"]},
+    "diversity": {"lambda": 0.3, "correct": ["12"], "eta": 2},
+    "quadratic_diversity": {"lambda": 0.3},
+    "target_matching": {"lambda": 1, "target": {"12": 3, "7": 1, "8": 1}},
+    "constraint": {"answers": ["12"], "A": [[1]], "b": [0.4]},
+    "coherence": {"lambda": 1},
+    "consensus": {"lambda": 1, "target": "reference"},
+    "pairwise_coherence": {"lambda": 1},
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_is_read_and_solved(write, name):
+    """A file to a certified solution to plain JSON."""
+    solution = solve(load_game(write(game_json({"name": name} | SPECS[name]))))
+    out = json.loads(json.dumps(solution.to_json(), allow_nan=False))
+    assert out["objective"] == name
+    assert out["converged"] is True
+    assert out["gap"] <= 1e-9
+    assert [sum(p.values()) for p in out["answer_marginals"]] == pytest.approx([1.0, 1.0])
+    assert set(out["answer_marginals"][0]) == {"12", "7", "8"}
+    assert {"method", "iterations", "value", "target"} <= set(out)
+
+
+def test_values_are_the_closed_form(write):
+    """Weights and log-probabilities are normalised; traces of one answer add up."""
+    game = load_game(write(game_json()))
+    assert game.weights_P == pytest.approx([0.75, 0.25])
+    p = np.array([np.exp(-0.2), np.exp(-1.5) + np.exp(-3.0)])
+    p **= 0.5 / 0.8
+    assert solve(game).p_PZ[0, :2] == pytest.approx(p / p.sum())
+    assert solve(game).p_PZ[0, 2] == 0.0
+
+
+def test_variants_of_coherence_and_consensus(write):
+    """`hard`, a free target, a frozen one."""
+    assert isinstance(
+        load_game(write(game_json({"name": "coherence", "hard": True}))).objective, HardCoherence
+    )
+    free = load_game(write(game_json({"name": "consensus", "lambda": 1}))).objective
+    assert isinstance(free, Consensus)
+    assert free.log_q_Z is None
+    frozen = load_game(write(game_json({"name": "consensus", "lambda": 1, "target": {"12": 1}})))
+    assert solve(frozen).p_PZ[:, 0] == pytest.approx([1, 1])
+
+
+def test_probability_zero_is_allowed(write):
+    """-Infinity for one trace, not for all."""
+    text = json.dumps(game_json()).replace("-1.5", "-Infinity")
+    assert np.isfinite(solve(load_game(write(text))).value)
+
+
+def edited(path, value):
+    """The game with one entry replaced, or removed where value is None."""
+    game = game_json({"name": "diversity", "lambda": 0.3})
+    here = game
+    for key in path[:-1]:
+        here = here[key]
+    if value is None:
+        del here[path[-1]]
+    else:
+        here[path[-1]] = value
+    return game
+
+
+BAD = [
+    ("{", "not valid JSON"),
+    ("[]", "the game is a list; it must be an object"),
+    (edited(["beta"], 0), "beta is 0; it must be a positive number"),
+    (edited(["beta"], float("nan")), "beta is NaN; it must be finite"),
+    (edited(["beta"], "1"), "beta is a string; it must be a number"),
+    (edited(["beta"], True), "beta is true or false; it must be a number"),
+    (edited(["beta"], 10**400), "beta is too large"),
+    (edited(["beta"], None), "the game has no 'beta'"),
+    (edited(["extra"], 1), "unknown key 'extra'"),
+    (edited(["prompts"], []), "prompts is empty"),
+    (edited(["prompts"], {}), "prompts is an object; it must be a list"),
+    (edited(["prompts", 1, "traces"], []), "prompts[1].traces is empty"),
+    (edited(["prompts", 1, "traces"], None), "prompts[1] has no 'traces'"),
+    (edited(["prompts", 1, "weight"], 0), "prompts[1].weight is 0"),
+    (edited(["prompts", 1, "weight"], -1), "prompts[1].weight is -1"),
+    (edited(["prompts", 0, "traces", 2, "logprob"], float("nan")), "prompts[0].traces[2].logprob is NaN"),
+    (edited(["prompts", 0, "traces", 2, "logprob"], float("inf")), "prompts[0].traces[2].logprob is +inf"),
+    (edited(["prompts", 0, "traces", 2, "logprob"], None), "prompts[0].traces[2] has no 'logprob'"),
+    (edited(["prompts", 0, "traces", 2, "answer"], 7), "prompts[0].traces[2].answer is a number"),
+    (edited(["prompts", 0, "traces", 2], "7"), "prompts[0].traces[2] is a string"),
+    (edited(["objective", "lambda"], -0.1), "objective.lambda is -0.1; it must be zero or positive"),
+    (edited(["objective", "lambda"], None), "objective has no 'lambda'"),
+    (edited(["objective", "name"], "diversty"), "objective.name is 'diversty'; known: correctness"),
+    (edited(["objective", "name"], ["x"]), "objective.name is ['x']"),
+    (edited(["objective", "eta"], 1), "objective.correct is missing"),
+    (edited(["objective", "hard"], True), "objective has an unknown key 'hard'"),
+    (edited(["objective", "correct"], "12"), "objective.correct is a string; it must be a list"),
+    (game_json({"name": "correctness"}), "objective.correct is missing"),
+    (game_json({"name": "coherence", "hard": 1}), "objective.hard is 1; it must be true or false"),
+    (game_json({"name": "target_matching", "lambda": 1}), "objective has no 'target'"),
+    (game_json({"name": "target_matching", "lambda": 1, "target": [1]}), "objective.target is a list"),
+    (
+        game_json({"name": "target_matching", "lambda": 1, "target": {"12": -1}}),
+        "objective.target['12'] is -1",
+    ),
+    (game_json({"name": "target_matching", "lambda": 1, "target": {"12": 0}}), "no positive probability"),
+    (game_json({"name": "consensus", "lambda": 1, "target": {"7": 1}}), "prompts[1]: the target gives"),
+    (game_json({"name": "constraint", "answers": ["12"], "A": [[1]], "b": []}), "must match"),
+    (game_json({"name": "constraint", "answers": ["12"], "A": [[1, 2]], "b": [1]}), "objective.A[0] has 2"),
+    (game_json({"name": "constraint", "answers": ["7", "7"], "A": [[1, 2]], "b": [1]}), "twice"),
+    (
+        game_json({"name": "constraint", "answers": ["7"], "A": [[-1]], "b": [-0.5]}),
+        "prompts[1]: no distribution over its answers satisfies A p <= b",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "complaint"), BAD, ids=[text[:40] for _, text in BAD])
+def test_bad_games_are_refused_in_one_line(write, content, complaint):
+    """BadInput, the file's name first, the entry named."""
+    with pytest.raises(BadInput, match=re.escape(complaint)) as caught:
+        load_game(write(content))
+    assert "game.json: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_traces_impossible(write):
+    """At least one trace must be possible."""
+    text = json.dumps(game_json()).replace("-1.0", "-Infinity").replace("-2.0", "-Infinity")
+    with pytest.raises(BadInput, match=r"prompts\[1\]: every trace has logprob -inf"):
+        load_game(write(text))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    """The path and the reason."""
+    with pytest.raises(BadInput, match="cannot be read"):
+        load_game(tmp_path / "none.json")
+
+
+def test_numbers_that_are_not_finite_become_null(write):
+    """A diverging method still writes valid JSON."""
+    out = solve(load_game(write(game_json({"name": "diversity", "lambda": 5}))), "alternating").to_json()
+    assert out["converged"] is False
+    assert out["status"] == "diverges"
+    json.dumps(out, allow_nan=False)
+
+
+@pytest.mark.parametrize("method", ["exact", "alternating"])
+def test_plot_writes_an_image(write, tmp_path, method):
+    """A PNG, whether or not there was a way to it."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "game.png"
+    plot(solve(load_game(write(game_json({"name": "coherence", "lambda": 1}))), method), path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_without_matplotlib_names_the_extra(write, tmp_path, monkeypatch):
+    """One line to install it."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtra, match="plot"):
+        plot(solve(load_game(write(game_json()))), tmp_path / "game.png")
