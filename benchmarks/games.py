@@ -71,9 +71,7 @@ def against_clarabel() -> None:
         )
 
 
-def many_traces(
-    traces: int, answers: int, prompts: int, objective: Objective
-) -> tuple[float, float, Solution]:
+def many_traces(traces: int, answers: int, prompts: int, objective: Objective) -> tuple[float, float, Solution]:
     """Seconds from raw traces to lifted policy, peak bytes per trace, and the solution."""
     rng = np.random.default_rng(1)
     each = traces // prompts

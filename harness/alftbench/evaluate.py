@@ -19,7 +19,7 @@ from alftbench.jsonio import digest, write_json
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
-from alftbench.runs import RunFolder, key
+from alftbench.runs import RunFolder, existing, key
 from alftbench.suites.base import Suite
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.types import AnswerPartition, MetricValue, Orbit, RunRecord, Sample, SamplingParams, Variant
@@ -107,21 +107,31 @@ def display_name(request: EvalRequest, model: str) -> str:
 
 
 def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:
-    """Run or continue an evaluation in a folder; a complete one is only read."""
+    """Run or continue an evaluation in a folder; a complete one is only read.
+
+    The model is loaded before anything is written, so a model that does not load leaves nothing behind.
+    """
+    found = existing(folder, plan.config)
+    backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
         run = RunFolder.open(folder, plan.name, plan.config)
-        if not run.complete:
-            draw_samples(plan, run, progress)
+        if backend and not run.complete:
+            draw_samples(plan, run, backend, progress)
             run.seal()
         write_metrics(plan, run)
     return run.record
 
 
-def draw_samples(plan: Plan, run: RunFolder, progress: Progress) -> None:
+def make_backend(plan: Plan) -> Backend:
+    """The engine with the model loaded."""
+    backend: Backend = plugins.load("backend", plan.request.backend)(plan.model, plan.request.options)
+    return backend
+
+
+def draw_samples(plan: Plan, run: RunFolder, backend: Backend, progress: Progress) -> None:
     """Sample every batch of which anything is missing; what is there already is kept."""
     present = {key(sample) for sample in run.samples()}
     progress(len(present), plan.n_samples, 0)
-    backend: Backend = plugins.load("backend", plan.request.backend)(plan.model, plan.request.options)
     for batch in backend.batches(plan.variants, plan.params):
         if all((v.problem_id, v.name, draw) in present for v in batch for draw in range(plan.params.n)):
             continue

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 
 def bars(*extra: TextColumn | MofNCompleteColumn) -> Progress:
-    """A description, a bar, what `extra` says, and the time left."""
+    """A description, a bar, what `extra` says, and the time left; gone when done, absent from log files."""
+    console = stderr()
     return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), *extra, TimeRemainingColumn(),
-        console=stderr(),
-    )  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        *extra,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 @contextmanager

@@ -45,16 +45,11 @@ class RunFolder:
         Raises:
             RunConflict: the folder holds a run of another configuration; nothing is changed.
         """
-        run_id = digest(config)[:12]
-        if (path / "run.json").exists():
-            record = read_record(path)
-            if record.id != run_id:
-                raise RunConflict(
-                    f"{path} holds another run ({differences(record.config, config)}); "
-                    f"choose another --output-dir or remove the folder"
-                )
+        found = existing(path, config)
+        if found is not None:
             drop_torn_line(path / "samples.jsonl")
-            return cls(path, record)
+            return cls(path, found)
+        run_id = digest(config)[:12]
         record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), provenance())
         folder = cls(path, record)
         folder._save(record)
@@ -98,6 +93,23 @@ class RunFolder:
     def _save(self, record: RunRecord) -> None:
         write_json(self.path / "run.json", asdict(record))
         self.record = record
+
+
+def existing(path: Path, config: Mapping[str, Any]) -> RunRecord | None:
+    """The record of this very run in a folder, None where there is none yet.
+
+    Raises:
+        RunConflict: the folder holds a run of another configuration.
+    """
+    if not (path / "run.json").exists():
+        return None
+    record = read_record(path)
+    if record.id != digest(config)[:12]:
+        raise RunConflict(
+            f"{path} holds another run ({differences(record.config, config)}); "
+            f"choose another --output-dir or remove the folder"
+        )
+    return record
 
 
 def read_record(path: Path) -> RunRecord:

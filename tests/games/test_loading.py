@@ -70,9 +70,7 @@ def test_values_are_the_closed_form(write):
 
 def test_variants_of_coherence_and_consensus(write):
     """`hard`, a free target, a frozen one."""
-    assert isinstance(
-        load_game(write(game_json({"name": "coherence", "hard": True}))).objective, HardCoherence
-    )
+    assert isinstance(load_game(write(game_json({"name": "coherence", "hard": True}))).objective, HardCoherence)
     free = load_game(write(game_json({"name": "consensus", "lambda": 1}))).objective
     assert isinstance(free, Consensus)
     assert free.log_q_Z is None

@@ -48,8 +48,9 @@ def load_tokenizer(model: str) -> Any:
 def load_model(model: str, device: str = "auto", dtype: str = "auto") -> Any:
     """The model's weights from safetensors, on the chosen device."""
     where = pick_device(device)
+    precision = pick_dtype(dtype, where)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=pick_dtype(dtype, where), use_safetensors=True)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=precision, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"cannot read the model {model}: {first_line(error)}") from error
     return loaded.to(where)  # type: ignore[arg-type]  # transformers annotates its own wrapper wrongly

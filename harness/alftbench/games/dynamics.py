@@ -45,9 +45,7 @@ class _Watch:
         if self.gaps[-1] <= self.tolerance:
             return Status.CONVERGED if self.game.objective.convex else Status.LOCAL
         if self._ran_away(log_p_PZ):
-            self.detail = (
-                f"A log-probability moved {_FAR:.0f} nats while the gap grew to {self.gaps[-1]:.3g}."
-            )
+            self.detail = f"A log-probability moved {_FAR:.0f} nats while the gap grew to {self.gaps[-1]:.3g}."
             return Status.DIVERGES
         return self._repeats(log_p_PZ)
 
@@ -79,9 +77,7 @@ class _Watch:
         target = game.objective.target(log_p_PZ, game.weights_P)
         history = History(tuple(self.gaps), tuple(self.values))
         value, gap = self.values[-1], self.gaps[-1]
-        return Solution(
-            game, method, status, log_p_PZ, target, value, gap, steps, history, detail=self.detail
-        )
+        return Solution(game, method, status, log_p_PZ, target, value, gap, steps, history, detail=self.detail)
 
 
 def _distance(log_p_PZ: FloatArray, log_q_PZ: FloatArray) -> float:

@@ -101,9 +101,7 @@ def _descend(game: Game, log_p_PZ: FloatArray, value: float) -> tuple[FloatArray
     return _mirror_step(game, log_p_PZ, u_PZ, value)
 
 
-def _mirror_step(
-    game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray, value: float
-) -> tuple[FloatArray, float]:
+def _mirror_step(game: Game, log_p_PZ: FloatArray, u_PZ: FloatArray, value: float) -> tuple[FloatArray, float]:
     """Mirror descent with the step halved until J does not rise."""
     advantage = _anchored_target(game, log_p_PZ, u_PZ)
     step = 1.0 / (game.beta + game.objective.curvature)

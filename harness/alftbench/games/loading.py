@@ -194,9 +194,7 @@ def _constraint(spec: _Spec) -> Objective:
     rows = _list(_get(spec.raw, "A", "objective"), "objective.A")
     bounds = _list(_get(spec.raw, "b", "objective"), "objective.b")
     if len(rows) != len(bounds) or not rows:
-        raise BadInput(
-            f"objective.A has {len(rows)} rows and objective.b {len(bounds)} entries; they must match"
-        )
+        raise BadInput(f"objective.A has {len(rows)} rows and objective.b {len(bounds)} entries; they must match")
     if len(set(names)) != len(names):
         raise BadInput("objective.answers names an answer twice")
     A = np.zeros((len(rows), len(spec.index)))

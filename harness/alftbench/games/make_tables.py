@@ -148,9 +148,7 @@ def certify(table: FloatArray, K: int, lower: float) -> dict[str, float]:
     }
 
 
-def make_entry(
-    K: int, factors: Sequence[float], largest: dict[str, float]
-) -> tuple[dict[str, object], float]:
+def make_entry(K: int, factors: Sequence[float], largest: dict[str, float]) -> tuple[dict[str, object], float]:
     """The first table, over rising bias limits, that keeps its limit and the given bounds.
 
     Args:

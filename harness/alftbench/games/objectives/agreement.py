@@ -9,9 +9,7 @@ from alftbench.games.numerics import FloatArray, log_normalise
 _ROUNDS = 100
 
 
-def coherence_equilibrium(
-    log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float, lambda_: float
-) -> FloatArray:
+def coherence_equilibrium(log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float, lambda_: float) -> FloatArray:
     """The policies that solve soft coherence, by Newton's method in P dimensions.
 
     With α = β/(β+λ) the equilibrium p_i = p0_i^α q^{1−α} e^{−c_i}, q = Σ_i w_i p_i, gives q answer by

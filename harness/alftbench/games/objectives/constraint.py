@@ -171,9 +171,7 @@ def _model_minimum(root_CZ: FloatArray, slope_C: FloatArray, nu_C: FloatArray, r
     return x
 
 
-def _line_search(
-    phi: Callable[[FloatArray], float], nu: FloatArray, step: FloatArray, descent: float
-) -> float:
+def _line_search(phi: Callable[[FloatArray], float], nu: FloatArray, step: FloatArray, descent: float) -> float:
     """The first of 1, ½, ¼ … that lowers φ by a share of the slope; 0 where rounding hides any descent."""
     start, length = phi(nu), 1.0
     rounding = 4 * np.finfo(float).eps * (1 + abs(start))
