@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from alftbench.comparison import Row, Table
+from alftbench.games import Solution
 from alftbench.numbers import p_text, quantity, short, signed
 from alftbench.types import Comparison, MetricValue
 
@@ -133,6 +135,18 @@ def comparison_tables(table: Table) -> Iterable[RichTable]:
             yield difference_table(suite, found, len(table.comparisons))
     if any(row.cost for row in table.rows):
         yield cost_table(table.rows)
+
+
+def solution_table(solution: Solution) -> RichTable:
+    """Reference, equilibrium and target per answer, a column of marginals for every prompt."""
+    reference_PZ, policy_PZ, target_Z = np.exp(solution.game.log_reference_PZ), solution.p_PZ, solution.target_Z
+    prompts = range(len(policy_PZ))
+    columns = [f"{name}\nprompt {i}" for i in prompts for name in ("reference", "policy")]
+    table = new_table(f"{solution.game.objective.name}, {solution.method}", ["answer", *columns, "target"])
+    for z, answer in enumerate(solution.game.answers):
+        cells = [f"{p[i, z]:.6f}" for i in prompts for p in (reference_PZ, policy_PZ)]
+        table.add_row(Text(answer), *cells, "–" if target_Z is None else f"{target_Z[z]:.6f}")
+    return table
 
 
 def stdout() -> Console:

@@ -11,7 +11,18 @@ import pytest
 
 from tests.conftest import ROOT
 
-COMMANDS = ["eval", "train", "compare", "leaderboard", "trainers", "suites", "backends", "metrics", "doctor"]
+COMMANDS = [
+    "eval",
+    "train",
+    "compare",
+    "solve",
+    "leaderboard",
+    "trainers",
+    "suites",
+    "backends",
+    "metrics",
+    "doctor",
+]
 
 
 def test_help_is_instant_and_does_not_import_torch():
@@ -169,6 +180,49 @@ def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, tmp_path):
     asked_for = cli("train", "broken-one", "--steps", "1", env=env)
     assert asked_for.returncode == 1
     assert "ModuleNotFoundError" in asked_for.stderr
+
+
+GAME = {
+    "beta": 0.5,
+    "objective": {"name": "diversity", "lambda": 0.5},
+    "prompts": [
+        {"traces": [{"answer": "a", "logprob": -0.105360515657}, {"answer": "b", "logprob": -2.302585092994}]}
+    ],
+}
+
+
+def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
+    """λ = β: p* is proportional to the square root of p0 = (0.9, 0.1), so 3/4 and 1/4."""
+    (tmp_path / "game.json").write_text(json.dumps(GAME), encoding="utf-8")
+    done = cli("solve", "game.json", "--format", "json", "--plot", "game.png")
+    found = json.loads(done.stdout)
+    assert found["answer_marginals"] == [{"a": pytest.approx(0.75), "b": pytest.approx(0.25)}]
+    assert found["converged"] is True
+    assert found["gap"] <= 1e-9
+    assert (tmp_path / "game.png").read_bytes().startswith(b"\x89PNG")
+    assert "0.750000" in cli("solve", "game.json", "--method", "mirror").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beta": -1}, "beta is -1"),
+        ({"objective": {"name": "fun"}}, "no objective named 'fun'"),
+        ({"objective": {"name": "diversity", "lambda": -2}}, "lambda"),
+        ({"prompts": [{"traces": []}]}, "prompts[0].traces is empty"),
+        (
+            {"prompts": [{"traces": [{"answer": "a", "logprob": float("nan")}]}]},
+            "prompts[0].traces[0].logprob is NaN",
+        ),
+    ],
+)
+def test_a_bad_game_is_one_clear_line(cli, tmp_path, change, message):
+    (tmp_path / "game.json").write_text(json.dumps({**GAME, **change}), encoding="utf-8")
+    done = cli("solve", "game.json")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
 
 
 def test_no_path_of_the_machine_stands_in_the_package():

@@ -40,7 +40,7 @@ class CoherenceConfig(GroupConfig):
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
         super().__post_init__()
-        rewards.estimator(self.estimator)
+        rewards.check_estimator(self.estimator)
         if self.objective not in OBJECTIVES:
             raise UsageError(f"option objective={self.objective}: use {' or '.join(OBJECTIVES)}")
 
@@ -64,5 +64,5 @@ class CoherenceGrpo:
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """λ × coherence reward + η × correctness, shape (V, G)."""
         config = self._config
-        target = OBJECTIVES[config.objective](partition, rewards.estimator(config.estimator))
+        target = OBJECTIVES[config.objective](partition, config.estimator)
         return config.coherence * target + config.correctness * rewards.correctness(partition)

@@ -32,7 +32,7 @@ class DiversityConfig(GroupConfig):
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
         super().__post_init__()
-        rewards.estimator(self.estimator)
+        rewards.check_estimator(self.estimator)
 
 
 class DiversityGame:
@@ -54,5 +54,5 @@ class DiversityGame:
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """η × correctness − λ log p̂, shape (V, G)."""
         config = self._config
-        spread = rewards.diversity(partition, rewards.estimator(config.estimator))
+        spread = rewards.diversity(partition, config.estimator)
         return config.correctness * rewards.correctness(partition) + config.diversity * spread

@@ -1,76 +1,40 @@
-"""The command line: parse, call, print; no logic. Nothing heavy is imported before a command needs it."""
+"""Commands that run models: eval, train, compare."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import traceback
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench import __version__
+from alftbench.cli.app import (
+    Data,
+    Device,
+    DryRun,
+    DType,
+    Format,
+    FormatOption,
+    Limit,
+    Model,
+    Output,
+    Samples,
+    Seed,
+    Threads,
+    app,
+    echo_json,
+    use_threads,
+)
 from alftbench.errors import AlftbenchError
 
 if TYPE_CHECKING:
     from alftbench.compare import CompareRequest, Outcome
     from alftbench.evaluate import Plan
 
-app = typer.Typer(
-    name="alftbench",
-    help="Evaluate, train and compare language models at the level of their final answers.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
 DEFAULT_BUDGET = 320_000
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
-Data = Annotated[
-    str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")
-]
-Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
-Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]
-Samples = Annotated[
-    int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")
-]
-
-
-def print_version(wanted: bool) -> None:
-    """Print the version and stop."""
-    if wanted:
-        typer.echo(f"alftbench {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def common(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Options of every command."""
 
 
 @app.command("eval")
@@ -258,109 +222,3 @@ def print_comparison(request: CompareRequest, outcome: Outcome, output_format: F
             typer.echo("\n".join(n for e in outcome.failed.values() for n in e.__notes__), err=True)
         errors = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
         raise AlftbenchError(f"{len(outcome.failed)} trials failed and are not in the table: {errors}")
-
-
-@app.command("leaderboard")
-def leaderboard_command(
-    board: Annotated[Path, typer.Argument(help="Folder leaderboards/<board> with a board.toml.")],
-    results: Annotated[
-        Path | None,
-        typer.Option("--results", help="Its runs; results/<board> beside leaderboards/ if not given."),
-    ] = None,
-) -> None:
-    """Verify a board's runs and rewrite its README.md, index.html and table.csv."""
-    from alftbench.publish.board import Board, publish
-
-    runs = results or board.resolve().parent.parent / "results" / board.resolve().name
-    table = publish(Board.read(board), sorted(path for path in runs.glob("*") if path.is_dir()))
-    typer.echo(f"{len(table.rows)} rows: {board}/README.md, index.html and table.csv")
-
-
-def list_plugins(kind: str, output_format: Format) -> None:
-    """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
-    from alftbench import plugins
-    from alftbench.console import new_table, stdout
-
-    loaded, broken = plugins.load_all(kind)
-    rows = {name: plugins.describe(plugin) for name, plugin in loaded.items()}
-    if output_format is Format.JSON:
-        echo_json([{"name": name, "description": text} for name, text in rows.items()])
-    else:
-        table = new_table("", [kind, "what it is"])
-        table.columns[1].justify, table.columns[1].no_wrap = "left", False
-        for name, text in rows.items():
-            table.add_row(name, text)
-        stdout().print(table)
-    for error in broken.values():
-        typer.echo(f"warning: {error}", err=True)
-
-
-@app.command("trainers")
-def trainers_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the trainers."""
-    list_plugins("trainer", output_format)
-
-
-@app.command("suites")
-def suites_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the suites."""
-    list_plugins("suite", output_format)
-
-
-@app.command("backends")
-def backends_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the backends."""
-    list_plugins("backend", output_format)
-
-
-@app.command("metrics")
-def metrics_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the metric families."""
-    list_plugins("metric", output_format)
-
-
-@app.command("doctor")
-def doctor_command(output_format: FormatOption = Format.TABLE) -> None:
-    """Show what this machine has: Python, torch, memory, disk, and the extras with how to install them."""
-    from alftbench.console import new_table, stdout
-    from alftbench.doctor import examine
-
-    findings = examine()
-    if output_format is Format.JSON:
-        echo_json([{"what": f.what, "found": f.found, "advice": f.advice} for f in findings])
-        return
-    table = new_table("", ["what", "found", "to do"])
-    for column in table.columns[1:]:
-        column.justify, column.no_wrap = "left", False
-    for finding in findings:
-        table.add_row(finding.what, finding.found, finding.advice)
-    stdout().print(table)
-
-
-def use_threads(threads: int) -> None:
-    """Set torch's threads before torch is imported: results depend on it in the last digits."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-
-
-def echo_json(value: Any) -> None:
-    """One JSON object on stdout; NaN becomes null."""
-    from alftbench.jsonio import without_nan
-
-    typer.echo(json.dumps(without_nan(value), indent=2, ensure_ascii=False))
-
-
-def main() -> None:
-    """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
-    try:
-        app()
-    except (AlftbenchError, OSError, MemoryError, RuntimeError, ValueError) as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        expected = isinstance(error, AlftbenchError)
-        hint = "" if expected else f" ({type(error).__name__}; --debug before the command shows where)"
-        typer.echo(f"error: {error}{hint}", err=True)
-        sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m alftbench.cli`."""
+
+from alftbench.cli import main
+
+main()

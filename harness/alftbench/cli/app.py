@@ -1,0 +1,91 @@
+"""The application, the options that commands share, and how errors reach the user."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alftbench import __version__
+from alftbench.errors import AlftbenchError
+
+app = typer.Typer(
+    name="alftbench",
+    help="Evaluate, train and compare language models at the level of their final answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
+Data = Annotated[
+    str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]
+Samples = Annotated[
+    int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")
+]
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(f"alftbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def use_threads(threads: int) -> None:
+    """Set torch's threads before torch is imported: results depend on it in the last digits."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def echo_json(value: Any) -> None:
+    """One JSON object on stdout; NaN becomes null."""
+    from alftbench.jsonio import without_nan
+
+    typer.echo(json.dumps(without_nan(value), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
+    try:
+        app()
+    except (AlftbenchError, OSError, MemoryError, RuntimeError, ValueError) as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        expected = isinstance(error, AlftbenchError)
+        hint = "" if expected else f" ({type(error).__name__}; --debug before the command shows where)"
+        typer.echo(f"error: {error}{hint}", err=True)
+        sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
