@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
-DEFAULT_BUDGET = 320_000
+DEFAULT_BUDGET = 400_000
 
 
 @app.command("eval")
