@@ -8,6 +8,7 @@ interval speaks of the method and not only of the checkpoints at hand. With few 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,21 @@ class Estimate:
 
 def resampled_means(values_SP: FloatArray, seed: int = 0) -> FloatArray:
     """Means of N_RESAMPLES bootstrap tables, drawing seeds and problems with replacement, shape (B,)."""
-    n_seeds, n_problems = values_SP.shape
+    seeds_BS, problems_BP = resamples(*values_SP.shape, seed)
+    sums_BS = problems_BP @ values_SP.T
+    return np.asarray((sums_BS * seeds_BS).sum(axis=1) / values_SP.size)
+
+
+@lru_cache(maxsize=8)
+def resamples(n_seeds: int, n_problems: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """How often every resample draws each seed (B, S) and each problem (B, P).
+
+    Drawn once and shared by all metrics: drawing costs far more than averaging.
+    """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n_seeds, n_problems)))
     problems_BP = rng.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=N_RESAMPLES)
     seeds_BS = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=N_RESAMPLES)
-    sums_BS = problems_BP @ values_SP.T
-    return np.asarray((sums_BS * seeds_BS).sum(axis=1) / (n_seeds * n_problems))
+    return seeds_BS.astype(float), problems_BP.astype(float)
 
 
 def defined(values_SP: FloatArray) -> FloatArray:
