@@ -176,9 +176,8 @@ def run_trials(made: Sequence[Trial], workers: int, watch: Watch) -> Iterator[tu
             yield made[event.job], event.error
 
 
-def compare(request: CompareRequest, watch: Watch = lambda *_: None) -> Outcome:
-    """Run or continue a comparison and publish its board; finished trials are not run again."""
-    made = trials(request)
+def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambda *_: None) -> Outcome:
+    """Run or continue a comparison's trials and publish its board; finished trials are not run again."""
     failed = {
         f"{trial.method}, seed {trial.seed}": error for trial, error in run_trials(made, request.workers, watch)
     }

@@ -202,7 +202,7 @@ def compare_command(
         echo_json([{"method": t.method, "seed": t.seed, "folder": str(t.folder)} for t in made])
         return
     with comparison_bars(len(made)) as watch:
-        outcome = compare(request, watch)
+        outcome = compare(request, made, watch)
     print_comparison(request, outcome, output_format)
 
 
