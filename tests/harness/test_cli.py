@@ -207,7 +207,7 @@ def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
     ("change", "message"),
     [
         ({"beta": -1}, "beta is -1"),
-        ({"objective": {"name": "fun"}}, "no objective named 'fun'"),
+        ({"objective": {"name": "fun"}}, "objective.name is 'fun'"),
         ({"objective": {"name": "diversity", "lambda": -2}}, "lambda"),
         ({"prompts": [{"traces": []}]}, "prompts[0].traces is empty"),
         (

@@ -158,6 +158,19 @@ def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
     wait_until(lambda: not group_is_alive(process.pid), seconds=30)
 
 
+def test_ctrl_c_ends_everything_with_one_line(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "interrupted; the same command goes on from here"
+    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+
+
 def group_is_alive(group: int) -> bool:
     try:
         os.killpg(group, 0)

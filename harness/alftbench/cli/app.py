@@ -25,6 +25,9 @@ app = typer.Typer(
 )
 
 
+INTERRUPTED = 130  # the exit code after Ctrl-C
+
+
 class Format(StrEnum):
     """How results are printed."""
 
@@ -82,10 +85,14 @@ def main() -> None:
     """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
     try:
         app()
-    except (AlftbenchError, OSError, MemoryError, RuntimeError, ValueError) as error:
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("interrupted; the same command goes on from here", err=True)
+        raise
+    except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:
             traceback.print_exc()
         expected = isinstance(error, AlftbenchError)
-        hint = "" if expected else f" ({type(error).__name__}; --debug before the command shows where)"
+        hint = "" if expected else f" ({type(error).__name__}; alftbench --debug … shows where)"
         typer.echo(f"error: {error}{hint}", err=True)
         sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -58,14 +59,16 @@ def run_jobs(
             for future in done:
                 yield _finished(pending.pop(future), future)
     finally:
+        # Nothing is running here unless this generator was left early; Python 3.14 has a public call for it.
         for process in list((pool._processes or {}).values()):
-            process.terminate()  # nothing is running unless this generator was left early
+            process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker(messages: Any) -> None:
     global _messages
     _messages = messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launching process, which ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
