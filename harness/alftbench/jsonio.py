@@ -8,9 +8,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alftbench.errors import BadInput
+
+
+RecordT = TypeVar("RecordT")
 
 
 def canonical_json(value: Any) -> str:
@@ -62,6 +65,21 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path}: no such file") from None
     except (ValueError, OSError) as error:
         raise BadInput(f"{path}: not readable as JSON: {error}") from error
+
+
+def read_dataclass(path: Path, kind: type[RecordT], schema_version: int) -> RecordT:
+    """A record of a schema version from its JSON file.
+
+    Raises:
+        BadInput: the file is missing, is not JSON, is of another version, or its fields are not the record's.
+    """
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("schema_version") != schema_version:
+        raise BadInput(f"{path}: not a {kind.__name__} of schema version {schema_version}")
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

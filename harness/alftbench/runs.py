@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.errors import BadInput, RunConflict
-from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_json, read_jsonl, write_json
+from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_dataclass, read_jsonl, write_json
 from alftbench.provenance import provenance
 from alftbench.types import RunRecord, Sample
 
@@ -113,18 +113,8 @@ def existing(path: Path, config: Mapping[str, Any]) -> RunRecord | None:
 
 
 def read_record(path: Path) -> RunRecord:
-    """The record in a run folder.
-
-    Raises:
-        BadInput: run.json is missing, is not JSON, or was written by another schema version.
-    """
-    data = read_json(path / "run.json")
-    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
-        raise BadInput(f"{path / 'run.json'}: not a run record of schema version {SCHEMA_VERSION}")
-    try:
-        return RunRecord(**data)
-    except TypeError as error:
-        raise BadInput(f"{path / 'run.json'}: {error}") from None
+    """The record in a run folder."""
+    return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
 
 
 def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:

@@ -18,7 +18,7 @@ from typing import Any
 
 from alftbench import plugins
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
-from alftbench.jsonio import digest, drop_torn_line, read_json, read_jsonl, write_json, write_text
+from alftbench.jsonio import digest, drop_torn_line, read_dataclass, read_jsonl, write_json, write_text
 from alftbench.locks import sole_writer
 from alftbench.models import fingerprint, locate
 from alftbench.provenance import provenance
@@ -198,18 +198,8 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
 
 
 def read_train_record(folder: Path) -> TrainRecord:
-    """The record in a training folder.
-
-    Raises:
-        BadInput: train.json is missing, is not JSON, or was written by another schema version.
-    """
-    data = read_json(folder / "train.json")
-    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
-        raise BadInput(f"{folder / 'train.json'}: not a training record of schema version {SCHEMA_VERSION}")
-    try:
-        return TrainRecord(**data)
-    except TypeError as error:
-        raise BadInput(f"{folder / 'train.json'}: {error}") from None
+    """The record in a training folder."""
+    return read_dataclass(folder / "train.json", TrainRecord, SCHEMA_VERSION)
 
 
 def checkpoint_path(folder: Path) -> Path:

@@ -9,8 +9,8 @@ Both are written out digit by digit in the same way, so that one very small mode
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from alftbench.suites.base import Suite, SuiteInfo
@@ -75,43 +75,37 @@ def split_totals(split: str) -> list[int]:
     return [int(name) for name in (names[:N_TEST_SPLITS] if split == "test" else names[N_TEST_SPLITS:])]
 
 
-class Sums:
-    """Two-digit addition in six phrasings."""
+@dataclass(frozen=True)
+class ArithmeticSuite:
+    """A suite whose problems are computed; `problems` gives the orbits of a split."""
 
-    info = SuiteInfo(
-        name="sums",
+    info: SuiteInfo
+    problems: Callable[[str], list[Orbit]]
+
+    def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
+        """The problems of a split; there is no file to read."""
+        return self.problems(split)
+
+
+def info(name: str, description: str, sampling: SamplingParams) -> SuiteInfo:
+    """What the embedded suites say of themselves."""
+    return SuiteInfo(
+        name=name,
         version="1",
-        description="two-digit sums in six phrasings; one right answer",
+        description=description,
         licence="Apache-2.0",
         citation="alftbench, embedded",
-        sampling=SAMPLING,
+        sampling=sampling,
         splits=("test", "train"),
         has_orbits=True,
     )
 
-    def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
-        """The problems of a split."""
-        return [sum_orbit(a, b) for a, b in sum_pairs(split)]
 
-
-class Splits:
-    """Splitting a number into two addends in four phrasings."""
-
-    info = SuiteInfo(
-        name="splits",
-        version="1",
-        description="two two-digit numbers with a given total; many right answers",
-        licence="Apache-2.0",
-        citation="alftbench, embedded",
-        sampling=SPLIT_SAMPLING,
-        splits=("test", "train"),
-        has_orbits=True,
-    )
-
-    def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
-        """The problems of a split."""
-        return [split_orbit(n) for n in split_totals(split)]
-
-
-SUMS: Suite = Sums()
-SPLITS: Suite = Splits()
+SUMS: Suite = ArithmeticSuite(
+    info("sums", "two-digit sums in six phrasings; one right answer", SAMPLING),
+    lambda split: [sum_orbit(a, b) for a, b in sum_pairs(split)],
+)
+SPLITS: Suite = ArithmeticSuite(
+    info("splits", "two two-digit numbers with a given total; many right answers", SPLIT_SAMPLING),
+    lambda split: [split_orbit(n) for n in split_totals(split)],
+)
