@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from alftbench.errors import BadInput
 
-
 RecordT = TypeVar("RecordT")
 
 
