@@ -64,6 +64,18 @@ def training_bar(name: str) -> Iterator[Callable[[Update, float], None]]:
 
 
 @contextmanager
+def counting_bar(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar over a known number of steps with the name of the next one."""
+    with bars(MofNCompleteColumn(), TextColumn("{task.fields[state]}", style="dim", markup=False)) as progress:
+        task = progress.add_task(name, total=None, state="")
+
+        def show(done: int, total: int, state: str) -> None:
+            progress.update(task, completed=done, total=total, state=state)
+
+        yield show
+
+
+@contextmanager
 def comparison_bars(n_trials: int) -> Iterator[Callable[[Trial, Message | Finished], None]]:
     """One bar for all trials and one for each that is running."""
     from alftbench.launch.local import Message

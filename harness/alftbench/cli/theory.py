@@ -1,4 +1,4 @@
-"""Commands about games: solve."""
+"""Commands about games: solve one, and settle whether training finds the equilibrium."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import Format, FormatOption, app, echo_json
+from alftbench.cli.app import Format, FormatOption, Seed, app, echo_json, use_threads
 
 
 @app.command("solve")
@@ -37,3 +37,30 @@ def solve_command(
 
     stdout().print(solution_table(solution))
     typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+
+
+@app.command("settle")
+def settle_command(
+    full: Annotated[bool, typer.Option("--full", help="The whole grid, at least five seeds.")] = False,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each with its own language and draws.")] = 3,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw settle.png too; needs matplotlib.")] = False,
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", help="Where the run is written and continued.")
+    ] = Path("runs/settle"),
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Play the games on a model whose every trace is enumerated, and measure the distance to the equilibrium."""
+    use_threads(1)
+    from alftbench.progress import counting_bar
+    from alftbench.settle import SettleSettings, run
+
+    chosen = SettleSettings(seed=seed, seeds=seeds)
+    with counting_bar("settle") as show:
+        report = run(chosen.whole_grid() if full else chosen, output_dir, show)
+    report.write(output_dir, plot=plot)
+    if output_format is Format.JSON:
+        echo_json({"folder": str(output_dir), **report.to_json()})
+        return
+    typer.echo(report.markdown())
+    typer.echo(f"run: {output_dir}")

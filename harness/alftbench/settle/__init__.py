@@ -1,0 +1,13 @@
+"""The decisive test: how far games played by a neural policy end from the enumerated equilibrium.
+
+    random network ─ fit ─→ Language (every trace enumerated) ─→ Settled (game and p*)
+    Arm ─ play ─→ Distance, and the population fixed point that explains it ─→ Report
+
+Source: arXiv 2604.27166, 2605.02435 and 2511.08440.
+"""
+
+from alftbench.settle.report import Report
+from alftbench.settle.run import run
+from alftbench.settle.settings import Arm, SettleSettings, arms
+
+__all__ = ["Arm", "Report", "SettleSettings", "arms", "run"]

@@ -1,0 +1,102 @@
+"""How far a policy is from the equilibrium, exactly, by enumeration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from alftbench.games import (
+    Coherence,
+    Correctness,
+    Diversity,
+    Game,
+    Objective,
+    Prompt,
+    kl,
+    solve,
+    total_variation,
+    trace_drift,
+)
+from alftbench.games.numerics import FloatArray, log_normalise
+from alftbench.settle.language import Language, marginals
+from alftbench.settle.settings import SettleSettings
+from alftbench.settle.targets import correct_answers
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A policy's distance to the equilibrium, averaged over prompts.
+
+    tv: total variation between p and p*; the largest prompt's is tv_max. kl: KL(p‖p*), nats.
+    excess: J(π) − J(π*), reward. gap: Nash gap, reward. drift: trace drift, nats.
+    """
+
+    tv: float
+    tv_max: float
+    kl: float
+    excess: float
+    gap: float
+    drift: float
+
+    def to_json(self) -> dict[str, float]:
+        """The figures as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A game on a language, with its equilibrium.
+
+    Args:
+        language: the references.
+        game: J.
+        log_star_PZ: the equilibrium's log answer marginals, from the enumerated references.
+        value_star: J(π*).
+    """
+
+    language: Language
+    game: Game
+    log_star_PZ: FloatArray
+    value_star: float
+
+    def distance(self, log_pi_PY: FloatArray) -> Distance:
+        """All distances of a policy, from its enumerated traces."""
+        log_pi_PY = log_normalise(log_pi_PY)
+        log_p_PZ = marginals(self.language.tree, log_pi_PY)
+        drift = self._drift(log_pi_PY)
+        beta, weights_P = self.game.beta, self.game.weights_P
+        tv_P = total_variation(log_p_PZ, self.log_star_PZ)
+        return Distance(
+            tv=float(weights_P @ tv_P),
+            tv_max=float(tv_P.max()),
+            kl=float(weights_P @ kl(log_p_PZ, self.log_star_PZ)),
+            excess=self.game.value(log_p_PZ) + beta * drift - self.value_star,
+            gap=self.game.gap(log_p_PZ) + beta * drift,
+            drift=drift,
+        )
+
+    def _drift(self, log_pi_PY: FloatArray) -> float:
+        tree = self.language.tree
+        rows = zip(log_pi_PY, self.game.prompts, strict=True)
+        each = [trace_drift(tree.answer_Y, row, x.log_prob_Y, tree.answers) for row, x in rows]
+        return float(self.game.weights_P @ np.array(each))
+
+
+def objective_of(game: str, settings: SettleSettings) -> Objective:
+    """F of a game named in `GAMES`."""
+    if game == "correctness":
+        return Correctness(correct_answers(settings))
+    if game == "diversity":
+        return Diversity(settings.lambda_, np.zeros(settings.answers))
+    return Coherence(settings.lambda_)
+
+
+def settled(game: str, language: Language, settings: SettleSettings) -> Settled:
+    """The game and its equilibrium, p* by direct marginalisation of the enumerated references."""
+    tree = language.tree
+    names = tuple(str(z) for z in range(tree.answers))
+    prompts = tuple(Prompt(tree.answer_Y, row) for row in language.log_pi0_PY)
+    made = Game(settings.beta, objective_of(game, settings), names, prompts)
+    found = solve(made, "exact")
+    return Settled(language, made, found.log_p_PZ, found.value)

@@ -1,0 +1,152 @@
+"""The target player of a sampled game: how it estimates answer marginals, and the rewards that follow.
+
+Axes: P prompts, R groups of a prompt in one step, G rollouts of a group, Z answers. Group r of every prompt
+belongs to one orbit, and neither a table nor a memory looks beyond it: R groups stand for a batch of R orbits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from alftbench.games.estimators import log_table
+from alftbench.games.numerics import FloatArray, IntArray, log_of, log_sum_exp
+from alftbench.settle.settings import Arm, SettleSettings
+
+
+class TargetPlayer(ABC):
+    """Estimates of log p_i(z) and of log q(z), q = mean_i p_i, for the answers that a group contains."""
+
+    @abstractmethod
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """See one step's counts; log_p_PZ is the truth, for the oracle alone."""
+
+    @abstractmethod
+    def log_p(self) -> FloatArray:
+        """Estimates of log p_i(z), broadcastable to (P, R, Z); finite, meaningless where z was not drawn."""
+
+    @abstractmethod
+    def log_q(self) -> FloatArray:
+        """Estimates of log q(z), broadcastable to (P, R, Z)."""
+
+
+class CountTable(TargetPlayer):
+    """One group's counts looked up in a table: log p̂ = g_{n−1} for K = G, log q̂ likewise for K = P·G.
+
+    Args:
+        estimator: of `alftbench.games.ESTIMATORS`.
+        group: G.
+        prompts: P.
+    """
+
+    def __init__(self, estimator: str, group: int, prompts: int) -> None:
+        self.estimator, self.group, self.prompts = estimator, group, prompts
+        self.counts_PRZ = np.zeros((1, 1, 1), dtype=np.int64)
+
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """Keep the counts."""
+        self.counts_PRZ = counts_PRZ
+
+    def log_p(self) -> FloatArray:
+        """From each group's own counts."""
+        return np.asarray(log_table(self.group, self.estimator)[np.maximum(self.counts_PRZ - 1, 0)])
+
+    def log_q(self) -> FloatArray:
+        """From the counts pooled over the orbit."""
+        table = log_table(self.group * self.prompts, self.estimator)
+        return np.asarray(table[np.maximum(self.counts_PRZ.sum(axis=0) - 1, 0)])
+
+
+class Oracle(TargetPlayer):
+    """The truth: what is left of the error is not the estimator's."""
+
+    def __init__(self) -> None:
+        self.log_p_PZ = np.zeros((1, 1))
+
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """Keep the truth."""
+        self.log_p_PZ = log_p_PZ
+
+    def log_p(self) -> FloatArray:
+        """The true log p_i."""
+        return self.log_p_PZ[:, None]
+
+    def log_q(self) -> FloatArray:
+        """The true log q."""
+        return np.asarray(log_sum_exp(self.log_p_PZ, axis=0) - np.log(len(self.log_p_PZ)))
+
+
+class Memory(TargetPlayer):
+    """A running estimate of every group's p: m ← ρ m + (1−ρ) n/G, p̂ = m / (1 − ρ^t).
+
+    The auxiliary answer distribution of arXiv 2604.27166 (as its abstract describes it), kept per prompt over
+    steps. It is worth G (1+ρ)/(1−ρ) samples of a policy that stands still, and lags 1/(1−ρ) steps behind one that
+    moves. The current group is included, so a drawn answer never has probability 0.
+
+    Args:
+        decay: ρ per step.
+        group: G.
+    """
+
+    def __init__(self, decay: float, group: int) -> None:
+        self.decay, self.group = decay, group
+        self.mean_PRZ = np.zeros((1, 1, 1))
+        self.weight = 0.0
+
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """Fold one step's counts in."""
+        self.mean_PRZ = self.decay * self.mean_PRZ + (1 - self.decay) * counts_PRZ / self.group
+        self.weight = self.decay * self.weight + (1 - self.decay)
+
+    @property
+    def estimate_PRZ(self) -> FloatArray:
+        """The estimate p̂ of every group's answer marginal."""
+        return np.asarray(self.mean_PRZ / self.weight)
+
+    def log_p(self) -> FloatArray:
+        """From each group's own memory."""
+        return _finite_log(self.estimate_PRZ)
+
+    def log_q(self) -> FloatArray:
+        """From the memories of the orbit."""
+        return _finite_log(self.estimate_PRZ.mean(axis=0))
+
+
+def _finite_log(p: FloatArray) -> FloatArray:
+    """The logarithm, with 0 where p = 0: such an answer was never drawn and earns nothing."""
+    return np.where(p > 0, log_of(np.where(p > 0, p, 1.0)), 0.0)
+
+
+def target_player(arm: Arm, settings: SettleSettings) -> TargetPlayer:
+    """The target player that a sampled arm names; correctness needs none, and gets the oracle."""
+    if arm.target in ("oracle", "none"):
+        return Oracle()
+    if arm.target == "memory":
+        return Memory(settings.decay, arm.group)
+    return CountTable(arm.target, arm.group, settings.prompts)
+
+
+def correct_answers(settings: SettleSettings) -> FloatArray:
+    """The bonus η c(z): every fourth answer is correct."""
+    return np.asarray(settings.eta * (np.arange(settings.answers) % 4 == 0))
+
+
+def answer_rewards(arm: Arm, settings: SettleSettings, target: TargetPlayer) -> FloatArray:
+    """The reward −u(z) of each answer in each group, broadcastable to (P, R, Z).
+
+    diversity: −λ log p̂_i; coherence: λ (log q̂ − log p̂_i); correctness: η c.
+    """
+    if arm.game == "correctness":
+        return correct_answers(settings)[None, None]
+    if arm.game == "diversity":
+        return -settings.lambda_ * target.log_p()
+    return settings.lambda_ * (target.log_q() - target.log_p())
+
+
+def advantages(rewards_PRG: FloatArray, scale: str) -> FloatArray:
+    """Rewards less their group's mean; "std" divides by the group's standard deviation (plus 1e-4) too."""
+    centred = rewards_PRG - rewards_PRG.mean(axis=-1, keepdims=True)
+    if scale == "std":
+        return np.asarray(centred / (centred.std(axis=-1, keepdims=True) + 1e-4))
+    return np.asarray(centred)

@@ -1,0 +1,86 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from alftbench.games import total_variation
+from alftbench.settle.descent import sampled_weights
+from alftbench.settle.language import marginals
+from alftbench.settle.measure import settled
+from alftbench.settle.population import _field, compositions, fixed_point
+from alftbench.settle.settings import Arm
+from alftbench.settle.targets import target_player
+
+CASES = [
+    ("diversity", "plug-in", 3, "none", "reward"),
+    ("diversity", "minimax", 3, "none", "loss"),
+    ("diversity", "digamma", 3, "std", "reward"),
+    ("diversity", "plug-in", 3, "std", "loss"),
+    ("correctness", "none", 3, "std", "loss"),
+    ("coherence", "plug-in", 2, "none", "reward"),
+    ("coherence", "variance-optimal", 2, "none", "reward"),
+]
+
+
+@pytest.mark.parametrize(("name", "target", "group", "scale", "anchor"), CASES)
+def test_the_field_is_the_expected_sampled_gradient(name, target, group, scale, anchor, language, settings):
+    """Every way to draw answers, weighed by its chance, on a policy that keeps the reference's traces."""
+    arm = Arm(name, "sampled", 0, target, group, scale, anchor)
+    game, tree = settled(name, language, settings), language.tree
+    p_PZ = np.array([[0.5, 0.3, 0.2], [0.25, 0.15, 0.6]])
+    ratio_PZ = np.log(p_PZ) - language.log_p0_PZ
+    log_pi_PY = language.log_pi0_PY + ratio_PZ[:, tree.answer_Y]
+    some_trace = [int(np.flatnonzero(tree.answer_Y == z)[0]) for z in range(3)]
+    expected_PZ = np.zeros((2, 3))
+    for both in itertools.product(range(3), repeat=2 * group):
+        answers = np.array(both).reshape(2, 1, group)
+        drawn = np.array(some_trace)[answers]
+        chance = np.prod(np.take_along_axis(p_PZ, answers[:, 0], axis=1))
+        weights_PY = sampled_weights(game, arm, settings, target_player(arm, settings), log_pi_PY, drawn)
+        expected_PZ += chance * np.stack([weights_PY[:, tree.answer_Y == z].sum(axis=1) for z in range(3)], axis=1)
+    field = _field(arm, game.game, settings)(np.log(p_PZ))
+    share = 1 - 1 / group if scale == "none" and anchor == "reward" else 1.0
+    np.testing.assert_allclose(expected_PZ, 0.5 * p_PZ * share * field, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["diversity", "coherence"])
+def test_with_the_true_p_the_fixed_point_is_the_equilibrium(name, language, settings):
+    game = settled(name, language, settings)
+    found = fixed_point(Arm(name, "sampled", 0, "oracle", 4), game.game, settings)
+    assert found is not None
+    assert found.found
+    np.testing.assert_allclose(found.log_p_PZ, game.log_star_PZ, atol=1e-8)
+
+
+def test_bias_falls_from_plug_in_to_minimax(language, settings):
+    game = settled("diversity", language, settings)
+
+    def bias(target):
+        found = fixed_point(Arm("diversity", "sampled", 0, target, 8), game.game, settings)
+        assert found.found
+        return total_variation(found.log_p_PZ, game.log_star_PZ).mean()
+
+    assert bias("plug-in") > bias("digamma") > bias("minimax")
+    assert bias("plug-in") > 10 * bias("memory") > 0
+
+
+def test_a_fixed_point_of_division_by_the_deviation_has_no_advantage_left(language, settings):
+    game, arm = settled("diversity", language, settings), Arm("diversity", "sampled", 0, "plug-in", 8, "std")
+    found = fixed_point(arm, game.game, settings)
+    assert found.found
+    assert np.abs(_field(arm, game.game, settings)(found.log_p_PZ)).max() <= 1e-6
+
+
+def test_there_is_no_prediction_without_an_exact_expectation(language, settings):
+    game = settled("coherence", language, settings).game
+    assert fixed_point(Arm("coherence", "sampled", 0, "plug-in", 8, "std"), game, settings) is None
+
+
+def test_compositions_are_all_count_vectors():
+    counts = compositions(4, 3)
+    assert len(counts) == len(np.unique(counts, axis=0)) == 15
+    assert (counts.sum(axis=1) == 4).all()
+
+
+def test_marginals_of_a_lifted_policy_are_what_was_lifted(language):
+    np.testing.assert_allclose(marginals(language.tree, language.log_pi0_PY), language.log_p0_PZ, atol=1e-14)
