@@ -197,13 +197,13 @@ GAME = {
 def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
     """λ = β: p* is proportional to the square root of p0 = (0.9, 0.1), so 3/4 and 1/4."""
     (tmp_path / "game.json").write_text(json.dumps(GAME), encoding="utf-8")
-    done = cli("solve", "settle", "game.json", "--format", "json", "--plot", "game.png")
+    done = cli("solve", "game.json", "--format", "json", "--plot", "game.png")
     found = json.loads(done.stdout)
     assert found["answer_marginals"] == [{"a": pytest.approx(0.75), "b": pytest.approx(0.25)}]
     assert found["converged"] is True
     assert found["gap"] <= 1e-9
     assert (tmp_path / "game.png").read_bytes().startswith(b"\x89PNG")
-    assert "0.750000" in cli("solve", "settle", "game.json", "--method", "mirror").stdout
+    assert "0.750000" in cli("solve", "game.json", "--method", "mirror").stdout
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
 )
 def test_a_bad_game_is_one_clear_line(cli, tmp_path, change, message):
     (tmp_path / "game.json").write_text(json.dumps({**GAME, **change}), encoding="utf-8")
-    done = cli("solve", "settle", "game.json")
+    done = cli("solve", "game.json")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
