@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
-from alftbench.comparison import Table
+from alftbench.comparison import Table, build_table
 from alftbench.errors import PluginError, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.launch.local import Finished, Message, Report, run_jobs
-from alftbench.publish.board import Board, publish
-from alftbench.records import BASE
+from alftbench.locks import sole_writer
+from alftbench.publish.board import Board, publish, trial_folders
+from alftbench.records import BASE, collect
+from alftbench.runs import read_record
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.training import TrainerSpec
 from alftbench.trials import TrainJob, checkpoint_path, plan_training, run_training
@@ -74,8 +76,9 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--seeds {request.seeds}: must be at least 1")
     if request.workers < 1:
         raise UsageError(f"--workers {request.workers}: must be at least 1")
-    if not re.fullmatch(r"[\w.-]+", request.board):
+    if not re.fullmatch(r"\w[\w.-]*", request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
+    check_board(request)
     names = [str(spec) for spec in request.trainers]
     if len(set(names)) < len(names) or BASE in names:
         raise UsageError("a trainer is named twice, or is named 'base', which is the untrained model's row")
@@ -135,6 +138,19 @@ def check(request: CompareRequest, made: Sequence[Trial]) -> None:
         check_disjoint(name, request)
 
 
+def check_board(request: CompareRequest) -> None:
+    """A board that exists must show every suite that is to be compared.
+
+    Raises:
+        UsageError: it does not; found before anything is trained.
+    """
+    folder = request.output / "leaderboards" / request.board
+    if (folder / "board.toml").exists():
+        unknown = set(request.suites) - set(Board.read(folder).suites)
+        if unknown:
+            raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
+
+
 def check_disjoint(name: str, request: CompareRequest) -> None:
     """Training on test problems measures memory.
 
@@ -177,12 +193,22 @@ def run_trials(made: Sequence[Trial], workers: int, watch: Watch) -> Iterator[tu
 
 
 def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambda *_: None) -> Outcome:
-    """Run or continue a comparison's trials and publish its board; finished trials are not run again."""
-    failed = {
-        f"{trial.method}, seed {trial.seed}": error for trial, error in run_trials(made, request.workers, watch)
-    }
-    done = [trial.folder for trial in made if f"{trial.method}, seed {trial.seed}" not in failed]
+    """Run or continue a comparison's trials and publish its board; finished trials are not run again.
+
+    The board shows every finished trial of its results folder, those of earlier comparisons too.
+    """
     order = [str(spec) for spec in request.trainers]
-    board = Board.ensure(request.output / "leaderboards" / request.board, request.suites, order)
-    table = publish(board, done)
+    with sole_writer(request.results):
+        board = Board.ensure(request.output / "leaderboards" / request.board, request.suites, order)
+        failed = {f"{t.method}, seed {t.seed}": error for t, error in run_trials(made, request.workers, watch)}
+        done = [t.folder for t in made if f"{t.method}, seed {t.seed}" not in failed]
+        if not done:
+            raise next(iter(failed.values()))
+        table = build_table(collect(done), request.suites, order)
+        publish(board, [path for path in trial_folders(request.results) if finished(path)])
     return Outcome(table, failed, board.folder)
+
+
+def finished(trial: Path) -> bool:
+    """Is every run of a trial complete? One that was interrupted, now or earlier, is not shown yet."""
+    return all(read_record(path.parent).status == "complete" for path in trial.glob("*/run.json"))

@@ -29,9 +29,14 @@ class Row:
     runs: tuple[str, ...]
 
     def metric(self, name: str) -> MetricValue | None:
-        """A metric by name, `maj@n` with the row's own n; None where this row lacks it."""
+        """A metric by name; None where this row lacks it.
+
+        `maj@n` is the one with the row's own n, `pass@k` the one with k = 4 or, with fewer samples, the largest.
+        """
         if name == "maj@n":
             return next((metric for metric in self.metrics if metric.name.startswith("maj@")), None)
+        if name == "pass@k":
+            return next(reversed([m for m in self.metrics if m.name in ("pass@2", "pass@4")]), None)
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
@@ -94,17 +99,32 @@ def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
         BadInput: they differ; names both runs.
     """
     first: dict[str, Evidence] = {}
-    for (suite, _), runs in groups.items():
+    trained: dict[str, Evidence] = {}
+    for (suite, method), runs in groups.items():
+        seeds = [run.seed for run in runs]
+        if len(set(seeds)) < len(seeds):
+            raise BadInput(f"{method} on {suite}: a seed occurs twice below {runs[0].folder.parent.parent}")
         for run in runs:
             other = first.setdefault(suite, run)
             if conditions(run) != conditions(other):
                 raise BadInput(f"{run.folder} and {other.folder} differ in problems or sampling: not comparable")
+            other = trained.setdefault(suite, run) if run.training else run
+            if budget(run) != budget(other):
+                raise BadInput(f"{run.folder} and {other.folder} differ in budget or base model: not comparable")
 
 
 def conditions(run: Evidence) -> tuple[Any, ...]:
-    """What two runs must share to be compared: problems and sampling, but for the seed."""
-    sampling = {k: v for k, v in run.record.config["sampling"].items() if k != "seed"}
-    return run.record.config["suite_sha256"], run.problems, tuple(sorted(sampling.items()))
+    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision."""
+    config = run.record.config
+    sampling = {k: v for k, v in config["sampling"].items() if k != "seed"}
+    engine = (config["backend"], config["dtype"])
+    return config["suite_sha256"], run.problems, tuple(sorted(sampling.items())), engine
+
+
+def budget(run: Evidence) -> tuple[Any, ...]:
+    """What trained methods must share: the budget, the model they start from, the training problems."""
+    config = run.training.config if run.training else {}
+    return config.get("budget"), config.get("model_sha256"), config.get("suites")
 
 
 def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
@@ -116,7 +136,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
     """One row of the table."""
     metrics = []
     for spec in runs[0].metrics:
-        estimate = mean_interval(table_of(runs, spec["name"]), metric_bounds(spec))
+        estimate = mean_interval(table_of(runs, spec["name"]), runs[0].bounds[spec["name"]])
         metrics.append(
             MetricValue(
                 name=spec["name"],
@@ -135,14 +155,9 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         suite=suite,
         seeds=tuple(run.seed for run in runs),
         metrics=tuple(metrics),
-        cost=mean_cost([run.cost for run in runs if run.cost is not None]),
+        cost=mean_cost([run.training.cost for run in runs if run.training]),
         runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
     )
-
-
-def metric_bounds(spec: Mapping[str, Any]) -> tuple[float, float]:
-    """Smallest and largest value of a recorded metric; only shares and probabilities are bounded for sure."""
-    return (0.0, 1.0) if spec["unit"] in ("probability", "fraction") else (-np.inf, np.inf)
 
 
 def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from alftbench.comparison import Row, Table
+from alftbench.comparison import COMPARED, Row, Table
 from alftbench.games import Solution
 from alftbench.numbers import p_text, quantity, short, signed
 from alftbench.types import Comparison, MetricValue
@@ -22,7 +22,6 @@ HEADINGS = {
     "agreement": "agree-\nment",
 }
 ROOMY = 100  # columns of terminal from which tables are set with more space
-DIFFERENCES = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")
 
 
 def new_table(title: str, columns: Sequence[str]) -> RichTable:
@@ -67,9 +66,8 @@ def metric_table(metrics: Sequence[MetricValue], title: str) -> RichTable:
 
 def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
     """One suite's methods side by side."""
-    passes = [m.name for m in rows[0].metrics if m.name.startswith("pass@")]
-    names = ["accuracy", *passes[1:2], "maj@n", "entropy", "distinct_right", "coherence", "agreement"]
-    labels = [HEADINGS.get(name, name) for name in names]
+    names = ["accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement"]
+    labels = [HEADINGS.get(name) or getattr(rows[0].metric(name), "name", name) for name in names]
     n_problems = rows[0].metrics[0].n_problems
     title = f"{suite}: {n_problems} problems, {rows[0].metrics[0].n_samples} samples a method, 95% intervals"
     table = new_table(title, ["method", *labels])
@@ -108,11 +106,11 @@ def difference_table(suite: str, comparisons: Sequence[Comparison], n_tests: int
     """Paired differences from the base with intervals and adjusted p-values."""
     shown = new_table(
         f"{suite}: paired difference from the base, 95% interval, p (Holm, {n_tests} tests)",
-        ["method", *(HEADINGS.get(name, name) for name in DIFFERENCES)],
+        ["method", *(HEADINGS.get(name, name) for name in COMPARED)],
     )
     for method in dict.fromkeys(c.candidate for c in comparisons):
         found = {c.metric: c for c in comparisons if c.candidate == method}
-        cells = [difference_cell(found[name]) if name in found else Text("–") for name in DIFFERENCES]
+        cells = [difference_cell(found[name]) if name in found else Text("–") for name in COMPARED]
         shown.add_row(Text(method), *cells)
     return shown
 

@@ -14,12 +14,12 @@ from alftbench import plugins
 from alftbench.answers.extract import extract
 from alftbench.answers.partition import partition
 from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
-from alftbench.errors import UsageError
-from alftbench.jsonio import digest, write_json
+from alftbench.errors import PluginError, UsageError
+from alftbench.jsonio import digest
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
-from alftbench.runs import RunFolder, existing, key
+from alftbench.runs import RunFolder, existing, key, verify_samples
 from alftbench.suites.base import Suite
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.types import AnswerPartition, MetricValue, Orbit, RunRecord, Sample, SamplingParams, Variant
@@ -118,6 +118,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
         if backend and not run.complete:
             draw_samples(plan, run, backend, progress)
             run.seal()
+        verify_samples(folder)
         write_metrics(plan, run)
     return run.record
 
@@ -136,10 +137,26 @@ def draw_samples(plan: Plan, run: RunFolder, backend: Backend, progress: Progres
         if all((v.problem_id, v.name, draw) in present for v in batch for draw in range(plan.params.n)):
             continue
         started = time.perf_counter()
-        missing = [sample for sample in backend.sample(batch, plan.params) if key(sample) not in present]
+        drawn = backend.sample(batch, plan.params)
+        check_batch(plan, batch, drawn)
+        missing = [sample for sample in drawn if key(sample) not in present]
         run.append(missing, time.perf_counter() - started)
         present.update(map(key, missing))
         progress(len(present), plan.n_samples, sum(sample.n_tokens for sample in missing))
+
+
+def check_batch(plan: Plan, batch: Sequence[Variant], drawn: Sequence[Sample]) -> None:
+    """A backend must return every draw of every prompt once; a gap would end as a wrong number.
+
+    Raises:
+        PluginError: it did not.
+    """
+    wanted = {(v.problem_id, v.name, draw) for v in batch for draw in range(plan.params.n)}
+    if len(drawn) != len(wanted) or set(map(key, drawn)) != wanted:
+        raise PluginError(
+            f"backend {plan.request.backend!r} did not return each of {len(wanted)} draws once; "
+            f"its batch was not kept"
+        )
 
 
 def partitions(suite: Suite, orbits: Sequence[Orbit], samples: Sequence[Sample]) -> list[AnswerPartition]:
@@ -168,13 +185,13 @@ def write_metrics(plan: Plan, run: RunFolder) -> list[MetricValue]:
     metrics = metrics_for(plan.params.n)
     values = per_problem(partitions(plan.suite, plan.orbits, run.samples()), metrics)
     rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
-    write_json(
-        run.path / "metrics.json",
+    run.save_metrics(
         {
             "metrics": [asdict(row) for row in rows],
+            "bounds": {metric.name: metric.bounds for metric in metrics},
             "problems": [orbit.problem.id for orbit in plan.orbits],
             "per_problem": {name: list(map(float, v)) for name, v in values.items()},
-        },
+        }
     )
     return rows
 

@@ -29,7 +29,7 @@ def locate(model: str) -> str:
         return str(folder.resolve())
     if folder.exists():
         raise UsageError(f"{model} is not a model folder: it has no config.json")
-    if HUB_ID.fullmatch(model) and not model.startswith("."):
+    if HUB_ID.fullmatch(model) and not model.startswith(".") and not folder.parent.is_dir():
         return model
     names = ", ".join(sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir()))
     raise UsageError(f"no model folder {model!r}; give a folder with config.json, a hub id, or one of: {names}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from alftbench.errors import AlftbenchError, PluginError, UnknownName
+from alftbench.errors import PluginError, UnknownName
 
 KINDS = {"trainer": "trainers", "suite": "suites", "backend": "backends", "metric": "metrics"}
 
@@ -26,8 +26,6 @@ def load(kind: str, name: str) -> Any:
     entry = find(kind, name)
     try:
         return entry.load()
-    except AlftbenchError:
-        raise
     except Exception as error:
         raise PluginError(
             f"{kind} plugin {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"

@@ -17,7 +17,7 @@ from alftbench.errors import BadInput
 from alftbench.jsonio import read_json
 from alftbench.metrics.base import FloatArray
 from alftbench.runs import verify
-from alftbench.trials import read_train_record
+from alftbench.trials import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 
 BASE = "base"
@@ -32,7 +32,8 @@ class Evidence:
     problems: tuple[str, ...]
     metrics: tuple[Mapping[str, Any], ...]
     per_problem: Mapping[str, FloatArray]
-    cost: Mapping[str, Any] | None
+    bounds: Mapping[str, tuple[float, float]]
+    training: TrainRecord | None
 
     @property
     def method(self) -> str:
@@ -54,8 +55,7 @@ def read_evidence(folder: Path) -> Evidence:
     """A run folder's verified record and metrics."""
     record = verify(folder)
     content = read_json(folder / "metrics.json")
-    trial = folder.parent
-    cost = read_train_record(trial).cost if (trial / "train.json").exists() else None
+    training = read_training(folder.parent, record)
     try:
         return Evidence(
             folder=folder,
@@ -66,10 +66,33 @@ def read_evidence(folder: Path) -> Evidence:
                 name: np.array([np.nan if v is None else v for v in values])
                 for name, values in content["per_problem"].items()
             },
-            cost=cost,
+            bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
+            training=training,
         )
     except (KeyError, TypeError) as error:
         raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None
+
+
+def as_bounds(ends: Sequence[float | None]) -> tuple[float, float]:
+    """A metric's smallest and largest value; null stands for infinity."""
+    low, high = ends
+    return (-np.inf if low is None else low, np.inf if high is None else high)
+
+
+def read_training(trial: Path, run: RunRecord) -> TrainRecord | None:
+    """How the evaluated checkpoint came about; None for a model as it is.
+
+    Raises:
+        BadInput: training is unfinished, or the run evaluated another model than was trained.
+    """
+    if not (trial / "train.json").exists():
+        return None
+    training = read_train_record(trial)
+    if training.status != "complete" or training.checkpoint_sha256 != run.config.get("model_sha256"):
+        raise BadInput(f"{trial}: the evaluated model is not the checkpoint of train.json")
+    if training.method != run.name or training.config.get("seed") != run.config["sampling"]["seed"]:
+        raise BadInput(f"{trial}: run.json and train.json name different methods or seeds")
+    return training
 
 
 def collect(trials: Sequence[Path]) -> list[Evidence]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -90,6 +91,14 @@ class RunFolder:
         )
         self._open_samples.unlink(missing_ok=True)
 
+    def save_metrics(self, content: Mapping[str, Any]) -> None:
+        """Write metrics.json and its digest."""
+        path = self.path / "metrics.json"
+        write_json(path, content)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sha256 != self.record.metrics_sha256:
+            self._save(replace(self.record, metrics_sha256=sha256))
+
     def _save(self, record: RunRecord) -> None:
         write_json(self.path / "run.json", asdict(record))
         self.record = record
@@ -125,21 +134,35 @@ def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
         raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
 
 
-def verify(path: Path) -> RunRecord:
+def verify_samples(path: Path) -> RunRecord:
     """The record of a complete run whose samples are what was hashed.
 
     Raises:
-        BadInput: the run is unfinished, or its samples were changed after it was sealed.
+        BadInput: the run is unfinished, or its record or samples were changed after it was sealed.
     """
     record = read_record(path)
     if record.status != "complete":
         raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
+    if not isinstance(record.config, dict) or record.id != digest(record.config)[:12]:
+        raise BadInput(f"{path / 'run.json'}: the id is not that of its config; the record was changed")
     try:
         content = gzip.decompress((path / "samples.jsonl.gz").read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path / 'samples.jsonl.gz'}: cannot be read: {error}") from None
     if hashlib.sha256(content).hexdigest() != record.samples_sha256:
         raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
+    return record
+
+
+def verify(path: Path) -> RunRecord:
+    """`verify_samples`, and metrics.json is what was made of them."""
+    record = verify_samples(path)
+    try:
+        found = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path / 'metrics.json'}: cannot be read: {error.strerror}") from None
+    if found != record.metrics_sha256:
+        raise BadInput(f"{path / 'metrics.json'}: digest differs from run.json; evaluate again to make it anew")
     return record
 
 

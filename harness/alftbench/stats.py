@@ -1,20 +1,26 @@
-"""Intervals and tests over problems and seeds; every resampling is seeded.
+"""Intervals and tests over problems and seeds.
 
-Problems are resampled, never draws: the samples of one problem are not independent. Where there are several
-training seeds, seeds are resampled too, independently of problems (Owen's pigeonhole bootstrap, 2007), so an
-interval speaks of the method and not only of the checkpoints at hand. With few seeds it is rough.
+Problems are the unit, never draws: the samples of one problem are not independent. Where there are several
+training seeds they are a second unit, so an interval speaks of the method and not only of the checkpoints at
+hand. The half-width at level 1 − α joins both, each with Student's quantile of its own degrees of freedom:
+
+    reach(α)² = t(α; S − 1)² s²_seeds / S + t(α; P − 1)² s²_problems / P
+
+where s²_seeds and s²_problems are the variances of row and column means. Residual noise counts in both, so
+the interval is rather too wide than too narrow; three seeds that differ make it wide. With one seed it is the
+paired t-interval over problems.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import brentq
 
 FloatArray = NDArray[np.float64]
-N_RESAMPLES = 10_000
 LEVEL = 0.95
 
 
@@ -28,23 +34,40 @@ class Estimate:
     n_problems: int
 
 
-def resampled_means(values_SP: FloatArray, seed: int = 0) -> FloatArray:
-    """Means of N_RESAMPLES bootstrap tables, drawing seeds and problems with replacement, shape (B,)."""
-    seeds_BS, problems_BP = resamples(*values_SP.shape, seed)
-    sums_BS = problems_BP @ values_SP.T
-    return np.asarray((sums_BS * seeds_BS).sum(axis=1) / values_SP.size)
+@dataclass(frozen=True)
+class Spread:
+    """Standard errors of a mean that come from seeds and from problems, with their degrees of freedom."""
+
+    seeds: float
+    problems: float
+    seed_freedom: int
+    problem_freedom: int
+
+    def reach(self, alpha: float) -> float:
+        """Half-width of the interval at level 1 − α."""
+        reach = self.problems * stats.t.isf(alpha / 2, self.problem_freedom)
+        if self.seeds > 0:
+            reach = np.hypot(reach, self.seeds * stats.t.isf(alpha / 2, self.seed_freedom))
+        return float(reach)
+
+    def p_value(self, value: float) -> float:
+        """The α at which the interval around `value` just touches 0."""
+        if self.seeds == 0 and self.problems == 0:
+            return float(value == 0)
+        smallest = 1e-15
+        if abs(value) >= self.reach(smallest):
+            return smallest
+        return float(brentq(lambda alpha: self.reach(alpha) - abs(value), smallest, 1.0, xtol=1e-16))
 
 
-@lru_cache(maxsize=8)
-def resamples(n_seeds: int, n_problems: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """How often every resample draws each seed (B, S) and each problem (B, P).
-
-    Drawn once and shared by all metrics: drawing costs far more than averaging.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n_seeds, n_problems)))
-    problems_BP = rng.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=N_RESAMPLES)
-    seeds_BS = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=N_RESAMPLES)
-    return seeds_BS.astype(float), problems_BP.astype(float)
+def spread(values_SP: FloatArray) -> Spread | None:
+    """The spread of the mean of a seeds × problems table; None for a single problem, which shows none."""
+    n_seeds, n_problems = values_SP.shape
+    if n_problems < 2:
+        return None
+    problems = values_SP.mean(axis=0).std(ddof=1) / np.sqrt(n_problems)
+    seeds = values_SP.mean(axis=1).std(ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else 0.0
+    return Spread(float(seeds), float(problems), n_seeds - 1, n_problems - 1)
 
 
 def defined(values_SP: FloatArray) -> FloatArray:
@@ -53,10 +76,10 @@ def defined(values_SP: FloatArray) -> FloatArray:
 
 
 def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimate:
-    """Mean over seeds and problems with its percentile bootstrap interval.
+    """Mean over seeds and problems with its interval, cut at the metric's bounds.
 
-    Where every value is the same bound of a bounded metric, the bootstrap would claim certainty; there the
-    interval reaches as far inside as Wilson's for that many identical trials.
+    Where every value is the same bound (50 of 50 right) there is no spread to judge by; there the interval
+    reaches as far inside as Wilson's for that many identical trials. A single problem gives the bounds.
 
     Args:
         values_SP: a metric per seed and problem, shape (S, P).
@@ -67,12 +90,13 @@ def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimat
     if n_problems == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     value = float(values_SP.mean())
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled_means(values_SP), [tail, 1 - tail])
-    if np.ptp(values_SP) == 0 and value in bounds and np.isfinite(bounds).all():
+    found = spread(values_SP)
+    if found is None:
+        return Estimate(value, *bounds, n_problems)
+    reach = found.reach(1 - LEVEL)
+    if reach == 0 and value in bounds and np.isfinite(bounds).all():
         reach = wilson_reach(n_problems) * (bounds[1] - bounds[0])
-        low, high = (value - reach, value) if value == bounds[1] else (value, value + reach)
-    return Estimate(value, float(min(low, value)), float(max(high, value)), n_problems)
+    return Estimate(value, max(bounds[0], value - reach), min(bounds[1], value + reach), n_problems)
 
 
 def wilson_reach(n: int) -> float:
@@ -93,21 +117,18 @@ class PairedDifference:
 
 
 def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> PairedDifference:
-    """The mean paired difference, its interval and a two-sided p-value, all from one bootstrap.
+    """The mean paired difference, its interval and its two-sided p-value, from one spread.
 
-    p is twice the smaller share of resampled differences on either side of 0 (both counts raised by one, so
-    it is never 0): it falls below 0.05 exactly where the 95% interval leaves 0 out.
+    p falls below 0.05 exactly where the 95% interval leaves 0 out.
     """
     difference_SP = defined(candidate_SP - baseline_SP)
     n_pairs = difference_SP.shape[1]
-    if n_pairs == 0:
-        return PairedDifference(np.nan, np.nan, np.nan, np.nan, 0)
-    means = resampled_means(difference_SP)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    below, above = int((means <= 0).sum()), int((means >= 0).sum())
-    p_value = min(1.0, 2 * (min(below, above) + 1) / (N_RESAMPLES + 1))
-    return PairedDifference(float(difference_SP.mean()), float(low), float(high), p_value, n_pairs)
+    value = float(difference_SP.mean()) if n_pairs else np.nan
+    found = spread(difference_SP)
+    if found is None:
+        return PairedDifference(value, -np.inf, np.inf, np.nan, n_pairs)
+    reach = found.reach(1 - LEVEL)
+    return PairedDifference(value, value - reach, value + reach, found.p_value(value), n_pairs)
 
 
 def holm(p_values: list[float]) -> list[float]:

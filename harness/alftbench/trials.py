@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,11 +90,11 @@ def plan_training(job: TrainJob) -> TrainPlan:
         if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
             raise UsageError(
                 f"{job.trainer.name} compares the phrasings of a problem and suite {suite.name} has only one; "
-                f"use a suite with orbits (`alftbench suites` shows them)"
+                f"use one with several, such as sums or splits"
             )
     config = {
         "trainer": job.trainer.name,
-        "options": dict(trainer.config()),
+        "options": options_of(job.trainer.name, trainer),
         "model_sha256": fingerprint(model) if Path(model).is_dir() else model,
         "suites": {suite.name: digest([asdict(orbit) for orbit in suite.orbits]) for suite in suites},
         "budget": asdict(job.budget),
@@ -101,6 +102,14 @@ def plan_training(job: TrainJob) -> TrainPlan:
         "dtype": job.dtype,
     }
     return TrainPlan(job, model, trainer, suites, config)
+
+
+def options_of(name: str, trainer: Trainer) -> dict[str, Any]:
+    """A trainer's options as it tells them."""
+    try:
+        return dict(trainer.config())
+    except Exception as error:
+        raise PluginError(f"trainer {name!r}: config() failed: {type(error).__name__}: {error}") from error
 
 
 def check_budget(budget: Budget) -> None:
@@ -140,7 +149,7 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         RunConflict: the folder holds another run.
         PluginError: the trainer raised, or what it returned is not what it promised.
     """
-    with sole_writer(folder):
+    with removed_if_nothing_was_done(folder), sole_writer(folder):
         record = open_record(plan, folder)
         if record.status == "complete":
             return verified(record, folder)
@@ -155,6 +164,30 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         write_json(folder / "train.json", asdict(record))
         shutil.rmtree(folder / "state")
         return record
+
+
+@contextmanager
+def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
+    """Take a new folder away again if an error comes before the first step: nothing half-written stays."""
+    is_new = not (folder / "train.json").exists()
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except Exception:
+        if is_new and (folder / "train.json").exists() and not (folder / "updates.jsonl").exists():
+            for path in (folder / "state", folder / "checkpoint"):
+                shutil.rmtree(path, ignore_errors=True)
+            for name in ("train.json", ".lock"):
+                (folder / name).unlink(missing_ok=True)
+            remove_empty(missing)
+        raise
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders, innermost first, as far as they are empty: another trial may be using the outer ones."""
+    with suppress(OSError):
+        for path in folders:
+            path.rmdir()
 
 
 def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> TrainRequest:
@@ -190,6 +223,9 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
                 f"choose another --output-dir or remove the folder"
             )
         return record
+    for left in ("checkpoint", "state"):
+        if (folder / left).exists():
+            raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
     record = TrainRecord(
         SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, provenance(), asdict(Cost())
     )
@@ -226,6 +262,8 @@ def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
         raise
     except Exception as error:
         raise PluginError(f"trainer {name!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(result, TrainResult):
+        raise PluginError(f"trainer {name!r} returned {type(result).__name__}, not a TrainResult")
     budget, spent = request.budget, result.cost.generated_tokens
     if budget.tokens is not None and spent > budget.tokens:
         raise PluginError(f"trainer {name!r} generated {spent} tokens with a budget of {budget.tokens}")

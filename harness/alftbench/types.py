@@ -176,6 +176,7 @@ class RunRecord:
 
     config identifies the run: the same config gives the same samples and the same metrics.
     seconds: sampling time, summed over attempts. samples_sha256: of the uncompressed sample lines.
+    metrics_sha256: of metrics.json, which is made of those samples.
     """
 
     schema_version: int
@@ -188,3 +189,4 @@ class RunRecord:
     n_samples: int = 0
     generated_tokens: int = 0
     samples_sha256: str | None = None
+    metrics_sha256: str | None = None

@@ -38,6 +38,7 @@ def test_the_last_match_of_the_most_trusted_rule_wins(text, rule, raw):
     [
         ("", "stop", Outcome.UNPARSED),
         ("hm", "stop", Outcome.UNPARSED),
+        ("There are no answers here.", "stop", Outcome.UNPARSED),
         ("I cannot answer that.", "stop", Outcome.ABSTAINED),
         ("Then we have 12 +", "length", Outcome.TRUNCATED),
         ("Answer: 8", "length", Outcome.TRUNCATED),  # the next digit may have been cut off
@@ -64,13 +65,39 @@ def test_every_text_has_an_outcome(text, finish, outcome):
         ("2/4 of it", "1/2"),
         ("3 * 6 = 18 dollars", "18"),
         ("18 dollars for 7 days", "18"),
+        (r"\frac12", "1/2"),
+        (r"\frac{ 1 }{ 2 }", "1/2"),
+        (r"-\frac{1}{2}", "-1/2"),
+        ("- 5", "-5"),
+        (r"\text{13}", "13"),
+        (r"\(18\)", "18"),
+        ("5 km", "5"),
+        ("50\\%", "50"),
+        ("12**", "12"),
         ("1/0", None),
+        (r"2\frac{1}{2}", None),
+        (r"1\,000", None),
+        ("3 1/2", None),
+        ("10^6", None),
+        ("1e5", None),
+        ("5/-2", None),
+        ("3 + 4", None),
+        ("121+2", None),
+        ("Two25", None),
+        (r"96\pi", None),
+        (r"\sqrt{16}", None),
         ("none", None),
         ("9" * 400, None),
     ],
 )
 def test_number_key(raw, key):
     assert canonical("number", raw) == key
+
+
+def test_the_word_answer_alone_marks_nothing():
+    text = "To answer this, take 3 apples.\nSo the total is 7."
+    assert extract(text, "number", ALL).raw == "7"
+    assert extract("There are 5 answers here. Total 9", "number", ALL).raw == "9"
 
 
 @given(st.fractions(max_denominator=10**6))

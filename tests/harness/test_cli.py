@@ -67,7 +67,7 @@ def test_every_command_has_help_and_stands_in_the_readme_or_docs(cli):
         (["train", "vanilla-grpo"], "give a budget"),
         (["train", "vanilla-grpo:lr=1", "--steps", "1"], "no option 'lr'"),
         (["train", "coherence-grpo", "--suite", "gsm8k", "--data", "one.jsonl", "--steps", "1"],
-         "suite gsm8k has only one; use a suite with orbits"),
+         "suite gsm8k has only one; use one with several"),
         (["compare", "vanilla-grpo", "vanilla-grpo"], "named twice"),
         (["compare", "--seeds", "0"], "--seeds 0"),
         (["compare", "--workers", "0"], "--workers 0"),

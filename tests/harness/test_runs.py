@@ -36,6 +36,9 @@ def test_a_run_is_sealed_and_verified(tmp_path):
     again = RunFolder.open(tmp_path / "r", "m", CONFIG)
     assert again.complete
     assert again.samples() == [SAMPLE]
+    with pytest.raises(BadInput, match=r"metrics\.json: cannot be read"):
+        verify(tmp_path / "r")
+    again.save_metrics({"metrics": []})
     record = verify(tmp_path / "r")
     assert (record.n_samples, record.generated_tokens, record.seconds) == (1, 4, 0.5)
     assert not (tmp_path / "r" / "samples.jsonl").exists()
@@ -83,6 +86,28 @@ def test_changed_samples_are_noticed(tmp_path):
     (tmp_path / "samples.jsonl.gz").write_bytes(gzip.compress(forged.encode()))
     with pytest.raises(BadInput, match="the samples were changed"):
         verify(tmp_path)
+
+
+def test_changed_metrics_and_changed_records_are_noticed(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    run.append([SAMPLE], 0.0)
+    run.seal()
+    run.save_metrics({"metrics": []})
+    (tmp_path / "metrics.json").write_text('{"metrics": [1]}', encoding="utf-8")
+    with pytest.raises(BadInput, match=r"metrics\.json: digest differs"):
+        verify(tmp_path)
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    record["config"]["seed"] = 7
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(BadInput, match="the record was changed"):
+        verify(tmp_path)
+
+
+def test_evaluating_a_finished_run_again_checks_its_samples(tmp_path):
+    evaluate(small_plan(), tmp_path)
+    (tmp_path / "samples.jsonl.gz").write_bytes(gzip.compress(b"{}\n"))
+    with pytest.raises(BadInput, match="the samples were changed"):
+        evaluate(small_plan(), tmp_path)
 
 
 def test_an_unfinished_run_is_no_evidence(tmp_path):

@@ -62,6 +62,51 @@ def test_the_expected_update_is_the_exact_gradient_of_the_game():
         torch.testing.assert_close(-ours, truth, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize("group", [2, 3])
+def test_group_advantages_give_the_games_gradient_times_one_less_one_gth(group):
+    """The expected update over every possible group of a three-armed policy, by enumeration."""
+    logits = torch.tensor([0.3, -0.5, 0.1], requires_grad=True)
+    reward, log_p0, beta = torch.tensor([1.0, 0.0, 2.0]), torch.log(torch.tensor([0.5, 0.3, 0.2])), 0.4
+    log_p = torch.log_softmax(logits, -1)
+    exact = torch.autograd.grad((log_p.exp() * (reward - beta * (log_p - log_p0))).sum(), logits)[0]
+    expected = torch.zeros(3)
+    for arms in product(range(3), repeat=group):
+        picked = torch.log_softmax(logits, -1)[list(arms)]
+        objective = reward[list(arms)] - beta * (picked.detach() - log_p0[list(arms)])
+        loss = policy_gradient_loss(picked[:, None], group_advantages(objective[None], "none")[0], group)
+        chance = float(picked.detach().sum().exp())
+        expected -= chance * torch.autograd.grad(loss, logits)[0]
+    torch.testing.assert_close(expected, (1 - 1 / group) * exact, atol=1e-6, rtol=1e-4)
+
+
+def test_a_tempered_policy_is_scored_as_it_was_sampled():
+    model = small_model(4)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[1, 2]])).logits[0, -1]
+        scored = token_log_probs(model, [(1, 2)], [(0,), (1,), (2,), (3,)], PAD, temperature=0.5).sum(-1)
+    torch.testing.assert_close(scored, torch.log_softmax(logits / 0.5, -1), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "budget", "message"),
+    [
+        ("vanilla-grpo", Budget(tokens=1000), "one step may take 3840"),
+        ("vanilla-grpo:orbits=1", Budget(steps=1), "2 suites need one problem each"),
+    ],
+)
+def test_what_cannot_train_is_refused_and_leaves_nothing(tmp_path, trainer, budget, message):
+    with pytest.raises(UsageError, match=message):
+        run_training(plan_training(job(trainer, budget=budget)), tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_leftover_checkpoint_is_not_taken_for_a_new_result(tmp_path):
+    run_training(plan_training(job()), tmp_path)
+    (tmp_path / "train.json").unlink()
+    with pytest.raises(RunConflict, match=r"checkpoint without a train\.json"):
+        run_training(plan_training(job(seed=9)), tmp_path)
+
+
 def test_group_advantages():
     rewards = torch.tensor([[1.0, 0.0, 0.0, 1.0], [2.0, 2.0, 2.0, 2.0]])
     assert group_advantages(rewards, "none").tolist() == [[0.5, -0.5, -0.5, 0.5], [0.0] * 4]
@@ -206,7 +251,7 @@ class Liar:
     ("lie", "message"),
     [
         ("crash", "'vanilla-grpo' failed: KeyError: 'oops'"),
-        ("tokens", "generated 1000000000 tokens with a budget of 100"),
+        ("tokens", "generated 1000000000 tokens with a budget of 100000"),
         ("nan", "not finite"),
         ("checkpoint", "did not leave the checkpoint"),
     ],
@@ -214,7 +259,7 @@ class Liar:
 def test_a_trainer_that_breaks_its_contract_is_named(tmp_path, lie, message):
     from dataclasses import replace
 
-    plan = replace(plan_training(job(budget=Budget(tokens=100))), trainer=Liar(lie))
+    plan = replace(plan_training(job(budget=Budget(tokens=100_000))), trainer=Liar(lie))
     with pytest.raises(PluginError, match=message):
         run_training(plan, tmp_path)
-    assert json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))["status"] == "running"
+    assert list(tmp_path.iterdir()) == []

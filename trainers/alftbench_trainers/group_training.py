@@ -2,15 +2,17 @@
 
     orbits → rollouts → answers → classes → reward − β log(π/π₀) → group-centred advantage → policy step
 
-With the reward of a fixed game, the expected update is the exact gradient of its value for the policy: rollouts
-are on-policy and used once, the KL to the reference is in the reward, nothing is clipped or normalised.
+With the reward of a fixed game the expected gradient is that of its value for the policy, times 1 − 1/G because
+the group's mean holds the rollout itself: rollouts are on-policy and used once, and the KL to the reference is in
+the reward, so both shrink alike. AdamW and the limit on the gradient's norm decide how long a step is.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -36,6 +38,7 @@ class GroupConfig:
     group: G, rollouts per phrasing. orbits: problems per step, over all suites together.
     learning_rate: at the start; it falls linearly to a tenth as the budget is used up. The default suits the
         embedded model of 0.15M parameters; for a billion parameters start near 1e-6.
+    temperature: of the policy that is trained, in sampling and in log-probabilities alike.
     scale: "none", or "std" to divide advantages by their group's standard deviation.
     rows: completions per forward and backward pass. save_every: steps between resumable states.
     warmup: steps over which the learning rate rises, while AdamW's second moments are still rough.
@@ -56,18 +59,29 @@ class GroupConfig:
         """Refuse values that cannot train."""
         if self.scale not in ("none", "std"):
             raise UsageError(f"option scale={self.scale}: use none or std")
+        check_finite(self)
         for name in ("learning_rate", "temperature", "max_grad_norm", "orbits", "rows", "save_every"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"option {name}={getattr(self, name)}: must be above 0")
+        for name in ("beta", "warmup"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"option {name}={getattr(self, name)}: must not be negative")
         if self.group < 2:
             raise UsageError(f"option group={self.group}: a group needs at least 2 rollouts")
-        if not self.beta >= 0:
-            raise UsageError(f"option beta={self.beta}: must not be negative")
+
+
+def check_finite(config: GroupConfig) -> None:
+    """Refuse an option that is NaN or infinite."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"option {field.name}={value}: must be a finite number")
 
 
 def train_group(request: TrainRequest, config: GroupConfig, reward: Reward) -> TrainResult:
     """Train until the budget is used up; resumes from the newest state in the request's folder."""
-    policy = Policy(request, config.beta > 0, config.rows, config.max_grad_norm)
+    check_request(request, config)
+    policy = Policy(request, config.beta > 0, config.rows, config.max_grad_norm, config.temperature)
     while has_budget(request, config, policy):
         started = time.perf_counter()
         update = train_step(request, config, policy, reward)
@@ -101,17 +115,33 @@ def train_step(request: TrainRequest, config: GroupConfig, policy: Policy, rewar
     )
 
 
+def check_request(request: TrainRequest, config: GroupConfig) -> None:
+    """Refuse what cannot train, before the model is loaded.
+
+    Raises:
+        UsageError: a step has fewer problems than there are suites, or the budget is below one step.
+    """
+    if config.orbits < len(request.suites):
+        raise UsageError(f"option orbits={config.orbits}: {len(request.suites)} suites need one problem each")
+    least = longest_step(request, config, step=0)
+    if request.budget.tokens is not None and request.budget.tokens < least:
+        raise UsageError(f"--budget-tokens {request.budget.tokens}: one step may take {least}; give more")
+
+
+def longest_step(request: TrainRequest, config: GroupConfig, step: int) -> int:
+    """Tokens that a step generates if every one of its rollouts runs to the token limit."""
+    items = schedule(request.suites, config.orbits, request.seed, step)
+    longest = max(item.suite.max_tokens for item in items)
+    return config.group * longest * sum(len(item.orbit.variants) for item in items)
+
+
 def has_budget(request: TrainRequest, config: GroupConfig, policy: Policy) -> bool:
-    """Does the next step fit, even if every one of its rollouts runs to the token limit?"""
+    """Does the next step fit, however long its rollouts get?"""
     budget = request.budget
     if budget.steps is not None and policy.step >= budget.steps:
         return False
-    if budget.tokens is None:
-        return True
-    items = schedule(request.suites, config.orbits, request.seed, policy.step)
-    longest = max(item.suite.max_tokens for item in items)
-    rows = config.group * sum(len(item.orbit.variants) for item in items)
-    return policy.cost.generated_tokens + rows * longest <= budget.tokens
+    needed = policy.cost.generated_tokens + longest_step(request, config, policy.step)
+    return budget.tokens is None or needed <= budget.tokens
 
 
 def learning_rate(budget: Budget, config: GroupConfig, policy: Policy) -> float:

@@ -23,7 +23,11 @@ def right_pad(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[
 
 
 def token_log_probs(
-    model: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], pad_id: int
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    completions: Sequence[Sequence[int]],
+    pad_id: int,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Log π(y_t | prompt, y_<t) of every completion token, 0 on padding.
 
@@ -35,6 +39,7 @@ def token_log_probs(
         prompts: token ids of P prompts.
         completions: token ids of R = P × G completions, G in a row for each prompt.
         pad_id: any token id; padded positions are masked.
+        temperature: the policy is softmax(logits / temperature), as it was sampled.
 
     Returns:
         Shape (R, T).
@@ -49,11 +54,11 @@ def token_log_probs(
         positions = (full_mask.cumsum(-1) - 1)[:, prompt_mask.shape[1] :]
         out = model(input_ids=ids[:, :-1], attention_mask=full_mask, position_ids=positions, past_key_values=cache)
         logits = torch.cat([logits, out.logits.float()], dim=1)
-    return torch.log_softmax(logits, dim=-1).gather(-1, ids[..., None]).squeeze(-1) * mask
+    return torch.log_softmax(logits / temperature, dim=-1).gather(-1, ids[..., None]).squeeze(-1) * mask
 
 
 def policy_gradient_loss(log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> Tensor:
-    """−(1/N) Σ_r A_r Σ_t log π(y_rt): its gradient is the unbiased policy gradient.
+    """−(1/N) Σ_r A_r Σ_t log π(y_rt): its gradient is the policy gradient.
 
     Each batch is used for one update, so the policy that is updated is the one that sampled and there is no
     ratio to clip; tokens are summed, not averaged, so long completions are not favoured (Dr. GRPO,

@@ -43,11 +43,18 @@ class Batch:
 class Policy:
     """A model under training with everything that a resumed run needs."""
 
-    def __init__(self, request: TrainRequest, with_reference: bool, max_rows: int, max_grad_norm: float) -> None:
+    def __init__(
+        self,
+        request: TrainRequest,
+        with_reference: bool,
+        max_rows: int,
+        max_grad_norm: float,
+        temperature: float,
+    ) -> None:
         model, device = request.model, request.device
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
         self.folder, self.checkpoint = request.folder, request.checkpoint
-        self.max_rows, self.max_grad_norm = max_rows, max_grad_norm
+        self.max_rows, self.max_grad_norm, self.temperature = max_rows, max_grad_norm, temperature
         saved = latest_state(self.folder)
         self.tokenizer = load_tokenizer(model)
         self.model = load_model(str(saved or model), device, dtype).eval()
@@ -71,7 +78,8 @@ class Policy:
         self.optimizer.zero_grad()
         log_ratios = []
         for prompts, rows in batch.chunks(self.max_rows):
-            part = (batch.prompts[prompts], batch.completions[rows], self.tokenizer.pad_token_id)
+            pad_id = self.tokenizer.pad_token_id
+            part = (batch.prompts[prompts], batch.completions[rows], pad_id, self.temperature)
             log_probs_RT = token_log_probs(self.model, *part)
             log_ratio_R = self._log_ratio(log_probs_RT, *part)
             objective_R = rewards_R[rows].to(log_probs_RT) - beta * log_ratio_R

@@ -38,7 +38,7 @@ class OrbitRollouts:
 
 
 def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) -> list[OrbitItem]:
-    """The orbits of a step: the same number from every suite, each suite in reshuffled passes.
+    """The orbits of a step: the same number from every suite as far as it divides, in reshuffled passes.
 
     A function of its arguments alone, so a resumed run meets the same problems.
     """

@@ -10,8 +10,11 @@ import re
 from fractions import Fraction
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
-NUMBER = re.compile(r"([-+−]?)(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?:/(\d+))?", re.ASCII)
-LATEX_FRACTION = re.compile(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}", re.ASCII)
+NUMBER = re.compile(r"([-+−]?) ?(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?:/(\d+))?", re.ASCII)
+LATEX_FRACTION = re.compile(r"\\[dt]?frac *(?:\{ *(-?\d+) *\}|(\d)) *(?:\{ *(\d+) *\}|(\d))", re.ASCII)
+BEFORE = re.compile(r"(?:[\s$*({£€≈~\"'`]|\\[(\[]|\\(?:text|mathrm|mathbf) ?\{)*")
+AFTER = re.compile(r"(?:[\s.,;:!?)\]}*%°$€£\"'`]|\\[%$!,;)\] ]|\\(?:text|mathrm) ?\{[^{}\d]*\})*")
+UNIT = re.compile(r"(?:\(|(?![a-z]{1,2}\d)[^\W\d_])", re.IGNORECASE)  # words, but not the e5 of 1e5
 ADDENDS = re.compile(r"\d{1,9}(?:\+\d{1,9})+", re.ASCII)
 
 
@@ -23,15 +26,36 @@ def canonical(kind: str, raw: str) -> str | None:
 
 
 def number_key(raw: str) -> str | None:
-    """The exact value of the number in `raw` as an integer or a reduced fraction.
+    """The exact value of the number that `raw` is, as an integer or a reduced fraction.
 
-    Where an equation is written out, its right-hand side counts; else the first number.
+    Where an equation is written out, its right-hand side counts. A unit or words may follow. Text that begins
+    with something else or goes on like a formula is no number: a wrong key is worse than none.
     """
-    text = LATEX_FRACTION.sub(r"\1/\2", raw.rpartition("=")[2] or raw)
-    match = NUMBER.search(text.replace("\\$", "").replace("$", "").replace("{,}", ","))
+    text = LATEX_FRACTION.sub(_plain_fraction, raw.rpartition("=")[2] or raw)
+    text = text.replace("\\$", "").replace("{,}", ",")
+    match = NUMBER.match(text, _end(BEFORE, text, 0))
     if match is None:
         return None
-    sign, whole, decimals, denominator = match.groups()
+    rest = _end(AFTER, text, match.end())
+    if rest < len(text) and not UNIT.match(text, rest):
+        return None
+    return _value(*match.groups())
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    """Where a pattern that may match nothing ends."""
+    match = pattern.match(text, start)
+    return match.end() if match else start
+
+
+def _plain_fraction(match: re.Match[str]) -> str:
+    r"""\\frac{1}{2} as 1/2, set apart so that the 2 of a mixed number stays visible as one."""
+    numerator, short_numerator, denominator, short_denominator = match.groups()
+    return f" {numerator or short_numerator}/{denominator or short_denominator}"
+
+
+def _value(sign: str, whole: str, decimals: str | None, denominator: str | None) -> str | None:
+    """The parts of a number as an exact value; None for a division by 0."""
     value = Fraction(f"{whole.replace(',', '') or '0'}.{decimals or '0'}")
     if denominator is not None:
         if int(denominator) == 0:

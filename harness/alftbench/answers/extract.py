@@ -16,7 +16,7 @@ from alftbench.types import Answer, Outcome
 
 GUESS = "last-number"
 MAX_SCANNED = 20_000  # a final answer stands near the end; longer texts are read from there
-MARKER = re.compile(r"\banswer(?:\s+is)?\s*:?[ \t*]*(?=\S)([^\n]+)", re.IGNORECASE)
+MARKER = re.compile(r"\banswer\b[ \t*]*(?:is\b[ \t*]*:?|:)[ \t*]*(?=\S)([^\n]+)", re.IGNORECASE)
 HASHES = re.compile(r"####[ \t]*([^\n]+)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
 REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\b", re.IGNORECASE)

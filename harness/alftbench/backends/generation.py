@@ -97,6 +97,7 @@ def generate(
     """
     n_prompts, group = uniforms_PGT.shape[:2]
     uniforms = torch.from_numpy(uniforms_PGT.reshape(n_prompts * group, -1)).float().to(model.device)
+    uniforms.clamp_(max=1 - 2**-24)  # rounding to float32 must not make a 1 of what is below 1
     logits, mask, cache = prefill(model, prompts, decoding.pad_id)
     cache.batch_repeat_interleave(group)
     rows = _decode(

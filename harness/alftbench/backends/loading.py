@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -21,7 +22,10 @@ def pick_device(device: str) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; use --device cpu or auto")
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"--device {device}: use auto, cpu, cuda or cuda:N") from None
 
 
 def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
@@ -51,7 +55,7 @@ def load_model(model: str, device: str = "auto", dtype: str = "auto") -> Any:
     precision = pick_dtype(dtype, where)
     try:
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=precision, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UsageError(f"cannot read the model {model}: {first_line(error)}") from error
     return loaded.to(where)  # type: ignore[arg-type]  # transformers annotates its own wrapper wrongly
 

@@ -19,10 +19,10 @@ def leaderboard_command(
     ] = None,
 ) -> None:
     """Verify a board's runs and rewrite its README.md, index.html and table.csv."""
-    from alftbench.publish.board import Board, publish
+    from alftbench.publish.board import Board, publish, trial_folders
 
     runs = results or board.resolve().parent.parent / "results" / board.resolve().name
-    table = publish(Board.read(board), sorted(path for path in runs.glob("*") if path.is_dir()))
+    table = publish(Board.read(board), trial_folders(runs))
     typer.echo(f"{len(table.rows)} rows: {board}/README.md, index.html and table.csv")
 
 

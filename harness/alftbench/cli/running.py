@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +86,8 @@ def default_folder(made: Plan) -> Path:
     """runs/<model>-<suite>-<id>: the same command finds its own folder again."""
     from alftbench.jsonio import digest
 
-    return Path("runs") / f"{made.name}-{made.suite.info.name}-{digest(made.config)[:12]}"
+    name = re.sub(r"[^\w.-]+", "_", made.name).strip(".")
+    return Path("runs") / f"{name}-{made.suite.info.name}-{digest(made.config)[:12]}"
 
 
 def print_evaluation(folder: Path, output_format: Format) -> None:

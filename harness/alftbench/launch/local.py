@@ -86,15 +86,16 @@ def _run(work: Callable[[Any, Report], Any], place: int, job: Any) -> Finished:
 
     try:
         return Finished(place, result=work(job, report))
-    except Exception as error:  # noqa: BLE001  whatever a job raises belongs to that job alone
-        return Finished(place, error=error, trace=traceback.format_exc())
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a job raises belongs to that job alone
+        caught = error if isinstance(error, Exception) else RuntimeError(f"it called sys.exit({error})")
+        return Finished(place, error=caught, trace=traceback.format_exc())
 
 
 def _finished(place: int, future: Future[Finished]) -> Finished:
     try:
         return future.result()
-    except BrokenProcessPool as error:
-        return Finished(place, error=RuntimeError(f"its process was killed (out of memory?): {error}"))
+    except BrokenProcessPool:
+        return Finished(place, error=RuntimeError("a worker process was killed (out of memory?); run it again"))
     except Exception as error:  # noqa: BLE001  e.g. an exception that cannot be sent between processes
         return Finished(place, error=error)
 

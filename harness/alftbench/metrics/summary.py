@@ -12,7 +12,7 @@ import numpy as np
 from alftbench import plugins
 from alftbench.errors import BadInput, PluginError
 from alftbench.jsonio import read_json
-from alftbench.metrics.base import FloatArray, Metric
+from alftbench.metrics.base import FloatArray, Metric, MetricFactory
 from alftbench.stats import LEVEL, mean_interval
 from alftbench.types import AnswerPartition, MetricValue
 
@@ -28,11 +28,23 @@ def metrics_for(n: int) -> list[Metric]:
         logging.getLogger(__name__).warning("warning: %s; its metrics are missing", error)
     found: dict[str, Metric] = {}
     for plugin, factory in loaded.items():
-        for metric in factory(n):
+        for metric in made_by(plugin, factory, n):
             if metric.name in found:
                 raise PluginError(f"metric plugin {plugin!r}: the metric {metric.name!r} exists already")
             found[metric.name] = metric
     return list(found.values())
+
+
+def made_by(plugin: str, factory: MetricFactory, n: int) -> Sequence[Metric]:
+    """The metrics of one plugin.
+
+    Raises:
+        PluginError: its factory raised; named and chained.
+    """
+    try:
+        return factory(n)
+    except Exception as error:
+        raise PluginError(f"metric plugin {plugin!r} failed: {type(error).__name__}: {error}") from error
 
 
 def per_problem(partitions: Sequence[AnswerPartition], metrics: Sequence[Metric]) -> dict[str, FloatArray]:

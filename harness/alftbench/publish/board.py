@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment
 
@@ -16,7 +18,7 @@ from alftbench.jsonio import write_text
 from alftbench.numbers import interval, p_text, quantity, short, signed
 from alftbench.records import collect
 
-DEFAULT_METRICS = ("accuracy", "pass@4", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
+DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,8 @@ class Board:
         path = folder / "board.toml"
         try:
             spec = tomllib.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                folder,
-                spec["title"],
-                tuple(spec["suites"]),
-                tuple(spec["methods"]),
-                tuple(spec["metrics"]),
-                spec["rank_by"],
-            )
+            suites, methods, metrics = (tuple(list_of(spec, name)) for name in ("suites", "methods", "metrics"))
+            return cls(folder, str(spec["title"]), suites, methods, metrics, str(spec["rank_by"]))
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -67,6 +63,13 @@ class Board:
                 f'rank_by = "accuracy"\n',
             )
         return cls.read(folder)
+
+
+def list_of(spec: dict[str, Any], name: str) -> list[str]:
+    """A list of strings; a bare string is an error, not a list of letters."""
+    if not isinstance(spec[name], list):
+        raise TypeError(f"{name} must be a list")
+    return [str(item) for item in spec[name]]
 
 
 def quoted(text: str) -> str:
@@ -94,11 +97,15 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
     if not evidence:
         raise BadInput(f"board {board.title}: there is no run of {', '.join(board.suites)} to show")
     table = build_table(evidence, board.suites, board.methods)
+    for name in (board.rank_by, *board.metrics):
+        if all(row.metric(name) is None for row in table.rows):
+            raise BadInput(f"{board.folder / 'board.toml'}: no run has a metric {name!r}")
     page = {
         "board": board,
         "table": table,
+        "headings": {suite: headings(table, suite, board.metrics) for suite in board.suites},
         "ranked": {suite: ranked(table, suite, board.rank_by) for suite in board.suites},
-        "results": f"../../results/{trials[0].parent.name}",
+        "results": os.path.relpath(trials[0].parent, board.folder),
         "provenance": evidence[0].record.provenance,
         "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
     }
@@ -106,6 +113,17 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
     write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
     write_text(board.folder / "table.csv", as_csv(table))
     return table
+
+
+def headings(table: Table, suite: str, metrics: Sequence[str]) -> list[str]:
+    """The metrics' names in a suite's table: `maj@n` and `pass@k` with the numbers that they stand for."""
+    rows = [row for row in table.rows if row.suite == suite]
+    return [next((m.name for row in rows if (m := row.metric(name))), name) for name in metrics]
+
+
+def trial_folders(results: Path) -> list[Path]:
+    """The trials of a board's results folder, in order of name."""
+    return sorted(path for path in results.glob("*") if path.is_dir())
 
 
 def as_csv(table: Table) -> str:

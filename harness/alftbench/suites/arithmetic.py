@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from alftbench.errors import UsageError
 from alftbench.suites.base import Suite, SuiteInfo
 from alftbench.types import Orbit, Problem, SamplingParams, Variant
 
@@ -83,7 +84,13 @@ class ArithmeticSuite:
     problems: Callable[[str], list[Orbit]]
 
     def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
-        """The problems of a split; there is no file to read."""
+        """The problems of a split.
+
+        Raises:
+            UsageError: a file is given, which would be ignored.
+        """
+        if data is not None:
+            raise UsageError(f"suite {self.info.name} carries its own problems; leave the data file out")
         return self.problems(split)
 
 
@@ -97,7 +104,6 @@ def info(name: str, description: str, sampling: SamplingParams) -> SuiteInfo:
         citation="alftbench, embedded",
         sampling=sampling,
         splits=("test", "train"),
-        has_orbits=True,
     )
 
 

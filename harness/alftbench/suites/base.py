@@ -20,7 +20,6 @@ class SuiteInfo:
     citation: str
     sampling: SamplingParams
     splits: tuple[str, ...]
-    has_orbits: bool
     answer_rules: tuple[str, ...] = ("marker",)
 
 

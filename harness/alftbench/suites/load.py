@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from alftbench import plugins
 from alftbench.answers.partition import reference_keys
-from alftbench.errors import BadInput, UsageError
+from alftbench.errors import BadInput, PluginError, UsageError
 from alftbench.suites.base import Suite
 from alftbench.types import Orbit
 
@@ -14,6 +14,8 @@ from alftbench.types import Orbit
 def load_suite(name: str) -> Suite:
     """A registered suite by name."""
     suite: Suite = plugins.load("suite", name)
+    if not isinstance(suite, Suite):
+        raise PluginError(f"suite plugin {name!r} lacks info or orbits()")
     return suite
 
 

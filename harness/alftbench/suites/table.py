@@ -66,7 +66,6 @@ def read_suite(text: str) -> Suite:
         citation=spec["citation"],
         sampling=SamplingParams(**spec["sampling"]),
         splits=tuple(spec["splits"]),
-        has_orbits=False,
         answer_rules=tuple(spec["answer_rules"]),
     )
     return TableSuite(info, spec["answer_kind"], spec["fields"], string.Template(spec["prompt"]), spec["source"])
