@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: demo test lint bench clean
 
-demo: $(READY)  ## compare three trainers on the embedded model, about five minutes on two cores
+demo: $(READY)  ## compare three trainers on the embedded model, about four minutes on two cores
 	$(BIN)/alftbench compare
 
 test: $(READY)  ## the whole test suite
