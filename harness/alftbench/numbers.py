@@ -35,7 +35,7 @@ def quantity(value: float) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p-value; below the resolution of the resampling it is a bound."""
+    """A p-value; below a thousandth only that is said."""
     if math.isnan(value):
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"

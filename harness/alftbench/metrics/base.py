@@ -1,4 +1,4 @@
-"""What a metric is: a number per problem, averaged over problems and resampled by problem."""
+"""What a metric is: a number per problem, averaged over problems."""
 
 from __future__ import annotations
 
