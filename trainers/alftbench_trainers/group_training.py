@@ -64,6 +64,11 @@ class GroupConfig:
         if not self.beta >= 0:
             raise UsageError(f"option beta={self.beta}: must not be negative")
 
+    @property
+    def closed(self) -> bool:
+        """Is the update that of a game with a known equilibrium? Scaling and tempering change the game."""
+        return self.beta > 0 and self.scale == "none" and self.temperature == 1
+
 
 def train_group(request: TrainRequest, config: GroupConfig, reward: Reward) -> TrainResult:
     """Train until the budget is used up; resumes from the newest state in the request's folder."""

@@ -5,7 +5,7 @@ Logits are formed on completion positions alone, and a prompt is run once for al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,10 @@ def completion_ids(tokenizer: Any, sample: Sample, end_id: int) -> list[int]:
 
 
 def groups(
-    prompts: dict[PromptKey, list[int]], completions: Sequence[Sequence[int]], samples: Sequence[Sample], vocab: int
+    prompts: Mapping[PromptKey, Sequence[int]],
+    completions: Sequence[Sequence[int]],
+    samples: Sequence[Sample],
+    vocab: int,
 ) -> Iterator[tuple[list[PromptKey], list[list[int]]]]:
     """Prompts of similar length with equally many draws each, and the places of these draws, batch by batch."""
     draws: dict[PromptKey, list[int]] = {}
