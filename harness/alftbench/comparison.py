@@ -153,11 +153,19 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
 
 
 def quality_value(name: str, runs: Sequence[Evidence]) -> QualityValue:
+    """A figure of equilibrium quality over the seeds of a method."""
+    found = [run.quality for run in runs if run.quality is not None]
+    return judge(
+        name,
+        np.array([quality.per_problem[name] for quality in found]),
+        np.array([quality.floor[name] for quality in found]),
+    )
+
+
+def judge(name: str, values_SP: FloatArray, floors_SP: FloatArray) -> QualityValue:
     """A figure's mean over seeds and problems; resolved where its interval lies above the floor's upper end."""
     bounds = (0.0, 1.0) if name == "marginal_error" else (-np.inf, np.inf)
-    found = [run.quality for run in runs if run.quality is not None]
-    estimate = mean_interval(np.array([quality.per_problem[name] for quality in found]), bounds)
-    floor = mean_interval(np.array([quality.floor[name] for quality in found]), bounds).high
+    estimate, floor = mean_interval(values_SP, bounds), mean_interval(floors_SP, bounds).high
     floor = floor if np.isnan(floor) else max(floor, ROUNDING)
     return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bool(estimate.low > floor))
 

@@ -6,6 +6,7 @@ Logits are formed on completion positions alone, and a prompt is run once for al
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from alftbench.backends.loading import prompt_ids
 from alftbench.types import Sample, Variant
 
 LOGIT_BYTES = 1 << 28  # float32 logits of one batch; decides how many completions are scored at a time
-MAX_ROWS = 512
+MAX_ROWS = 128
 PromptKey = tuple[str, str]
 
 
@@ -85,42 +86,49 @@ def sequence_log_probs(
         Shape (R,), in the order of `samples`.
     """
     prompts = {(v.problem_id, v.name): prompt_ids(tokenizer, v.messages) for v in variants}
-    completions = [completion_ids(tokenizer, sample, end_id) for sample in samples]
-    log_probs_R = np.empty(len(samples))
-    for keys, rows_PG in groups(prompts, completions, samples, model.config.get_text_config().vocab_size):
-        rows = [row for group in rows_PG for row in group]
+    distinct: dict[tuple[PromptKey, str, str], int] = {}
+    places_R = [distinct.setdefault(content(sample), len(distinct)) for sample in samples]
+    completions = [completion_ids(tokenizer, text, reason, end_id) for _, text, reason in distinct]
+    keys = [key for key, _, _ in distinct]
+    log_probs_D = np.empty(len(distinct))
+    for batch in batches(prompts, keys, completions, model.config.get_text_config().vocab_size):
+        rows = [row for group in batch for row in group]
         log_probs_RT = token_log_probs(
-            model, [prompts[key] for key in keys], [completions[row] for row in rows], tokenizer.pad_token_id
+            model,
+            [prompts[keys[group[0]]] for group in batch],
+            [completions[row] for row in rows],
+            tokenizer.pad_token_id,
         )
-        log_probs_R[rows] = log_probs_RT.double().sum(-1).cpu().numpy()
-    return log_probs_R
+        log_probs_D[rows] = log_probs_RT.double().sum(-1).cpu().numpy()
+    return log_probs_D[places_R]
 
 
-def completion_ids(tokenizer: Any, sample: Sample, end_id: int) -> list[int]:
-    """The tokens of a sample's text, then the end token where it stopped by itself; never none at all."""
-    ids = list(tokenizer.encode(sample.text, add_special_tokens=False))
-    return [*ids, end_id] if sample.finish_reason == "stop" or not ids else ids
+def content(sample: Sample) -> tuple[PromptKey, str, str]:
+    """What a sample's log-probability depends on; draws that are the same are scored once."""
+    return (sample.problem_id, sample.variant), sample.text, sample.finish_reason
 
 
-def groups(
+def completion_ids(tokenizer: Any, text: str, finish_reason: str, end_id: int) -> list[int]:
+    """The tokens of a text, then the end token where the model stopped by itself; never none at all."""
+    ids = list(tokenizer.encode(text, add_special_tokens=False))
+    return [*ids, end_id] if finish_reason == "stop" or not ids else ids
+
+
+def batches(
     prompts: Mapping[PromptKey, Sequence[int]],
+    keys: Sequence[PromptKey],
     completions: Sequence[Sequence[int]],
-    samples: Sequence[Sample],
     vocab: int,
-) -> Iterator[tuple[list[PromptKey], list[list[int]]]]:
-    """Prompts of similar length with equally many draws each, and the places of these draws, batch by batch."""
+) -> Iterator[list[list[int]]]:
+    """Completions of equally many draws of prompts of similar length, as lists of places, a list per prompt."""
     draws: dict[PromptKey, list[int]] = {}
-    for row, sample in enumerate(samples):
-        draws.setdefault((sample.problem_id, sample.variant), []).append(row)
+    for row, key in enumerate(keys):
+        draws.setdefault(key, []).append(row)
     longest = max(map(len, completions), default=1)
     limit = max(1, min(MAX_ROWS, LOGIT_BYTES // (4 * vocab * longest)))
-    slices = [(key, rows[i : i + limit]) for key, rows in draws.items() for i in range(0, len(rows), limit)]
-    slices.sort(key=lambda item: (len(item[1]), -len(prompts[item[0]])))
-    start = 0
-    while start < len(slices):
-        group = len(slices[start][1])
-        stop = start + 1
-        while stop < len(slices) and len(slices[stop][1]) == group and (stop - start + 1) * group <= limit:
-            stop += 1
-        yield [key for key, _ in slices[start:stop]], [rows for _, rows in slices[start:stop]]
-        start = stop
+    slices = [rows[i : i + limit] for rows in draws.values() for i in range(0, len(rows), limit)]
+    slices.sort(key=lambda rows: (len(rows), -len(prompts[keys[rows[0]]])))
+    for size, alike in groupby(slices, key=len):
+        rows = list(alike)
+        per_batch = max(1, limit // size)
+        yield from (rows[i : i + per_batch] for i in range(0, len(rows), per_batch))
