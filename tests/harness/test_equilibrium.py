@@ -129,7 +129,7 @@ DECLARED = {
     "correctness": lambda c: (Correctness(c * 1.0), 0.05),
     "diversity": lambda c: (Diversity(0.1, c * 0.3), 0.1),
     "strong diversity": lambda c: (Diversity(0.75, c * 1.0), 0.02),
-    "coherence": lambda c: (Coherence(0.25), 0.1),
+    "coherence": lambda c: (Coherence(1.0), 0.1),
     "consensus": lambda c: (Consensus(0.05), 0.1),
 }
 
