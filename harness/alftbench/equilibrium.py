@@ -6,7 +6,9 @@ Every figure is an estimate. KL is unbiased; trace drift is a lower bound in exp
 gap take answer marginals from counts, which reads too high with few samples. The floor says how high: it is the
 same figure for simulated samples of a policy that is at the equilibrium, the larger of two simulations: one with
 as many samples as there are, one with three quarters, because simulation cannot draw the answers that nobody gave
-and the first alone was measured up to 17 % too low. Comparing two halves of the reference's samples, the plainer choice, is too low where the equilibrium is more
+and the first alone was measured up to 17 % too low.
+
+Comparing two halves of the reference's samples, the plainer choice, is too low where the equilibrium is more
 spread out than the reference, as diversity makes it, and knows nothing of the noise in the target u.
 
 Source: arXiv 2604.27166 (game, chain rule); the estimators and the floor are ours.
