@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
 from alftbench.comparison import Table, build_table
-from alftbench.errors import PluginError, UsageError
+from alftbench.errors import AlftbenchError, PluginError, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.launch.local import Finished, Message, Report, run_jobs
 from alftbench.locks import sole_writer
 from alftbench.publish.board import Board, publish, trial_folders
+from alftbench.quality import SuiteProblems, measure, score
 from alftbench.records import BASE, collect
 from alftbench.runs import read_record
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.training import TrainerSpec
-from alftbench.trials import TrainJob, checkpoint_path, plan_training, run_training
+from alftbench.trials import TrainJob, checkpoint_path, make_trainer, plan_training, run_training
 from alftbench.types import Budget
 
 
@@ -55,6 +57,11 @@ class Trial:
     job: TrainJob | None
     folder: Path
     evaluations: tuple[EvalRequest, ...]
+
+    @property
+    def label(self) -> str:
+        """What messages call the trial."""
+        return f"{self.method}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -167,17 +174,46 @@ def check_disjoint(name: str, request: CompareRequest) -> None:
 
 
 def run_trial(trial: Trial, report: Report) -> None:
-    """Train and evaluate one trial, or continue it; runs in a worker process."""
+    """Train, evaluate and score one trial, or continue it; runs in a worker process."""
     if trial.job is not None:
         report("training", 0.0)
         run_training(plan_training(trial.job), trial.folder, lambda update, share: report("training", share))
-    for evaluation in trial.evaluations:
-        doing = f"evaluating on {evaluation.suite}"
+    runs = [(plan(evaluation), trial.folder / evaluation.suite) for evaluation in trial.evaluations]
+    for made, folder in runs:
+        doing = f"evaluating on {made.request.suite}"
         evaluate(
-            plan(evaluation),
-            trial.folder / evaluation.suite,
+            made,
+            folder,
             lambda done, total, tokens, doing=doing: report(doing, done / total),  # type: ignore[misc]
         )
+    if trial.job is not None:
+        report("scoring", 0.0)
+        score(runs, trial.job.model)
+
+
+def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
+    """Measure the equilibrium quality of finished trials; yields the trials whose trainer's game fails.
+
+    Every trial is held against the base's samples of the same seed, so this waits for all of them.
+    """
+    bases = {trial.seed: trial for trial in made if trial.job is None}
+    problems = {evaluation.suite: suite_problems(evaluation) for trial in made for evaluation in trial.evaluations}
+    for trial in made:
+        if trial.job is None or trial.seed not in bases:
+            continue
+        try:
+            trainer = make_trainer(trial.job.trainer)
+            for suite in problems:
+                measure(problems[suite], trial.folder / suite, bases[trial.seed].folder / suite, trainer)
+        except AlftbenchError as error:
+            error.add_note(traceback.format_exc())
+            yield trial, error
+
+
+def suite_problems(evaluation: EvalRequest) -> SuiteProblems:
+    """The suite and the problems of an evaluation."""
+    suite = load_suite(evaluation.suite)
+    return SuiteProblems(suite, read_orbits(suite, evaluation.split, evaluation.data, evaluation.limit))
 
 
 Watch = Callable[[Trial, Message | Finished], None]
@@ -200,8 +236,9 @@ def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambd
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
         board = Board.ensure(request.output / "leaderboards" / request.board, request.suites, order)
-        failed = {f"{t.method}, seed {t.seed}": error for t, error in run_trials(made, request.workers, watch)}
-        done = [t.folder for t in made if f"{t.method}, seed {t.seed}" not in failed]
+        failed = {trial.label: error for trial, error in run_trials(made, request.workers, watch)}
+        failed |= {t.label: error for t, error in measure_trials([t for t in made if t.label not in failed])}
+        done = [trial.folder for trial in made if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
         table = build_table(collect(done), request.suites, order)

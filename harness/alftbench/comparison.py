@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.equilibrium import FIGURES, ROUNDING
 from alftbench.errors import BadInput
 from alftbench.metrics.base import FloatArray
 from alftbench.records import BASE, Evidence
 from alftbench.stats import LEVEL, holm, mean_interval, paired_difference
-from alftbench.types import Comparison, Cost, MetricValue
+from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds."""
+    """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
+
+    equilibrium: empty where it was not measured.
+    """
 
     method: str
     suite: str
@@ -27,6 +31,7 @@ class Row:
     metrics: tuple[MetricValue, ...]
     cost: Cost | None
     runs: tuple[str, ...]
+    equilibrium: tuple[QualityValue, ...] = ()
 
     def metric(self, name: str) -> MetricValue | None:
         """A metric by name; None where this row lacks it.
@@ -58,12 +63,18 @@ class Table:
                     "metrics": {metric.name: asdict(metric) for metric in row.metrics},
                     "cost": asdict(row.cost) if row.cost else asdict(Cost()),
                     "runs": list(row.runs),
+                    "equilibrium": {figure.name: without_name(figure) for figure in row.equilibrium},
                 }
                 for row in self.rows
             ],
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "runs": sorted({run for row in self.rows for run in row.runs}),
         }
+
+
+def without_name(figure: QualityValue) -> dict[str, Any]:
+    """Value, interval, floor and whether it is resolved."""
+    return {key: value for key, value in asdict(figure).items() if key != "name"}
 
 
 def build_table(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Table:
@@ -157,7 +168,26 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         metrics=tuple(metrics),
         cost=mean_cost([run.training.cost for run in runs if run.training]),
         runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
+        equilibrium=tuple(quality_value(name, runs) for name in FIGURES) if all(r.quality for r in runs) else (),
     )
+
+
+def quality_value(name: str, runs: Sequence[Evidence]) -> QualityValue:
+    """A figure of equilibrium quality over the seeds of a method."""
+    found = [run.quality for run in runs if run.quality is not None]
+    return judge(
+        name,
+        np.array([quality.per_problem[name] for quality in found]),
+        np.array([quality.floor[name] for quality in found]),
+    )
+
+
+def judge(name: str, values_SP: FloatArray, floors_SP: FloatArray) -> QualityValue:
+    """A figure's mean over seeds and problems; resolved where its interval lies above the floor's upper end."""
+    bounds = (0.0, 1.0) if name == "marginal_error" else (-np.inf, np.inf)
+    estimate, floor = mean_interval(values_SP, bounds), mean_interval(floors_SP, bounds).high
+    floor = floor if np.isnan(floor) else max(floor, ROUNDING)
+    return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bool(estimate.low > floor))
 
 
 def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:

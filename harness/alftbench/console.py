@@ -13,8 +13,8 @@ from rich.text import Text
 
 from alftbench.comparison import COMPARED, Row, Table
 from alftbench.games import Solution
-from alftbench.numbers import p_text, quantity, short, signed
-from alftbench.types import Comparison, MetricValue
+from alftbench.numbers import FIGURE_HEADINGS, floor, p_text, quantity, resolved, short, signed
+from alftbench.types import Comparison, MetricValue, QualityValue
 
 HEADINGS = {
     "distinct_right": "distinct\nright",
@@ -76,6 +76,25 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
     return table
 
 
+def equilibrium_table(suite: str, rows: Sequence[Row]) -> RichTable:
+    """How far each method is from the equilibrium of its game, estimated."""
+    table = new_table(
+        f"{suite}: equilibrium quality, estimates, 95% intervals", ["method", *FIGURE_HEADINGS.values()]
+    )
+    for row in rows:
+        found = {figure.name: figure for figure in row.equilibrium}
+        table.add_row(Text(row.method), *(figure_cell(found[name]) for name in FIGURE_HEADINGS))
+    return table
+
+
+def figure_cell(figure: QualityValue) -> Text:
+    """The value where it is above the noise floor, its interval and the floor, a line each."""
+    if math.isnan(figure.value):
+        return Text("–")
+    ends = f"{short(figure.low)} – {short(figure.high)}"
+    return Text.assemble(resolved(figure), "\n", (f"{ends}\nfloor {floor(figure.floor)}", "dim"))
+
+
 def cost_table(rows: Sequence[Row]) -> RichTable:
     """What training cost per method; the same for all suites, since one model serves them all."""
     columns = [
@@ -128,6 +147,9 @@ def comparison_tables(table: Table) -> Iterable[RichTable]:
     suites = list(dict.fromkeys(row.suite for row in table.rows))
     for suite in suites:
         yield suite_table(suite, [row for row in table.rows if row.suite == suite])
+    for suite in suites:
+        if measured := [row for row in table.rows if row.suite == suite and row.equilibrium]:
+            yield equilibrium_table(suite, measured)
     for suite in suites:
         if found := [c for c in table.comparisons if c.suite == suite]:
             yield difference_table(suite, found, len(table.comparisons))

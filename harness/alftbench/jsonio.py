@@ -36,6 +36,13 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def write_gzip(path: Path, content: bytes) -> None:
+    """Replace a compressed file in one step; equal content gives equal bytes."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(gzip.compress(content, mtime=0))
+    partial.replace(path)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file in one step. NaN is written as null: JSON has no other word for it."""
     write_text(path, json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")

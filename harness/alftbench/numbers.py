@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 
-from alftbench.types import MetricValue
+from alftbench.types import MetricValue, QualityValue
+
+FIGURE_HEADINGS = {
+    "kl": "KL",
+    "trace_drift": "trace drift",
+    "marginal_error": "marginal error",
+    "nash_gap": "Nash gap",
+}
 
 
 def short(value: float) -> str:
@@ -19,6 +26,18 @@ def interval(metric: MetricValue | None) -> str:
     if metric is None or math.isnan(metric.value):
         return "–"
     return f"{short(metric.value)} [{short(metric.low)}, {short(metric.high)}]"
+
+
+def resolved(figure: QualityValue) -> str:
+    """A value that its noise floor lets speak; never 0 for one that it does not."""
+    if math.isnan(figure.value):
+        return "–"
+    return short(figure.value) if figure.resolved else "not resolved"
+
+
+def floor(value: float) -> str:
+    """A noise floor, rounded up so that it is never shown as 0."""
+    return short(value) if math.isnan(value) or value >= 0.001 else "<0.001"
 
 
 def signed(value: float) -> str:

@@ -2,6 +2,7 @@
 
 results/<board>/<trial>/train.json          how the checkpoint came about; absent for a model as it is
 results/<board>/<trial>/<suite>/run.json    one verified evaluation
+                        equilibrium.json    its equilibrium quality per problem; absent for a model as it is
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from alftbench.errors import BadInput
 from alftbench.jsonio import read_json
 from alftbench.metrics.base import FloatArray
+from alftbench.quality import Quality, read_quality
 from alftbench.runs import verify
 from alftbench.trials import TrainRecord, read_train_record
 from alftbench.types import RunRecord
@@ -34,6 +36,7 @@ class Evidence:
     per_problem: Mapping[str, FloatArray]
     bounds: Mapping[str, tuple[float, float]]
     training: TrainRecord | None
+    quality: Quality | None = None
 
     @property
     def method(self) -> str:
@@ -68,6 +71,7 @@ def read_evidence(folder: Path) -> Evidence:
             },
             bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
             training=training,
+            quality=read_quality(folder, record),
         )
     except (KeyError, TypeError) as error:
         raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.errors import BadInput, RunConflict
-from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_dataclass, read_jsonl, write_json
+from alftbench.jsonio import (
+    append_jsonl,
+    digest,
+    drop_torn_line,
+    read_dataclass,
+    read_jsonl,
+    write_gzip,
+    write_json,
+)
 from alftbench.provenance import provenance
 from alftbench.types import RunRecord, Sample
 
@@ -66,7 +74,7 @@ class RunFolder:
         source = self._sealed_samples if self.complete else self._open_samples
         if not source.exists() and not self.complete:
             return []
-        return [read_sample(source, number, row) for number, row in read_jsonl(source)]
+        return read_lines(source)
 
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
         """Add finished samples and the time they took."""
@@ -77,9 +85,7 @@ class RunFolder:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
         samples = sorted(self.samples(), key=key)
         lines = "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in samples).encode()
-        partial = self._sealed_samples.with_name("samples.jsonl.gz.partial")
-        partial.write_bytes(gzip.compress(lines, mtime=0))
-        partial.replace(self._sealed_samples)
+        write_gzip(self._sealed_samples, lines)
         self._save(
             replace(
                 self.record,
@@ -132,6 +138,16 @@ def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
         return Sample(**row)
     except TypeError as error:
         raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
+
+
+def read_lines(path: Path) -> list[Sample]:
+    """The samples of a samples file, in its order."""
+    return [read_sample(path, number, row) for number, row in read_jsonl(path)]
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """The samples of a complete run."""
+    return read_lines(folder / "samples.jsonl.gz")
 
 
 def verify_samples(path: Path) -> RunRecord:

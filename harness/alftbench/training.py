@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_type_hints, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alftbench.errors import UsageError
+from alftbench.games import Objective
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
 
@@ -78,6 +82,18 @@ class Trainer(Protocol):
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up and save the final checkpoint."""
+        ...
+
+
+@runtime_checkable
+class PlaysGame(Protocol):
+    """What a trainer may offer besides: the game it plays, so that its distance from equilibrium is measured."""
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """Objective and β on a problem whose answer class z is right where correct_Z[z]; None where unknown.
+
+        The last class may be "no answer", which is never right.
+        """
         ...
 
 

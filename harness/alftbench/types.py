@@ -124,6 +124,18 @@ class MetricValue:
 
 
 @dataclass(frozen=True)
+class QualityValue:
+    """An estimate of equilibrium quality; `resolved` says that its interval lies above the noise floor."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    floor: float
+    resolved: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A paired difference candidate − baseline on the same problems; `p_adjusted` is Holm's."""
 

@@ -83,7 +83,42 @@ def test_the_leaderboard_links_to_runs_that_exist(compared):
         assert (board / link).is_file()
         assert f'href="{link}"' in page
         assert f"({link})" in readme
-    assert page.count("<table>") == 4
+    assert page.count("<table>") == 5
+
+
+def test_rows_have_the_quality_of_their_equilibrium(compared):
+    _, table = compared
+    for row in table["rows"]:
+        found = row["equilibrium"]
+        if row["method"] == "base":
+            assert found == {}
+            continue
+        assert list(found) == ["kl", "trace_drift", "marginal_error", "nash_gap"]
+        for name, figure in found.items():
+            assert list(figure) == ["value", "low", "high", "floor", "resolved"]
+            if row["method"] == "majority-vote" and name in ("marginal_error", "nash_gap"):  # declares no game
+                assert figure == {"value": None, "low": None, "high": None, "floor": None, "resolved": False}
+            else:
+                assert figure["low"] <= figure["value"] <= figure["high"]
+                assert figure["resolved"] == (figure["low"] > figure["floor"] > 0)
+
+
+def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):
+    import shutil
+
+    shutil.copytree(compared[0] / "out", tmp_path / "copy")
+    page = tmp_path / "copy/leaderboards/tiny/README.md"
+    assert "## Equilibrium quality" in page.read_text(encoding="utf-8")
+    measured = list((tmp_path / "copy").rglob("equilibrium.json"))
+    text = measured[0].read_text(encoding="utf-8")
+    measured[0].write_text(text.replace('"samples_sha256": "', '"samples_sha256": "0'), encoding="utf-8")
+    refused = cli("leaderboard", "copy/leaderboards/tiny")
+    assert refused.returncode == 2
+    assert "made from other samples" in refused.stderr
+    for path in measured:
+        path.unlink()
+    assert cli("leaderboard", "copy/leaderboards/tiny").returncode == 0
+    assert "Equilibrium" not in page.read_text(encoding="utf-8")
 
 
 def test_the_csv_holds_every_value(compared):
@@ -211,6 +246,7 @@ def test_the_tables_fit_the_terminal(compared, stranger):
         )  # fmt: skip
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert "…" not in done.stdout
+        assert done.stdout.count("equilibrium quality") == 2
 
 
 def evidence(compared):

@@ -13,9 +13,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from alftbench.backends.base import BackendOptions
 from alftbench.backends.generation import Decoding, generate, nucleus
 from alftbench.backends.hf import HfBackend
+from alftbench.backends.scoring import token_log_probs
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import SamplingParams
-from alftbench_trainers.losses import token_log_probs
 
 VOCABULARY, END, PAD = 5, 4, 0
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from alftbench.backends.scoring import token_log_probs
 from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
 from alftbench.training import TrainerSpec, parse_spec
 from alftbench.trials import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
 from alftbench.types import Budget, Cost
 from alftbench_trainers.cost import flops_per_token
-from alftbench_trainers.losses import group_advantages, policy_gradient_loss, token_log_probs
+from alftbench_trainers.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.policy import batch_of
 from alftbench_trainers.rollouts import schedule
 from tests.harness.test_runs import wait_until

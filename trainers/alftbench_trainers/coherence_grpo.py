@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
+from alftbench.games import Coherence, Consensus, Objective
 from alftbench.training import TrainRequest, TrainResult, config_from_options
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
@@ -60,6 +61,14 @@ class CoherenceGrpo:
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up."""
         return train_group(request, self._config, self.reward)
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """Consensus with a free target, or soft coherence; with correctness besides there is no closed form."""
+        config = self._config
+        if config.correctness or not config.closed:
+            return None
+        game = Consensus if config.objective == "consensus" else Coherence
+        return game(config.coherence), config.beta
 
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """λ × coherence reward + η × correctness, shape (V, G)."""

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.games import Diversity, Objective
+from alftbench.games.objectives import indicator_bonus
 from alftbench.training import TrainRequest, TrainResult, config_from_options
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
@@ -50,6 +52,12 @@ class DiversityGame:
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up."""
         return train_group(request, self._config, self.reward)
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """Diversity λ with bonus η, as with exact answer marginals."""
+        config = self._config
+        bonus_Z = indicator_bonus(correct_Z, config.correctness)
+        return (Diversity(config.diversity, bonus_Z), config.beta) if config.closed else None
 
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """η × correctness − λ log p̂, shape (V, G)."""

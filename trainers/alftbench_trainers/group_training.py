@@ -69,6 +69,11 @@ class GroupConfig:
         if self.group < 2:
             raise UsageError(f"option group={self.group}: a group needs at least 2 rollouts")
 
+    @property
+    def closed(self) -> bool:
+        """Is the update that of a game with a known equilibrium? Scaling and tempering change the game."""
+        return self.beta > 0 and self.scale == "none" and self.temperature == 1
+
 
 def check_finite(config: GroupConfig) -> None:
     """Refuse an option that is NaN or infinite."""

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.games import Correctness, Objective
+from alftbench.games.objectives import indicator_bonus
 from alftbench.training import TrainRequest, TrainResult, config_from_options
 from alftbench_trainers.group_training import GroupConfig, train_group
 from alftbench_trainers.rewards import correctness
@@ -30,3 +35,7 @@ class VanillaGrpo:
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up."""
         return train_group(request, self._config, correctness)
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """Correctness with bonus 1, where the reward's scale is fixed."""
+        return (Correctness(indicator_bonus(correct_Z)), self._config.beta) if self._config.closed else None

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from alftbench.backends.loading import load_model, load_tokenizer
+from alftbench.backends.scoring import token_log_probs
 from alftbench.errors import Diverged
 from alftbench.jsonio import read_json, write_json
 from alftbench.models import fingerprint
 from alftbench.training import TrainRequest
 from alftbench.types import Checkpoint, Cost
-from alftbench_trainers.losses import group_advantages, policy_gradient_loss, token_log_probs
+from alftbench_trainers.losses import group_advantages, policy_gradient_loss
 
 
 @dataclass(frozen=True)

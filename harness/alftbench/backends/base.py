@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alftbench.types import Sample, SamplingParams, Variant
 
 
@@ -23,6 +26,15 @@ class Backend(Protocol):
 
     def sample(self, batch: Sequence[Variant], params: SamplingParams) -> list[Sample]:
         """All `params.n` draws for every prompt of a batch."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What a backend may offer besides: the log-probabilities of given samples."""
+
+    def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
+        """Log π(y|x) of every sample at temperature 1, in nats, shape (R,)."""
         ...
 
 

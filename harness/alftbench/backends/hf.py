@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from alftbench.backends.base import BackendOptions
 from alftbench.backends.generation import Decoding, generate
 from alftbench.backends.loading import end_token_ids, load_model, load_tokenizer, prompt_ids
+from alftbench.backends.scoring import sequence_log_probs
 from alftbench.seeds import stream
 from alftbench.types import Sample, SamplingParams, Variant
 
@@ -58,6 +60,12 @@ class HfBackend:
             for variant, group in zip(batch, groups, strict=True)
             for draw, completion in enumerate(group)
         ]
+
+    def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
+        """Log π(y|x) of every sample, shape (R,); see `sequence_log_probs`."""
+        ends = end_token_ids(self.model, self.tokenizer)
+        end_id = self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in ends else min(ends)
+        return sequence_log_probs(self.model, self.tokenizer, variants, samples, end_id)
 
     def _uniforms(self, variant: Variant, params: SamplingParams) -> Any:
         keys = (variant.problem_id, variant.name)

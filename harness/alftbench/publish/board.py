@@ -15,7 +15,7 @@ from jinja2 import Environment
 from alftbench.comparison import Row, Table, build_table
 from alftbench.errors import BadInput
 from alftbench.jsonio import write_text
-from alftbench.numbers import interval, p_text, quantity, short, signed
+from alftbench.numbers import FIGURE_HEADINGS, floor, interval, p_text, quantity, resolved, short, signed
 from alftbench.records import collect
 
 DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
@@ -107,6 +107,8 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
         "ranked": {suite: ranked(table, suite, board.rank_by) for suite in board.suites},
         "results": os.path.relpath(trials[0].parent, board.folder),
         "provenance": evidence[0].record.provenance,
+        "figures": FIGURE_HEADINGS,
+        "measured": [row for row in table.rows if row.equilibrium],
         "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
     }
     write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
@@ -166,7 +168,14 @@ def render(template: str, page: dict[str, object], escape: bool) -> str:
     """Fill a template of this package; HTML escapes every value, Markdown the characters that mean something."""
     environment = Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     environment.filters.update(
-        interval=interval, short=short, quantity=quantity, signed=signed, p=p_text, md=markdown_text
+        interval=interval,
+        short=short,
+        quantity=quantity,
+        signed=signed,
+        p=p_text,
+        md=markdown_text,
+        resolved=resolved,
+        floor=floor,
     )
     text = files(__package__).joinpath(template).read_text(encoding="utf-8")
     return environment.from_string(text).render(page)

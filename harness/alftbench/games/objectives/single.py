@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import wrightomega
 
 from alftbench.errors import BadInput
@@ -200,7 +201,7 @@ def forbid_zeros(log_p0_PZ: FloatArray, log_q_Z: FloatArray) -> FloatArray:
     return restricted
 
 
-def indicator_bonus(correct_Z: FloatArray, eta: float = 1.0) -> FloatArray:
+def indicator_bonus(correct_Z: FloatArray | NDArray[np.bool_], eta: float = 1.0) -> FloatArray:
     """The bonus b = η c for correctness c in [0, 1]."""
     return eta * np.asarray(correct_Z, dtype=float)
 
