@@ -102,7 +102,7 @@ def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray)
         case Consensus():
             assert F.log_q_Z is not None
             return -F.lambda_ * (w @ p @ np.where(np.isfinite(F.log_q_Z), F.log_q_Z, 0.0))
-    raise NotImplementedError(F.name)
+    raise TypeError(f"no convex problem is written here for {F.name}")
 
 
 def _coupling(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray) -> cp.Expression:
