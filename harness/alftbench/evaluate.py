@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,19 @@ from alftbench.jsonio import digest
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
-from alftbench.runs import RunFolder, existing, key, verify_samples
+from alftbench.runs import RunFolder, existing, verify_samples
 from alftbench.suites.base import Suite
 from alftbench.suites.load import load_suite, read_orbits
-from alftbench.types import AnswerPartition, MetricValue, Orbit, RunRecord, Sample, SamplingParams, Variant
+from alftbench.types import (
+    AnswerPartition,
+    MetricValue,
+    Orbit,
+    RunRecord,
+    Sample,
+    SampleKey,
+    SamplingParams,
+    Variant,
+)
 
 Progress = Callable[[int, int, int], None]  # samples done, samples in all, tokens just generated
 
@@ -92,12 +101,24 @@ def plan(request: EvalRequest) -> Plan:
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
         "split": request.split,
         "n_problems": len(orbits),
-        "sampling": asdict(params),
+        "sampling": identity(params),
         "backend": request.backend,
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
+        **backend_settings(request.options),
     }
     return Plan(request, model, suite, orbits, params, config)
+
+
+def identity(params: SamplingParams) -> dict[str, Any]:
+    """Sampling as it stands in a configuration: stop strings only where there are any."""
+    return {name: value for name, value in asdict(params).items() if value != ()}
+
+
+def backend_settings(options: BackendOptions) -> dict[str, Any]:
+    """Settings of one backend as they stand in a configuration: only those that were given."""
+    given = {"logprobs": options.logprobs, "backend_args": dict(options.args)}
+    return {name: value for name, value in given.items() if value}
 
 
 def display_name(request: EvalRequest, model: str) -> str:
@@ -130,39 +151,47 @@ def make_backend(plan: Plan) -> Backend:
 
 
 def draw_samples(plan: Plan, run: RunFolder, backend: Backend, progress: Progress) -> None:
-    """Sample every batch of which anything is missing; what is there already is kept."""
-    present = {key(sample) for sample in run.samples()}
-    progress(len(present), plan.n_samples, 0)
-    for batch in backend.batches(plan.variants, plan.params):
-        if all((v.problem_id, v.name, draw) in present for v in batch for draw in range(plan.params.n)):
-            continue
-        started = time.perf_counter()
-        drawn = backend.sample(batch, plan.params)
-        check_batch(plan, batch, drawn)
-        missing = [sample for sample in drawn if key(sample) not in present]
-        run.append(missing, time.perf_counter() - started)
-        present.update(map(key, missing))
-        progress(len(present), plan.n_samples, sum(sample.n_tokens for sample in missing))
-
-
-def check_batch(plan: Plan, batch: Sequence[Variant], drawn: Sequence[Sample]) -> None:
-    """A backend must return every draw of every prompt once; a gap would end as a wrong number.
+    """Sample what is missing and keep every portion as it comes.
 
     Raises:
-        PluginError: it did not.
+        PluginError: the backend leaves draws out, or returns some that were not asked for.
     """
-    wanted = {(v.problem_id, v.name, draw) for v in batch for draw in range(plan.params.n)}
-    if len(drawn) != len(wanted) or set(map(key, drawn)) != wanted:
+    done = {sample.key for sample in run.samples()}
+    wanted = {(v.problem_id, v.name, draw) for v in plan.variants for draw in range(plan.params.n)}
+    progress(len(done), plan.n_samples, 0)
+    started = time.perf_counter()
+    for portion in backend.sample(plan.variants, plan.params, frozenset(done)):
+        missing = [sample for sample in portion if sample.key not in done]
+        check_portion(plan, missing, wanted)
+        run.append(missing, time.perf_counter() - started)
+        done.update(sample.key for sample in missing)
+        progress(len(done), plan.n_samples, sum(sample.n_tokens for sample in missing))
+        started = time.perf_counter()
+    if len(done) < len(wanted):
         raise PluginError(
-            f"backend {plan.request.backend!r} did not return each of {len(wanted)} draws once; "
-            f"its batch was not kept"
+            f"backend {plan.request.backend!r} left out {len(wanted - done)} of {len(wanted)} draws; "
+            f"what it returned is kept"
+        )
+
+
+def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[SampleKey]) -> None:
+    """Every sample of a portion was asked for and is there once; else a metric would end as a wrong number.
+
+    Raises:
+        PluginError: it is not so.
+    """
+    keys = [sample.key for sample in samples]
+    if len(set(keys)) < len(keys) or any(key not in wanted for key in keys):
+        raise PluginError(
+            f"backend {plan.request.backend!r} returned a draw twice or one that was not asked for; "
+            f"that portion was not kept"
         )
 
 
 def partitions(suite: Suite, orbits: Sequence[Orbit], samples: Sequence[Sample]) -> list[AnswerPartition]:
     """Extract every sample's answer and group each orbit's answers into classes."""
     by_prompt: dict[tuple[str, str], list[Sample]] = {}
-    for sample in sorted(samples, key=key):
+    for sample in sorted(samples, key=lambda sample: sample.key):
         by_prompt.setdefault((sample.problem_id, sample.variant), []).append(sample)
     rules = suite.info.answer_rules
     return [

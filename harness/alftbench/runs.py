@@ -31,12 +31,6 @@ from alftbench.provenance import provenance
 from alftbench.types import RunRecord, Sample
 
 SCHEMA_VERSION = 1
-SampleKey = tuple[str, str, int]
-
-
-def key(sample: Sample) -> SampleKey:
-    """What makes a sample one of a kind within a run."""
-    return (sample.problem_id, sample.variant, sample.draw)
 
 
 class RunFolder:
@@ -83,7 +77,7 @@ class RunFolder:
 
     def seal(self) -> None:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
-        samples = sorted(self.samples(), key=key)
+        samples = sorted(self.samples(), key=lambda sample: sample.key)
         lines = "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in samples).encode()
         write_gzip(self._sealed_samples, lines)
         self._save(

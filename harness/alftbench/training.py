@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
 from alftbench.games import Objective
+from alftbench.plugins import parse_settings
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
 
@@ -117,16 +118,7 @@ class TrainerSpec:
 def parse_spec(text: str) -> TrainerSpec:
     """Read `name:key=value,...`; options are sorted, so one method has one spelling."""
     name, _, rest = text.partition(":")
-    options = []
-    for item in filter(None, rest.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UsageError(f"trainer {text!r}: {item!r} is not of the form key=value")
-        options.append((key.strip(), value.strip()))
-    keys = [key for key, _ in options]
-    if len(set(keys)) < len(keys):
-        raise UsageError(f"trainer {text!r}: an option is given twice")
-    return TrainerSpec(name, tuple(sorted(options)))
+    return TrainerSpec(name, tuple(sorted(parse_settings(f"trainer {text!r}", rest).items())))
 
 
 ConfigT = TypeVar("ConfigT")

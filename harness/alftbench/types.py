@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 Message = Mapping[str, str]
+SampleKey = tuple[str, str, int]  # problem, phrasing, draw
 NO_ANSWER = -1  # the class index of a sample without a final answer
 
 
@@ -46,18 +47,22 @@ class Orbit:
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How completions are drawn; temperature 0 is greedy."""
+    """How completions are drawn; temperature 0 is greedy. A completion ends before the first of `stop`."""
 
     n: int = 8
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 512
     seed: int = 0
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop or length."""
+    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop or length.
+
+    logprob: log π(y|x) of the drawn tokens under the distribution they were drawn from, in nats, on request.
+    """
 
     problem_id: str
     variant: str
@@ -65,6 +70,12 @@ class Sample:
     text: str
     finish_reason: str
     n_tokens: int
+    logprob: float | None = None
+
+    @property
+    def key(self) -> SampleKey:
+        """What makes a sample one of a kind within a run."""
+        return (self.problem_id, self.variant, self.draw)
 
 
 class Outcome(StrEnum):

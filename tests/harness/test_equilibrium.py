@@ -186,7 +186,7 @@ def test_scores_equal_a_plain_forward_pass(tiny, monkeypatch, logit_bytes):
     monkeypatch.setattr(scoring, "LOGIT_BYTES", logit_bytes)
     backend = HfBackend(tiny, BackendOptions("cpu", "float32"))
     variants = [variant for orbit in list(SUMS.orbits("test", None))[:3] for variant in orbit.variants]
-    samples = backend.sample(variants, SamplingParams(n=5, max_tokens=21, seed=1))
+    samples = [s for part in backend.sample(variants, SamplingParams(n=5, max_tokens=21, seed=1)) for s in part]
     assert {s.finish_reason for s in samples} == {"stop", "length"}
     np.random.default_rng(0).shuffle(samples)
     found = backend.log_probs(variants, samples)

@@ -123,14 +123,23 @@ def test_backend_draws_are_the_same_for_any_number_of_problems_and_samples(tiny)
     backend = HfBackend(tiny, BackendOptions(device="cpu"))
     variants = [v for orbit in SUMS.orbits()[:4] for v in orbit.variants]
     few, many = SamplingParams(n=2, max_tokens=32), SamplingParams(n=5, max_tokens=32)
-    texts = {(s.problem_id, s.variant, s.draw): s.text for s in backend.sample(variants, many)}
-    for sample in backend.sample(variants[:3], few):
-        assert texts[sample.problem_id, sample.variant, sample.draw] == sample.text
+    texts = {s.key: s.text for s in drawn(backend, variants, many)}
+    for sample in drawn(backend, variants[:3], few):
+        assert texts[sample.key] == sample.text
 
 
-def test_batches_hold_every_prompt_once(tiny):
+def drawn(backend, variants, params):
+    return [sample for portion in backend.sample(variants, params) for sample in portion]
+
+
+def test_portions_hold_every_draw_once_and_leave_out_whole_batches_that_are_done(tiny):
     backend = HfBackend(tiny, BackendOptions(device="cpu", batch_size=50))
-    variants = [v for orbit in SUMS.orbits()[:7] for v in orbit.variants]
-    batches = backend.batches(variants, SamplingParams(n=8))
-    assert sorted(id(v) for batch in batches for v in batch) == sorted(map(id, variants))
-    assert max(map(len, batches)) == 50 // 8
+    variants = [v for orbit in SUMS.orbits()[:3] for v in orbit.variants]
+    params = SamplingParams(n=8, max_tokens=32)
+    portions = [[s.key for s in portion] for portion in backend.sample(variants, params)]
+    assert max(map(len, portions)) == 50 // 8 * 8
+    assert sorted(key for portion in portions for key in portion) == sorted(
+        (v.problem_id, v.name, d) for v in variants for d in range(8)
+    )
+    again = [[s.key for s in p] for p in backend.sample(variants, params, {*portions[0], *portions[2][1:]})]
+    assert again == portions[1:]

@@ -1,31 +1,34 @@
-"""What a backend is: it turns prompts into samples, one whole batch after another."""
+"""What a backend is: it turns prompts into samples, portion by portion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.types import Sample, SamplingParams, Variant
+from alftbench.errors import UsageError
+from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 
 @runtime_checkable
 class Backend(Protocol):
     """An engine that samples completions; registered under the entry point group `alftbench.backends`.
 
-    A batch is the unit of work and of resumption: the same prompts always fall into the same batches, and
-    a batch gives the same samples whenever it is run, so an interrupted evaluation ends like an unbroken one.
+    What is drawn for a (prompt, draw) never depends on what else is done already, so an interrupted evaluation
+    ends like an unbroken one.
     """
 
-    def batches(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
-        """Split the prompts into batches; depends on the arguments alone."""
-        ...
+    def sample(
+        self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
+    ) -> Iterator[Sequence[Sample]]:
+        """Yield the `params.n` draws of every prompt, less those in `done`, in portions as they finish.
 
-    def sample(self, batch: Sequence[Variant], params: SamplingParams) -> list[Sample]:
-        """All `params.n` draws for every prompt of a batch."""
+        The caller keeps a portion before it asks for the next. A portion may hold samples that are done
+        already; they are dropped.
+        """
         ...
 
 
@@ -40,14 +43,32 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """What the command line lets a user choose for every backend; None leaves the choice to the backend."""
+    """What the command line lets a user choose for every backend; None leaves the choice to the backend.
+
+    logprobs: record log π(y|x) of every sample. args: settings that only one backend knows, as text.
+    """
 
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int | None = None
+    logprobs: bool = False
+    args: Mapping[str, str] = field(default_factory=dict)
 
 
 DEFAULT_OPTIONS = BackendOptions()
+
+
+def known_args(backend: str, args: Mapping[str, str], known: Collection[str]) -> None:
+    """Refuse settings that a backend would ignore.
+
+    Raises:
+        UsageError: one of `args` is not known.
+    """
+    for name in args:
+        if name not in known:
+            allowed = f"it knows {', '.join(sorted(known))}" if known else "it takes none"
+            raise UsageError(f"--backend-args {name}: the backend {backend} has no such setting; {allowed}")
+
 
 # Entry points of `alftbench.backends` are factories: (model folder or id, options) → backend.
 BackendFactory = Callable[[str, BackendOptions], Backend]

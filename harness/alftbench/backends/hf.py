@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alftbench.backends.base import BackendOptions
+from alftbench.backends.base import BackendOptions, known_args
 from alftbench.backends.generation import Decoding, generate
 from alftbench.backends.loading import end_token_ids, load_model, load_tokenizer, prompt_ids
 from alftbench.backends.scoring import sequence_log_probs
 from alftbench.seeds import stream
-from alftbench.types import Sample, SamplingParams, Variant
+from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 CACHE_BYTES = 1 << 30  # keys and values of one batch; decides the automatic batch size
 MAX_ROWS = 512
@@ -24,11 +24,20 @@ class HfBackend:
     """Samples from a transformers causal language model, greedy or at a temperature."""
 
     def __init__(self, model: str, options: BackendOptions) -> None:
+        known_args("hf", options.args, ())
         self.tokenizer = load_tokenizer(model)
         self.model = load_model(model, options.device, options.dtype).eval()
         self.batch_size = options.batch_size
 
-    def batches(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
+    def sample(
+        self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
+    ) -> Iterator[list[Sample]]:
+        """Batch after batch; one of which anything is missing is drawn whole, so its numerics stay the same."""
+        for batch in self._batches(variants, params):
+            if any((v.problem_id, v.name, draw) not in done for v in batch for draw in range(params.n)):
+                yield self._sample_batch(batch, params)
+
+    def _batches(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
         """Prompts of similar length together, longest first, so that padding stays small."""
         rows = self.batch_size or self._rows_that_fit(params.max_tokens)
         per_batch = max(1, rows // params.n)
@@ -36,7 +45,7 @@ class HfBackend:
         ordered = sorted(variants, key=lambda v: -lengths[id(v)])
         return [ordered[i : i + per_batch] for i in range(0, len(ordered), per_batch)]
 
-    def sample(self, batch: Sequence[Variant], params: SamplingParams) -> list[Sample]:
+    def _sample_batch(self, batch: Sequence[Variant], params: SamplingParams) -> list[Sample]:
         """All draws for the prompts of a batch; each draw has a random stream of its own."""
         prompts = [prompt_ids(self.tokenizer, variant.messages) for variant in batch]
         uniforms = np.array([self._uniforms(variant, params) for variant in batch])

@@ -52,6 +52,10 @@ def evaluate_command(
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Tokens per completion at most.")] = None,
     backend: Annotated[str, typer.Option("--backend", help="Engine that samples.")] = "hf",
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Completions per batch.")] = None,
+    backend_args: Annotated[
+        str | None, typer.Option("--backend-args", help="Settings of the engine, as key=value,key=value.")
+    ] = None,
+    logprobs: Annotated[bool, typer.Option("--logprobs", help="Record each sample's log-probability.")] = False,
     device: Device = "auto",
     dtype: DType = "auto",
     threads: Threads = 1,
@@ -64,11 +68,13 @@ def evaluate_command(
     use_threads(threads)
     from alftbench.backends.base import BackendOptions
     from alftbench.evaluate import EvalRequest, evaluate, plan
+    from alftbench.plugins import parse_settings
 
+    settings = parse_settings("--backend-args", backend_args or "")
     made = plan(
         EvalRequest(
             model, suite, name, data, split, limit, samples, temperature, top_p, max_tokens, seed, backend,
-            BackendOptions(device, dtype, batch_size),
+            BackendOptions(device, dtype, batch_size, logprobs, settings),
         )
     )  # fmt: skip
     folder = output_dir or default_folder(made)
