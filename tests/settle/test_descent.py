@@ -18,7 +18,7 @@ from alftbench.settle.descent import (
 from alftbench.settle.language import marginals
 from alftbench.settle.measure import settled
 from alftbench.settle.settings import GAMES, Arm
-from alftbench.settle.targets import Memory, Oracle, advantages, target_player
+from alftbench.settle.targets import Memory, Oracle, Rotation, advantages, target_player
 
 
 def value(game, log_pi_PY):
@@ -102,6 +102,17 @@ def test_memory_starts_at_the_first_group_and_never_gives_a_drawn_answer_nothing
     memory.observe(np.array([[[3, 1, 0]]]), np.zeros((1, 1)))
     np.testing.assert_allclose(memory.estimate_PRZ, [[[0.75, 0.25, 0]]])
     np.testing.assert_allclose(memory.log_p(), [[[np.log(0.75), np.log(0.25), 0]]])
+
+
+def test_prompts_that_take_turns_have_memories_of_their_own():
+    turns, alone = Rotation([Memory(0.5, 4) for _ in range(3)]), Memory(0.5, 4)
+    counts = np.random.default_rng(5).multinomial(4, [0.5, 0.3, 0.2], size=(7, 2, 6))
+    for step, counts_PRZ in enumerate(counts):
+        turns.observe(counts_PRZ, np.zeros((1, 1)))
+        if step % 3 == 1:
+            alone.observe(counts_PRZ, np.zeros((1, 1)))
+            np.testing.assert_array_equal(turns.log_p(), alone.log_p())
+            np.testing.assert_array_equal(turns.log_q(), alone.log_q())
 
 
 def test_advantages_are_centred_and_scaled_by_group():

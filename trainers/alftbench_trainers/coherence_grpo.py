@@ -11,19 +11,16 @@ a model can be coherent and wrong. Source: Distributional Alignment Games, arXiv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
-from alftbench.training import TrainRequest, TrainResult, config_from_options
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
-from alftbench_trainers.group_training import GroupConfig, train_group
+from alftbench_trainers.group_training import GroupConfig, GroupTrainer
 
 OBJECTIVES = {"consensus": rewards.consensus, "coherence": rewards.coherence}
 
@@ -46,25 +43,16 @@ class CoherenceConfig(GroupConfig):
             raise UsageError(f"option objective={self.objective}: use {' or '.join(OBJECTIVES)}")
 
 
-class CoherenceGrpo:
+class CoherenceGrpo(GroupTrainer):
     """Group-relative policy optimisation of coherence over an orbit."""
 
     needs_orbits = True
-
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._config = config_from_options(CoherenceConfig, options)
-
-    def config(self) -> Mapping[str, Any]:
-        """Every option with its value."""
-        return asdict(self._config)
-
-    def train(self, request: TrainRequest) -> TrainResult:
-        """Train until the budget is used up."""
-        return train_group(request, self._config, self.reward)
+    config_type = CoherenceConfig
+    settings: CoherenceConfig
 
     def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
         """Consensus with a free target, or soft coherence; with correctness besides there is no closed form."""
-        config = self._config
+        config = self.settings
         if config.correctness or not config.closed:
             return None
         game = Consensus if config.objective == "consensus" else Coherence
@@ -72,6 +60,6 @@ class CoherenceGrpo:
 
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """λ × coherence reward + η × correctness, shape (V, G)."""
-        config = self._config
+        config = self.settings
         target = OBJECTIVES[config.objective](partition, config.estimator)
         return config.coherence * target + config.correctness * rewards.correctness(partition)

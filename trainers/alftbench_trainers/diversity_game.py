@@ -8,19 +8,16 @@ Source: Distributional Alignment Games, arXiv 2604.27166 (Diversity-GRPO, entrop
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.games import Diversity, Objective
 from alftbench.games.objectives import indicator_bonus
-from alftbench.training import TrainRequest, TrainResult, config_from_options
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
-from alftbench_trainers.group_training import GroupConfig, train_group
+from alftbench_trainers.group_training import GroupConfig, GroupTrainer
 
 
 @dataclass(frozen=True)
@@ -37,30 +34,20 @@ class DiversityConfig(GroupConfig):
         rewards.check_estimator(self.estimator)
 
 
-class DiversityGame:
+class DiversityGame(GroupTrainer):
     """Group-relative policy optimisation of correctness plus answer entropy."""
 
-    needs_orbits = False
-
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._config = config_from_options(DiversityConfig, options)
-
-    def config(self) -> Mapping[str, Any]:
-        """Every option with its value."""
-        return asdict(self._config)
-
-    def train(self, request: TrainRequest) -> TrainResult:
-        """Train until the budget is used up."""
-        return train_group(request, self._config, self.reward)
+    config_type = DiversityConfig
+    settings: DiversityConfig
 
     def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
         """Diversity λ with bonus η, as with exact answer marginals."""
-        config = self._config
+        config = self.settings
         bonus_Z = indicator_bonus(correct_Z, config.correctness)
         return (Diversity(config.diversity, bonus_Z), config.beta) if config.closed else None
 
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
         """η × correctness − λ log p̂, shape (V, G)."""
-        config = self._config
+        config = self.settings
         spread = rewards.diversity(partition, config.estimator)
         return config.correctness * rewards.correctness(partition) + config.diversity * spread

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alftbench.errors import UsageError
-from alftbench.training import TrainRequest, TrainResult, Update
+from alftbench.training import TrainRequest, TrainResult, Update, config_from_options
 from alftbench.types import AnswerPartition, Budget
 from alftbench_trainers.cost import spent
 from alftbench_trainers.policy import Batch, Policy, batch_of
@@ -81,6 +83,29 @@ def check_finite(config: GroupConfig) -> None:
         value = getattr(config, field.name)
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"option {field.name}={value}: must be a finite number")
+
+
+class GroupTrainer(ABC):
+    """A trainer that is this loop with a reward: a subclass gives `reward` and perhaps options."""
+
+    config_type: ClassVar[type[GroupConfig]] = GroupConfig
+    needs_orbits = False
+    settings: GroupConfig
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self.settings = config_from_options(self.config_type, options)
+
+    @abstractmethod
+    def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
+        """The reward of every rollout of an orbit, shape (V, G)."""
+
+    def config(self) -> Mapping[str, Any]:
+        """Every option with its value."""
+        return asdict(self.settings)
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Train until the budget is used up."""
+        return train_group(request, self.settings, self.reward)
 
 
 def train_group(request: TrainRequest, config: GroupConfig, reward: Reward) -> TrainResult:

@@ -130,7 +130,8 @@ def _memory_bias(arm: Arm, settings: SettleSettings, log_p_PZ: FloatArray) -> Fl
     """
     if arm.target != "memory":
         return np.zeros_like(log_p_PZ)
-    p, P, rho = np.exp(log_p_PZ), len(log_p_PZ), settings.decay
+    p, P = np.exp(log_p_PZ), len(log_p_PZ)
+    rho = settings.decay if arm.decay is None else arm.decay
     own, worth = (1 - rho) / arm.group, arm.group * (1 + rho) / (1 - rho)
     bias_p = (1 - p) / p * (own - 0.5 / worth)
     if arm.game == "diversity":

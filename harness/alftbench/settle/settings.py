@@ -30,6 +30,8 @@ class Arm:
         scale: "none", or "std" to divide a group's advantages by their standard deviation.
         anchor: where β KL(π‖π0) acts: "reward" (−β log π/π0 joins the reward before the group is centred and
             scaled) or "loss" (its exact gradient is added afterwards).
+        decay: of a memory, ρ per visit; None takes the settings'.
+        every: of a memory, how many steps pass from one visit of a prompt to its next.
     """
 
     game: str
@@ -39,6 +41,8 @@ class Arm:
     group: int = 0
     scale: str = "none"
     anchor: str = "reward"
+    decay: float | None = None
+    every: int = 1
 
     @property
     def variant(self) -> str:
@@ -47,7 +51,9 @@ class Arm:
             return f"{self.game}/{self.method}"
         scaled = "" if self.scale == "none" else f"/{self.scale}-in-{self.anchor}"
         moved = "/anchor-in-loss" if self.scale == "none" and self.anchor == "loss" else ""
-        return f"{self.game}/sampled/{self.target}/G{self.group}{scaled}{moved}"
+        decay = "" if self.decay is None else f"-{self.decay:g}"
+        rare = "" if self.every == 1 else f"-every-{self.every}"
+        return f"{self.game}/sampled/{self.target}{decay}{rare}/G{self.group}{scaled}{moved}"
 
     @property
     def name(self) -> str:
@@ -177,8 +183,18 @@ def _sampled(settings: SettleSettings) -> Iterator[Arm]:
             yield from (Arm("diversity", "sampled", 0, target, settings.rollouts) for target in whole)
 
 
+def _memories() -> Iterator[Arm]:
+    """Other decays, and prompts that come back every few steps only."""
+    for decay in (0.5, 0.8, 0.9, 0.95, 0.99, 0.995):
+        yield Arm("diversity", "sampled", 0, "memory", 8, decay=decay)
+    for every in (4, 16):
+        for decay in (0.5, 0.8, 0.9, 0.95, 0.98):
+            yield Arm("diversity", "sampled", 0, "memory", 8, decay=decay, every=every)
+
+
 def _rest() -> Iterator[Arm]:
     """What the full grid adds at its group sizes: scaling for every estimator, coherence for every table."""
+    yield from _memories()
     yield from (Arm("diversity", "sampled", 0, "oracle", 8, scale, "loss") for scale in ("none", "std"))
     yield Arm("correctness", "sampled", 0, "none", 8, "none", "loss")
     for group in (8, 4, 16):

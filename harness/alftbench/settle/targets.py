@@ -7,6 +7,7 @@ belongs to one orbit, and neither a table nor a memory looks beyond it: R groups
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -113,6 +114,35 @@ class Memory(TargetPlayer):
         return _finite_log(self.estimate_PRZ.mean(axis=0))
 
 
+class Rotation(TargetPlayer):
+    """Prompts that take turns: step t meets the player of turn t mod T, which knows its own prompts only.
+
+    Args:
+        players: one per turn.
+    """
+
+    def __init__(self, players: Sequence[TargetPlayer]) -> None:
+        self.players, self.step = players, -1
+
+    @property
+    def current(self) -> TargetPlayer:
+        """The player of the step that was observed last."""
+        return self.players[self.step % len(self.players)]
+
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """The next turn's player sees the step."""
+        self.step += 1
+        self.current.observe(counts_PRZ, log_p_PZ)
+
+    def log_p(self) -> FloatArray:
+        """The current player's."""
+        return self.current.log_p()
+
+    def log_q(self) -> FloatArray:
+        """The current player's."""
+        return self.current.log_q()
+
+
 def _finite_log(p: FloatArray) -> FloatArray:
     """The logarithm, with 0 where p = 0: such an answer was never drawn and earns nothing."""
     return np.where(p > 0, log_of(np.where(p > 0, p, 1.0)), 0.0)
@@ -123,7 +153,8 @@ def target_player(arm: Arm, settings: SettleSettings) -> TargetPlayer:
     if arm.target in ("oracle", "none"):
         return Oracle()
     if arm.target == "memory":
-        return Memory(settings.decay, arm.group)
+        decay = settings.decay if arm.decay is None else arm.decay
+        return Rotation([Memory(decay, arm.group) for _ in range(arm.every)])
     return CountTable(arm.target, arm.group, settings.prompts)
 
 
