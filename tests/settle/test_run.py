@@ -76,7 +76,8 @@ def test_the_share_closed_is_between_the_plug_ins_error_and_the_oracles():
             "anchor": "reward",
             "seed": 0,
         }
-        return {**kept, "target": target, "final": {"tv": tv}}
+        variant = f"diversity/sampled/{target}/G8"
+        return {**kept, "target": target, "variant": variant, "final": {"tv": tv}}
 
     report = Report(SettleSettings(), (arm("plug-in", 0.06), arm("memory", 0.01), arm("oracle", 0.004)), ())
     [(name, share)] = report.closed()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alftbench.errors import MissingExtra
+from alftbench.games.plotting import new_figure
 from alftbench.settle.report import Report
 from alftbench.settle.settings import TARGETS
 
@@ -37,13 +37,7 @@ def draw_report(report: Report, path: Path) -> None:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("matplotlib", "plot") from error
-    figure = Figure(figsize=(13.0, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(13.0, 7.5)
     axes = figure.subplots(2, 3)
     for place, measure in zip(axes[0], _MEASURES, strict=True):
         _draw_history(place, report, measure)

@@ -139,7 +139,7 @@ class Report:
         group size; negative where the target player is worse than the plug-in.
         """
         tv = {
-            (a["game"], a["group"], a["target"], a["seed"]): a["final"]["tv"]
+            (a["game"], a["group"], a["variant"].split("/")[2], a["seed"]): a["final"]["tv"]
             for a in self.arms
             if a["method"] == "sampled" and (a["scale"], a["anchor"]) == ("none", "reward")
         }
