@@ -7,13 +7,14 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as wait_for_any
 from queue import Empty
 from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
 
 JobT = TypeVar("JobT")
 Report = Callable[[str, float], None]  # what a job is doing, share of it done
@@ -45,24 +46,25 @@ def run_jobs(
 ) -> Iterator[Message | Finished]:
     """Run `work(job, report)` for every job, at most `workers` at a time, each on one thread.
 
-    A job that fails does not stop the others. Yields messages as they come and a Finished for every job.
+    A job that fails, or whose process is killed, does not stop the others. Yields messages as they come and a
+    Finished for every job.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers; shared cores want one thread each
     context = get_context("spawn")
     messages = context.Queue()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,))
+    pool = ProcessPool(workers, context=context, initializer=_start_worker, initargs=(messages,))
     try:
-        pending = {pool.submit(_run, work, place, job): place for place, job in enumerate(jobs)}
+        pending: dict[Future[Finished], int] = {
+            pool.schedule(_run, (work, place, job)): place for place, job in enumerate(jobs)
+        }
         while pending:
             done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             yield from _drain(messages)
             for future in done:
                 yield _finished(pending.pop(future), future)
     finally:
-        # Nothing is running here unless this generator was left early; Python 3.14 has a public call for it.
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.stop()  # type: ignore[no-untyped-call]  # nothing is running here unless this generator was left early
+        pool.join()
 
 
 def _start_worker(messages: Any) -> None:
@@ -94,8 +96,8 @@ def _run(work: Callable[[Any, Report], Any], place: int, job: Any) -> Finished:
 def _finished(place: int, future: Future[Finished]) -> Finished:
     try:
         return future.result()
-    except BrokenProcessPool:
-        return Finished(place, error=RuntimeError("a worker process was killed (out of memory?); run it again"))
+    except ProcessExpired:
+        return Finished(place, error=RuntimeError("its process was killed (out of memory?); run it again"))
     except Exception as error:  # noqa: BLE001  e.g. an exception that cannot be sent between processes
         return Finished(place, error=error)
 
