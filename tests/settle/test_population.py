@@ -1,15 +1,16 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from alftbench.games import total_variation
+from alftbench.games import Game, total_variation
 from alftbench.settle.descent import sampled_weights
 from alftbench.settle.language import marginals
-from alftbench.settle.measure import settled
+from alftbench.settle.measure import objective_of, settled
 from alftbench.settle.population import _field, compositions, fixed_point
 from alftbench.settle.settings import Arm
-from alftbench.settle.targets import target_player
+from alftbench.settle.targets import answer_rewards, target_player
 
 CASES = [
     ("diversity", "plug-in", 3, "none", "reward"),
@@ -17,6 +18,8 @@ CASES = [
     ("diversity", "digamma", 3, "std", "reward"),
     ("diversity", "plug-in", 3, "std", "loss"),
     ("correctness", "none", 3, "std", "loss"),
+    ("quadratic", "u-statistic", 3, "none", "reward"),
+    ("quadratic", "plug-in", 3, "std", "reward"),
     ("coherence", "plug-in", 2, "none", "reward"),
     ("coherence", "variance-optimal", 2, "none", "reward"),
 ]
@@ -84,3 +87,30 @@ def test_compositions_are_all_count_vectors():
 
 def test_marginals_of_a_lifted_policy_are_what_was_lifted(language):
     np.testing.assert_allclose(marginals(language.tree, language.log_pi0_PY), language.log_p0_PZ, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["diversity", "quadratic", "coherence"])
+def test_a_memorys_bias_is_what_sampling_shows(name, settings):
+    """A policy that stands still, its memory after burn-in, and the mean advantage of each answer."""
+    arm = Arm(name, "sampled", 0, "memory", 4, decay=0.9)
+    p_PZ = np.array([[0.5, 0.3, 0.2], [0.25, 0.35, 0.4]])
+    rng, target = np.random.default_rng(0), target_player(arm, settings)
+    sums_PZ, counts_PZ = np.zeros((2, 3)), np.zeros((2, 3))
+    for step in range(300):
+        counts_PRZ = np.stack([rng.multinomial(4, p, size=3000) for p in p_PZ])
+        target.observe(counts_PRZ, np.zeros((1, 1)))
+        if step >= 60:
+            rewards_PRZ = answer_rewards(arm, settings, target)
+            means_PR1 = (counts_PRZ * rewards_PRZ).sum(axis=-1, keepdims=True) / 4
+            sums_PZ += (counts_PRZ * (rewards_PRZ - means_PR1)).sum(axis=1) * 4 / 3
+            counts_PZ += counts_PRZ.sum(axis=1)
+    found_PZ = sums_PZ / counts_PZ
+    game = settled_at(name, p_PZ, settings)
+    predicted_PZ = _field(arm, game, settings)(np.log(p_PZ))
+    truth_PZ = _field(replace(arm, target="oracle"), game, settings)(np.log(p_PZ))
+    size = np.abs(predicted_PZ - truth_PZ).max()
+    assert np.abs(found_PZ - predicted_PZ).max() < 0.1 * size
+
+
+def settled_at(name, p_PZ, settings):
+    return Game.from_marginals(p_PZ, objective_of(name, settings), settings.beta)

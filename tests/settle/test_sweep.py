@@ -21,7 +21,7 @@ def test_references_run_from_equal_to_disjoint():
 def test_equal_references_need_no_agreement(points):
     for (method, h), point in points.items():
         if h == 0 and "consensus" not in method:
-            assert point.price < 1e-10, method
+            assert point.disagreement < 1e-10, method
             assert point.right == pytest.approx(0.4, abs=3e-6), method
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from math import log
 
 import numpy as np
@@ -28,6 +29,20 @@ def test_correctness():
 def test_diversity_is_minus_the_log_share_within_the_phrasing():
     found = rewards.diversity(made([[0, 0, 1, -1], [0, 0, 0, 0]]), PLUG_IN)
     np.testing.assert_allclose(found, [[log(2), log(2), log(4), 0], [0, 0, 0, 0]])
+
+
+def test_quadratic_is_minus_the_share_among_the_other_rollouts():
+    found = rewards.quadratic(made([[0, 0, 1, -1], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(found, [[-1 / 3, -1 / 3, 0, -1], [-1, -1, -1, -1]])
+
+
+def test_the_quadratic_reward_is_unbiased():
+    """Every group of 3 draws, weighed by its chance: the expectation given one's own answer is −p exactly."""
+    p = np.array([0.5, 0.3, 0.2])
+    sums = np.zeros(3)
+    for group in product(range(3), repeat=3):
+        sums[group[0]] += np.prod(p[list(group)]) * rewards.quadratic(made([group]))[0, 0]
+    np.testing.assert_allclose(sums / p, -p)
 
 
 def test_consensus_is_the_log_share_over_all_phrasings():
@@ -71,6 +86,8 @@ def test_trainers_mix_their_terms():
     diverse = DiversityGame({"diversity": "0.5", "estimator": "digamma"})
     half = -0.5 * (digamma(1) - digamma(2))
     np.testing.assert_allclose(diverse.reward(partition), [[1 + half, half], [1, 1]], atol=1e-12)
+    gini = DiversityGame({"diversity": "0.5", "objective": "quadratic"})
+    np.testing.assert_allclose(gini.reward(partition), [[1, 0], [0.5, 0.5]])
 
 
 def test_label_free_coherence_does_not_look_at_labels():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
-from alftbench.games import ESTIMATORS, log_reward, log_table
+from alftbench.games import ESTIMATORS, log_reward, log_table, power_reward
 from alftbench.metrics.base import counts_VZ
 from alftbench.types import NO_ANSWER, AnswerPartition
 
@@ -47,6 +47,18 @@ def diversity(partition: AnswerPartition, estimator: str) -> FloatArray:
     return np.where(class_VG == NO_ANSWER, -log_table(group, estimator).max(), surprise)
 
 
+def quadratic(partition: AnswerPartition) -> FloatArray:
+    """−p̂_v(z) from the other rollouts of the group, unbiased; no answer earns the least that an answer can.
+
+    The best response of the target to F(p) = ½ Σ p², of which Hoeffding's U-statistic is exact at any group size.
+    Source: polynomial rewards of arXiv 2605.02435.
+    """
+    class_VG = classes(partition)
+    group = class_VG.shape[1]
+    share = power_reward(own_counts(counts_VZ(partition), class_VG), group, degree=1)
+    return np.where(class_VG == NO_ANSWER, -1.0, -share)
+
+
 def consensus(partition: AnswerPartition, estimator: str) -> FloatArray:
     """The log share log q̂(z): answers that all phrasings give earn more; needs no labels.
 
@@ -72,6 +84,10 @@ def log_shares(counts: FloatArray, class_VG: NDArray[np.int64], n: int, estimato
 
     Rollouts without an answer get the estimate of a class drawn once, for the caller to replace.
     """
+    return log_reward(own_counts(counts, class_VG), n, estimator)
+
+
+def own_counts(counts: FloatArray, class_VG: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often every rollout's class was drawn, shape (V, G); 1 for a rollout without an answer."""
     padded = np.hstack([counts, np.ones((len(counts), 1))])  # column -1 serves NO_ANSWER
-    own = np.take_along_axis(padded, class_VG % padded.shape[1], axis=1)
-    return log_reward(own.astype(np.int64), n, estimator)
+    return np.take_along_axis(padded, class_VG % padded.shape[1], axis=1).astype(np.int64)

@@ -32,14 +32,12 @@ class Played:
         final: where the last iterate ended.
         averaged: where the average of the parameters over the last half of the steps is.
         history: (sampled tokens, distance) along the way, the start included; tokens 0 for exact gradients.
-        log_final_PZ: the last iterate's log answer marginals.
-        log_averaged_PZ: those of the averaged parameters.
+        log_averaged_PZ: the log answer marginals of the averaged parameters.
     """
 
     final: Distance
     averaged: Distance
     history: tuple[tuple[int, Distance], ...]
-    log_final_PZ: FloatArray
     log_averaged_PZ: FloatArray
 
 
@@ -171,17 +169,11 @@ def _ascend(
             history.append((step * tokens_per_step, settled.distance(_log_probs(settled, policy))))
         _step(policy, optimiser, weights, learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps)), step)
         average.add(policy, step)
-    final_PY, averaged_PY = _log_probs(settled, policy), settled.language.log_probs(average.parameters)
-    final = settled.distance(final_PY)
+    final = settled.distance(_log_probs(settled, policy))
     history.append((steps * tokens_per_step, final))
-    tree = settled.language.tree
-    return Played(
-        final,
-        settled.distance(averaged_PY),
-        tuple(history),
-        marginals(tree, final_PY),
-        marginals(tree, averaged_PY),
-    )
+    averaged_PY = settled.language.log_probs(average.parameters)
+    log_averaged_PZ = marginals(settled.language.tree, averaged_PY)
+    return Played(final, settled.distance(averaged_PY), tuple(history), log_averaged_PZ)
 
 
 def _step(

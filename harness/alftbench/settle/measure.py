@@ -13,6 +13,7 @@ from alftbench.games import (
     Game,
     Objective,
     Prompt,
+    QuadraticDiversity,
     kl,
     solve,
     total_variation,
@@ -89,6 +90,8 @@ def objective_of(game: str, settings: SettleSettings) -> Objective:
         return Correctness(correct_answers(settings))
     if game == "diversity":
         return Diversity(settings.lambda_, np.zeros(settings.answers))
+    if game == "quadratic":
+        return QuadraticDiversity(settings.lambda_, np.zeros(settings.answers))
     return Coherence(settings.lambda_)
 
 

@@ -22,11 +22,11 @@ import numpy as np
 from scipy.special import gammaln, xlogy
 
 from alftbench.games import solve
-from alftbench.games.estimators import bernstein, log_table
+from alftbench.games.estimators import bernstein
 from alftbench.games.game import Game
 from alftbench.games.numerics import FloatArray, IntArray, log_normalise, log_sum_exp
 from alftbench.settle.settings import TABLES, Arm, SettleSettings
-from alftbench.settle.targets import correct_answers
+from alftbench.settle.targets import correct_answers, table
 
 Field = Callable[[FloatArray], FloatArray]
 LARGEST_ENUMERATION = 20_000
@@ -112,12 +112,14 @@ def _expected(arm: Arm, settings: SettleSettings) -> Field:
     """E[r_1 | z_1 = z] − E[r_2 | z_1 = z] of an unscaled arm, up to a constant per prompt."""
     if arm.game == "correctness":
         return lambda log_p_PZ: np.broadcast_to(correct_answers(settings), log_p_PZ.shape)
-    if arm.target in TABLES:
+    if arm.target in (*TABLES, "u-statistic"):
         return lambda log_p_PZ: expected_table_reward(arm, settings, np.exp(log_p_PZ))
     return lambda log_p_PZ: _true_reward(arm, settings, log_p_PZ) + _memory_bias(arm, settings, log_p_PZ)
 
 
 def _true_reward(arm: Arm, settings: SettleSettings, log_p_PZ: FloatArray) -> FloatArray:
+    if arm.game == "quadratic":
+        return np.asarray(-settings.lambda_ * np.exp(log_p_PZ))
     log_q = log_sum_exp(log_p_PZ, axis=0) - np.log(len(log_p_PZ)) if arm.game == "coherence" else 0.0
     return np.asarray(settings.lambda_ * (log_q - log_p_PZ))
 
@@ -133,6 +135,8 @@ def _memory_bias(arm: Arm, settings: SettleSettings, log_p_PZ: FloatArray) -> Fl
     p, P = np.exp(log_p_PZ), len(log_p_PZ)
     rho = settings.decay if arm.decay is None else arm.decay
     own, worth = (1 - rho) / arm.group, arm.group * (1 + rho) / (1 - rho)
+    if arm.game == "quadratic":  # p̂(z) is higher by own (1 − p), the mean of the group's by own p
+        return np.asarray(-settings.lambda_ * own * (1 - 2 * p))
     bias_p = (1 - p) / p * (own - 0.5 / worth)
     if arm.game == "diversity":
         return np.asarray(-settings.lambda_ * bias_p)
@@ -147,7 +151,7 @@ def expected_table_reward(arm: Arm, settings: SettleSettings, p_PZ: FloatArray) 
     """E[r_1 | z_1 = z] − E[r_2 | z_1 = z] of a table of counts, exact up to a constant per prompt.
 
     With a = leave-one-out count in the group and b = count in the orbit's other groups, the reward is
-    R(a, b) = λ (g^q_{a+b} − g^p_a) for coherence and −λ g^p_a for diversity.
+    R(a, b) = λ (g^q_{a+b} − g^p_a) for coherence, −λ g^p_a for diversity, −λ exp g^p_a for the quadratic game.
 
     Args:
         arm: target and group size.
@@ -155,18 +159,23 @@ def expected_table_reward(arm: Arm, settings: SettleSettings, p_PZ: FloatArray) 
         p_PZ: answer marginals.
     """
     G, P = arm.group, len(p_PZ)
-    own = log_table(G, arm.target)
-    if arm.game == "diversity":
-        rewards, others_PZB = -settings.lambda_ * own[:, None], np.ones((*p_PZ.shape, 1))
+    own = table(G, arm.target)
+    if arm.game in ("diversity", "quadratic"):
+        rewards, others_PZB = -settings.lambda_ * _felt(arm, own)[:, None], np.ones((*p_PZ.shape, 1))
     else:
         a, b = np.arange(G)[:, None], np.arange(G * (P - 1) + 1)
-        rewards = settings.lambda_ * (log_table(G * P, arm.target)[a + b] - own[:, None])
+        rewards = settings.lambda_ * (table(G * P, arm.target)[a + b] - own[:, None])
         others_PZB = _counts_elsewhere(p_PZ, G)
     given_PZA = others_PZB @ rewards.T
     mine = (_binomial(G, p_PZ) * given_PZA).sum(axis=-1)
     fewer = _binomial(G - 1, p_PZ)
     theirs = p_PZ * (fewer * (given_PZA[..., 1:] - given_PZA[..., :-1])).sum(axis=-1)
     return np.asarray(mine - theirs)
+
+
+def _felt(arm: Arm, log_p: FloatArray) -> FloatArray:
+    """What the target makes of an estimate: log p, or p in the quadratic game."""
+    return np.exp(log_p) if arm.game == "quadratic" else log_p
 
 
 def _binomial(K: int, p_PZ: FloatArray) -> FloatArray:
@@ -218,9 +227,10 @@ def _scaled_advantage(
     if arm.game == "correctness":
         rewards_CZ = np.broadcast_to(correct_answers(settings), counts_CZ.shape)
     elif arm.target == "oracle":
-        rewards_CZ = np.broadcast_to(-settings.lambda_ * log_p_Z, counts_CZ.shape)
+        rewards_CZ = np.broadcast_to(-settings.lambda_ * _felt(arm, log_p_Z), counts_CZ.shape)
     else:
-        rewards_CZ = -settings.lambda_ * log_table(arm.group, arm.target)[np.maximum(counts_CZ - 1, 0)]
+        log_p_CZ = table(arm.group, arm.target)[np.maximum(counts_CZ - 1, 0)]
+        rewards_CZ = -settings.lambda_ * _felt(arm, log_p_CZ)
     if arm.anchor == "reward":
         rewards_CZ = rewards_CZ - settings.beta * (log_p_Z - log_p0_Z)
     share_CZ = counts_CZ / arm.group

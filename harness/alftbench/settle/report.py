@@ -17,7 +17,9 @@ BARS = (
     ("tabular, mirror descent on answers", ("diversity/mirror", "correctness/mirror", "coherence/mirror"), 1e-9),
     ("tabular, natural gradient on traces", ("diversity/direct", "correctness/direct", "coherence/direct"), 1e-9),
     ("neural, exact gradients", ("diversity/exact", "correctness/exact", "coherence/exact"), 2e-3),
-    ("neural, sampled, true p, diversity", ("diversity/sampled/oracle/G8",), 6e-3),
+    ("neural, sampled, true p, diversity, G = 8", ("diversity/sampled/oracle/G8",), 6e-3),
+    ("neural, sampled, true p, coherence, G = 8", ("coherence/sampled/oracle/G8",), 6e-3),
+    ("neural, sampled, correctness, G = 8", ("correctness/sampled/none/G8",), 6e-3),
 )
 """What is compared with p*, the variants, and the largest total variation allowed in any seed."""
 

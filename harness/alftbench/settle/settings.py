@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any
 
 from alftbench.errors import UsageError
 from alftbench.games.estimators import LARGEST_K
 
-GAMES = ("diversity", "correctness", "coherence")
+GAMES = ("diversity", "correctness", "coherence", "quadratic")
 TABLES = ("plug-in", "digamma", "minimax", "variance-optimal")
 """Estimators of log p from the counts of one group."""
 TARGETS = (*TABLES, "memory", "oracle")
-"""All target players: the tables, a running estimate of p, and the true p."""
+"""Target players of a logarithmic reward: the tables, a running estimate of p, and the true p."""
+POWER_TARGETS = ("plug-in", "u-statistic", "memory", "oracle")
+"""Target players of the quadratic game, whose reward is linear in p."""
+GROUPS = (4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,12 @@ class Arm:
     """One run: a game, a way to play it, a seed.
 
     Args:
-        game: "diversity", "correctness" or "coherence".
+        game: one of `GAMES`.
         method: "mirror", "alternating" or "direct" (tabular), "exact" (neural policy, exact gradients) or
             "sampled" (neural policy, group-relative rewards).
         seed: of the language and of every draw.
-        target: of a sampled arm, how the target player knows p; one of `TARGETS`, or "none" for correctness.
+        target: of a sampled arm, how the target player knows p; one of `TARGETS` or, for the quadratic game, of
+            `POWER_TARGETS`; "none" for correctness.
         group: rollouts per group G.
         scale: "none", or "std" to divide a group's advantages by their standard deviation.
         anchor: where β KL(π‖π0) acts: "reward" (−β log π/π0 joins the reward before the group is centred and
@@ -71,7 +76,7 @@ class SettleSettings:
         vocabulary, length, answers: the traces (see `TraceTree`).
         prompts: P, phrasings of one question; for diversity and correctness they are P games in one network.
         width: hidden units. skew: wanted max p0 / min p0 of every prompt.
-        beta: strength of the KL anchor; lambda_: of diversity and coherence; eta: of correctness, in reward.
+        beta: strength of the KL anchor; lambda_: of all games but correctness; eta: of correctness, in reward.
         rollouts: per prompt and step, in rollouts / G groups.
         steps: of a sampled arm; exact_steps: of an arm with exact gradients.
         learning_rate: Adam's, falling to zero along a cosine; exact_learning_rate: likewise.
@@ -139,7 +144,7 @@ class SettleSettings:
     @property
     def groups(self) -> tuple[int, ...]:
         """Group sizes of the grid."""
-        return (4, 8, 16) if self.full else (4, 8)
+        return GROUPS if self.full else GROUPS[:2]
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -156,18 +161,18 @@ class SettleSettings:
 
 
 def arms(settings: SettleSettings) -> Iterator[Arm]:
-    """Every arm, the cheap and the decisive first, all seeds of a variant together."""
-    variants = [*_tabular_and_exact(), *_sampled(settings)]
-    return (replace(arm, seed=seed) for arm in variants for seed in settings.seed_list)
+    """Every arm once, the cheap and the decisive first, all seeds of a variant together.
+
+    The default grid is a part of the full one, so that a full run continues a default run.
+    """
+    variants = [*_decisive(settings), *(_whole(settings) if settings.full else ())]
+    return (replace(arm, seed=seed) for arm in dict.fromkeys(variants) for seed in settings.seed_list)
 
 
-def _tabular_and_exact() -> Iterator[Arm]:
+def _decisive(settings: SettleSettings) -> Iterator[Arm]:
+    """The bars, every estimator for diversity, and one arm for every other question."""
     for method in ("mirror", "direct", "alternating", "exact"):
-        yield from (Arm(game, method, 0) for game in GAMES)
-
-
-def _sampled(settings: SettleSettings) -> Iterator[Arm]:
-    """The default grid is a part of the full one, so that a full run continues a default run."""
+        yield from (Arm(game, method, 0) for game in GAMES[:3])
     for group in settings.groups:
         yield from (Arm("diversity", "sampled", 0, target, group) for target in TARGETS)
     yield from (Arm("diversity", "sampled", 0, target, 8, "std", "reward") for target in ("plug-in", "oracle"))
@@ -176,11 +181,23 @@ def _sampled(settings: SettleSettings) -> Iterator[Arm]:
         yield Arm("correctness", "sampled", 0, "none", 8, scale, anchor)
     chosen = ("plug-in", "variance-optimal", "memory", "oracle")
     yield from (Arm("coherence", "sampled", 0, target, 8) for target in chosen)
-    if settings.full:
-        yield from _rest()
-        if settings.rollouts <= LARGEST_K and settings.rollouts not in settings.groups:
-            whole = ("plug-in", "digamma", "variance-optimal", "oracle")
-            yield from (Arm("diversity", "sampled", 0, target, settings.rollouts) for target in whole)
+
+
+def _whole(settings: SettleSettings) -> Iterator[Arm]:
+    """Every game, estimator, group size and scaling; then what only some arms are asked."""
+    yield from (Arm("quadratic", method, 0) for method in ("mirror", "direct", "alternating", "exact"))
+    for game, scale, group in product(GAMES, ("none", "std"), GROUPS):
+        yield from (Arm(game, "sampled", 0, target, group, scale) for target in players(game))
+    for scale, group in product(("none", "std"), GROUPS):
+        yield Arm("correctness", "sampled", 0, "none", group, scale, "loss")
+    yield from (Arm("diversity", "sampled", 0, "oracle", 8, scale, "loss") for scale in ("none", "std"))
+    yield from _memories()
+    yield from _large_groups(settings)
+
+
+def players(game: str) -> tuple[str, ...]:
+    """The target players that a game's reward can have."""
+    return {"correctness": ("none",), "quadratic": POWER_TARGETS}.get(game, TARGETS)
 
 
 def _memories() -> Iterator[Arm]:
@@ -192,18 +209,9 @@ def _memories() -> Iterator[Arm]:
             yield Arm("diversity", "sampled", 0, "memory", 8, decay=decay, every=every)
 
 
-def _rest() -> Iterator[Arm]:
-    """What the full grid adds at its group sizes: scaling for every estimator, coherence for every table."""
-    yield from _memories()
-    yield from (Arm("diversity", "sampled", 0, "oracle", 8, scale, "loss") for scale in ("none", "std"))
-    yield Arm("correctness", "sampled", 0, "none", 8, "none", "loss")
-    for group in (8, 4, 16):
-        already = ("plug-in", "oracle") if group == 8 else ()
-        targets = [target for target in TARGETS if target not in already]
-        yield from (Arm("diversity", "sampled", 0, target, group, "std", "reward") for target in targets)
-    for group in (4, 16):
-        chosen = ("plug-in", "variance-optimal", "memory", "oracle")
-        yield from (Arm("coherence", "sampled", 0, target, group) for target in chosen)
-    yield Arm("coherence", "sampled", 0, "digamma", 8)
-    for target in ("plug-in", "memory", "oracle"):
-        yield Arm("coherence", "sampled", 0, target, 8, "std", "reward")
+def _large_groups(settings: SettleSettings) -> Iterator[Arm]:
+    """Groups as large as tables and rollouts allow: how many samples stand in for a memory."""
+    for group in (32, 64, 128):
+        if settings.rollouts % group == 0:
+            chosen = ("plug-in", "digamma", "variance-optimal", "oracle")
+            yield from (Arm("diversity", "sampled", 0, target, group) for target in chosen)

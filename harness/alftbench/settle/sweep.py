@@ -35,8 +35,6 @@ class SweepPoint:
         right: probability of the right answer, averaged over phrasings; NaN where the method does not apply.
         disagreement: Jensen-Shannon divergence of the phrasings, nats.
         to_truth: KL(common‖p) averaged over phrasings, nats; infinite where an answer is ruled out.
-        price: KL(p‖p0) averaged over phrasings, nats.
-        largest: probability of the most probable answer of the phrasings' average.
         status: the solver's word, or why the method does not apply.
     """
 
@@ -45,8 +43,6 @@ class SweepPoint:
     right: float
     disagreement: float
     to_truth: float
-    price: float
-    largest: float
     status: str
 
 
@@ -74,7 +70,7 @@ def sweep(settings: SettleSettings) -> list[SweepPoint]:
 def _at(h: float, settings: SettleSettings) -> Iterator[SweepPoint]:
     beta, p0_PZ = settings.beta, references(settings.prompts, h)
     floored = (p0_PZ + _FLOOR) / (p0_PZ + _FLOOR).sum(axis=1, keepdims=True)
-    yield _point("reference", h, log_of(p0_PZ), log_of(p0_PZ), "as it is")
+    yield _point("reference", h, log_of(p0_PZ), "as it is")
     frozen = log_of(p0_PZ.mean(axis=0))
     ways: list[tuple[str, Objective, FloatArray, str, dict[str, Any]]] = [
         ("hard coherence (geometric)", HardCoherence(), p0_PZ, "exact", {}),
@@ -98,11 +94,11 @@ def _solved(name: str, h: float, game: Game, method: str, options: dict[str, Any
         found = solve(game, method, **options)
     except UsageError as error:
         nothing = float("nan")
-        return SweepPoint(name, h, nothing, nothing, nothing, nothing, nothing, str(error))
-    return _point(name, h, found.log_p_PZ, game.log_reference_PZ, str(found.status))
+        return SweepPoint(name, h, nothing, nothing, nothing, str(error))
+    return _point(name, h, found.log_p_PZ, str(found.status))
 
 
-def _point(name: str, h: float, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, status: str) -> SweepPoint:
+def _point(name: str, h: float, log_p_PZ: FloatArray, status: str) -> SweepPoint:
     log_q = log_sum_exp(log_p_PZ, axis=0) - np.log(len(log_p_PZ))
     return SweepPoint(
         name,
@@ -110,7 +106,5 @@ def _point(name: str, h: float, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, sta
         right=float(np.exp(log_p_PZ[:, RIGHT]).mean()),
         disagreement=float(kl(log_p_PZ, log_q).mean()),
         to_truth=float(kl(np.log(common_part(len(log_p_PZ))), log_p_PZ).mean()),
-        price=float(kl(log_p_PZ, log_p0_PZ).mean()),
-        largest=float(np.exp(log_q).max()),
         status=status,
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alftbench.games.estimators import log_table
+from alftbench.games.estimators import log_table, power_reward
 from alftbench.games.numerics import FloatArray, IntArray, log_of, log_sum_exp
 from alftbench.settle.settings import Arm, SettleSettings
 
@@ -36,7 +36,7 @@ class CountTable(TargetPlayer):
     """One group's counts looked up in a table: log p̂ = g_{n−1} for K = G, log q̂ likewise for K = P·G.
 
     Args:
-        estimator: of `alftbench.games.ESTIMATORS`.
+        estimator: of `alftbench.games.ESTIMATORS`, or "u-statistic".
         group: G.
         prompts: P.
     """
@@ -51,12 +51,19 @@ class CountTable(TargetPlayer):
 
     def log_p(self) -> FloatArray:
         """From each group's own counts."""
-        return np.asarray(log_table(self.group, self.estimator)[np.maximum(self.counts_PRZ - 1, 0)])
+        return np.asarray(table(self.group, self.estimator)[np.maximum(self.counts_PRZ - 1, 0)])
 
     def log_q(self) -> FloatArray:
         """From the counts pooled over the orbit."""
-        table = log_table(self.group * self.prompts, self.estimator)
-        return np.asarray(table[np.maximum(self.counts_PRZ.sum(axis=0) - 1, 0)])
+        pooled = table(self.group * self.prompts, self.estimator)
+        return np.asarray(pooled[np.maximum(self.counts_PRZ.sum(axis=0) - 1, 0)])
+
+
+def table(K: int, estimator: str) -> FloatArray:
+    """Estimates of log p over the leave-one-out counts 0 … K − 1; "u-statistic" is the log of an unbiased p̂."""
+    if estimator == "u-statistic":
+        return log_of(power_reward(np.arange(1, K + 1), K, degree=1))
+    return log_table(K, estimator)
 
 
 class Oracle(TargetPlayer):
@@ -166,12 +173,14 @@ def correct_answers(settings: SettleSettings) -> FloatArray:
 def answer_rewards(arm: Arm, settings: SettleSettings, target: TargetPlayer) -> FloatArray:
     """The reward −u(z) of each answer in each group, broadcastable to (P, R, Z).
 
-    diversity: −λ log p̂_i; coherence: λ (log q̂ − log p̂_i); correctness: η c.
+    diversity: −λ log p̂_i; quadratic: −λ p̂_i; coherence: λ (log q̂ − log p̂_i); correctness: η c.
     """
     if arm.game == "correctness":
         return correct_answers(settings)[None, None]
     if arm.game == "diversity":
         return -settings.lambda_ * target.log_p()
+    if arm.game == "quadratic":
+        return np.asarray(-settings.lambda_ * np.exp(target.log_p()))
     return settings.lambda_ * (target.log_q() - target.log_p())
 
 
