@@ -6,6 +6,7 @@ AlftbenchError                exit 1   something failed while running
 │   └── BadInput              exit 2   a file's content is wrong: names file and line or entry
 ├── RunConflict               exit 2   the output folder belongs to another configuration
 ├── MissingExtra              exit 1   an optional package is not installed
+├── MissingPackage            exit 1   a package that alftbench depends on cannot be imported
 ├── PluginError               exit 1   a plugin could not be loaded or broke its contract
 └── Diverged                  exit 1   numbers stopped being finite
 """
@@ -53,6 +54,13 @@ class MissingExtra(AlftbenchError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'alftbench[{extra}]'")
+
+
+class MissingPackage(AlftbenchError, ImportError):
+    """A package that comes with alftbench cannot be imported; nothing is scored without it."""
+
+    def __init__(self, package: str, requirement: str, cause: str) -> None:
+        super().__init__(f"{package} cannot be imported ({cause}); run: pip install '{requirement}'")
 
 
 class PluginError(AlftbenchError):

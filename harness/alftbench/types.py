@@ -104,7 +104,9 @@ class AnswerPartition:
     """An orbit's answers grouped into classes.
 
     classes_Z: canonical keys, sorted. correct_Z: which classes are right. class_VN: the class of every
-    sample of every variant, NO_ANSWER where there is none. outcomes: samples by outcome.
+    sample of every variant, NO_ANSWER where there is none. outcomes: samples by outcome. conflicts: pairs of
+    keys in one class that were found different. unresolved: pairs of keys whose comparison hit a limit; they
+    are in one class only if other pairs join them.
     """
 
     problem_id: str
@@ -112,6 +114,8 @@ class AnswerPartition:
     correct_Z: tuple[bool, ...]
     class_VN: tuple[tuple[int, ...], ...]
     outcomes: Mapping[str, int]
+    conflicts: int = 0
+    unresolved: int = 0
 
     @property
     def n_samples(self) -> int:

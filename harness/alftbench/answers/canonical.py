@@ -1,6 +1,6 @@
 r"""The canonical key of an answer: two answers of a kind are the same answer exactly if their keys are equal.
 
-Kinds: `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends` (an unordered
+Kinds: `math` (anything; exact where a number can be read, else a normal form), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends` (an unordered
 sum of whole numbers), `text` (case and spacing ignored). Nothing a model writes is evaluated.
 """
 
@@ -77,4 +77,16 @@ def text_key(raw: str) -> str | None:
     return " ".join(raw.casefold().split()).strip(" .\"'") or None
 
 
-KINDS = {"number": number_key, "addends": addends_key, "text": text_key}
+def math_key(raw: str) -> str | None:
+    """The number that `raw` is, else its text without spaces, marked as a form that needs the slow check."""
+    number = number_key(raw)
+    return number if number is not None else SYMBOLIC + "".join(raw.split()) if raw.strip() else None
+
+
+def is_exact(key: str) -> bool:
+    """Does this key decide alone whether another answer is the same?"""
+    return not key.startswith(SYMBOLIC)
+
+
+SYMBOLIC = "math:"
+KINDS = {"number": number_key, "addends": addends_key, "text": text_key, "math": math_key}

@@ -46,6 +46,15 @@ def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "st
     return Answer(_why_no_answer(tail, finish_reason))
 
 
+def read_answer(text: str, kind: str) -> Answer:
+    """The answer that a text is or contains: a bare answer is taken whole, a response is extracted from."""
+    if len(text) <= 60:
+        key = canonical(kind, text)
+        if key is not None:
+            return Answer(Outcome.ANSWERED, text, key, "bare")
+    return extract(text, kind, tuple(RULES))
+
+
 def _why_no_answer(text: str, finish_reason: str) -> Outcome:
     if finish_reason == "length":
         return Outcome.TRUNCATED

@@ -1,13 +1,18 @@
-"""Group an orbit's answers into classes: the one place, used by evaluation and by rewards."""
+"""Group an orbit's answers into classes: the one place, used by evaluation and by rewards.
+
+`classes` says how keys become classes; here they are given to samples.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from alftbench.answers.canonical import canonical
+from alftbench.answers.classes import classify
+from alftbench.answers.judge import Judge, shared_judge
 from alftbench.errors import BadInput
-from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Problem
+from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Outcome, Problem
 
 
 def reference_keys(problem: Problem) -> frozenset[str]:
@@ -22,18 +27,41 @@ def reference_keys(problem: Problem) -> frozenset[str]:
     return frozenset(key for key in keys.values() if key is not None)
 
 
-def partition(problem: Problem, answers_VN: Sequence[Sequence[Answer]]) -> AnswerPartition:
-    """The classes of an orbit's answers, with the class of every sample."""
-    right = reference_keys(problem)
+def partition(
+    problem: Problem, answers_VN: Sequence[Sequence[Answer]], judge: Judge | None = None
+) -> AnswerPartition:
+    """The classes of an orbit's answers, with the class of every sample.
+
+    Args:
+        problem: its references say which classes are right.
+        answers_VN: N answers of each of V phrasings.
+        judge: compares keys that do not decide alone; the process's own if not given, started when needed.
+
+    Raises:
+        BadInput: a reference cannot be read.
+        MissingPackage: a pair needs math-verify, which is not installed.
+    """
+    gold = reference_keys(problem)
     answers = [answer for row in answers_VN for answer in row]
-    classes = sorted({answer.canonical for answer in answers if answer.canonical is not None})
-    index = {key: z for z, key in enumerate(classes)}
+    keys = {answer.canonical for answer in answers if answer.canonical is not None}
+    found = classify(keys, gold, judge or shared_judge())
+    classes = sorted(set(found.of.values()))
+    index = {name: z for z, name in enumerate(classes)}
+    place = {key: index[name] for key, name in found.of.items()}
     return AnswerPartition(
         problem_id=problem.id,
         classes_Z=tuple(classes),
-        correct_Z=tuple(key in right for key in classes),
+        correct_Z=tuple(name in found.right for name in classes),
         class_VN=tuple(
-            tuple(NO_ANSWER if a.canonical is None else index[a.canonical] for a in row) for row in answers_VN
+            tuple(NO_ANSWER if a.canonical is None else place.get(a.canonical, NO_ANSWER) for a in row)
+            for row in answers_VN
         ),
-        outcomes=Counter(str(answer.outcome) for answer in answers),
+        outcomes=Counter(str(outcome(answer, place)) for answer in answers),
+        conflicts=found.conflicts,
+        unresolved=found.unresolved,
     )
+
+
+def outcome(answer: Answer, place: Mapping[str, int]) -> Outcome:
+    """The outcome of an answer once classes are known: TIMEOUT where nothing could be compared with it."""
+    return answer.outcome if answer.canonical is None or answer.canonical in place else Outcome.TIMEOUT
