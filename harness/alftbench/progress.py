@@ -64,12 +64,12 @@ def training_bar(name: str) -> Iterator[Callable[[Update, float], None]]:
 
 
 @contextmanager
-def counting_bar(name: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar over a known number of steps with the name of the next one."""
+def counting_bar(name: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """A bar over a number of steps, where it is known, with the name of the next one."""
     with bars(MofNCompleteColumn(), TextColumn("{task.fields[state]}", style="dim", markup=False)) as progress:
         task = progress.add_task(name, total=None, state="")
 
-        def show(done: int, total: int, state: str) -> None:
+        def show(done: int, total: int | None, state: str) -> None:
             progress.update(task, completed=done, total=total, state=state)
 
         yield show

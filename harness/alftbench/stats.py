@@ -22,6 +22,7 @@ from scipy.optimize import brentq
 
 FloatArray = NDArray[np.float64]
 LEVEL = 0.95
+Z = 1.959963984540054  # the normal quantile of LEVEL
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,17 @@ def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimat
 
 def wilson_reach(n: int) -> float:
     """Width of Wilson's interval at 0 of n successes: z² / (n + z²)."""
-    z = 1.959963984540054
-    return z * z / (n + z * z)
+    return Z * Z / (n + Z * Z)
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share: (p̂ + z²/2n ± z √(p̂(1 − p̂)/n + z²/4n²)) / (1 + z²/n)."""
+    if n == 0:
+        return 0.0, 1.0
+    p, square = successes / n, Z * Z / n
+    reach = np.sqrt(p * (1 - p) * square + square * square / 4)
+    centre = p + square / 2
+    return float(max(0.0, (centre - reach) / (1 + square))), float(min(1.0, (centre + reach) / (1 + square)))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ COMMANDS = [
     "eval",
     "train",
     "compare",
+    "grade",
     "solve",
     "leaderboard",
     "trainers",

@@ -1,6 +1,6 @@
 r"""The canonical key of an answer: two answers of a kind are the same answer exactly if their keys are equal.
 
-Kinds: `math` (anything; exact where a number can be read, else a normal form), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends` (an unordered
+Kinds: `math` (anything), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends` (an unordered
 sum of whole numbers), `text` (case and spacing ignored). Nothing a model writes is evaluated.
 """
 

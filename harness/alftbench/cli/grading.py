@@ -1,0 +1,136 @@
+"""The command that grades pairs of answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from alftbench.cli.app import Format, app
+from alftbench.errors import AlftbenchError, UsageError
+
+if TYPE_CHECKING:
+    from alftbench.answers.grading import Summary
+
+SHOW_EVERY = 100  # rows between two updates of the bar
+
+
+@app.command("grade")
+def grade_command(
+    pairs: Annotated[Path, typer.Argument(help="JSONL rows with gold and prediction; - reads stdin.")],
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Of the summary on stderr; grades are JSON lines always.")
+    ] = Format.TABLE,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes for what needs symbolic algebra; one per core, four at most."),
+    ] = None,
+    time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds per comparison in a worker.")] = 2.0,
+    memory_limit: Annotated[int, typer.Option("--memory-limit", help="MB of a worker's address space.")] = 512,
+    output: Annotated[Path | None, typer.Option("--output", help="File for the grades instead of stdout.")] = None,
+) -> None:
+    """Say for every pair whether the prediction is the gold answer: JSON lines, in order."""
+    from alftbench.answers.grading import Summary, grade, read_rows
+    from alftbench.answers.judge import Judge
+    from alftbench.progress import counting_bar
+
+    total = check_rows(pairs)
+    summary = Summary()
+    with (
+        Judge(workers, time_limit, memory_limit) as judge,
+        lines_of(pairs) as lines,
+        writing(output) as out,
+        counting_bar("grade") as show,
+    ):
+        for row, found in grade(read_rows(lines, name_of(pairs)), judge):
+            out.write(json.dumps(asdict(found)) + "\n")
+            summary.add(row, found)
+            if summary.rows % SHOW_EVERY == 0:
+                out.flush()
+                show(summary.rows, total, "")
+    typer.echo(summary_text(summary, output_format), err=True)
+    if summary.unreadable:
+        first = ", ".join(map(repr, summary.unreadable[:3]))
+        raise AlftbenchError(
+            f"{len(summary.unreadable)} of {summary.rows} gold answers could not be read (first: {first}); "
+            f"all other rows were graded"
+        )
+
+
+def name_of(path: Path) -> str:
+    """What messages call the input."""
+    return "stdin" if str(path) == "-" else str(path)
+
+
+@contextmanager
+def lines_of(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of a file or of stdin.
+
+    Raises:
+        UsageError: the file does not exist or is not text.
+    """
+    try:
+        with nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8") as file:
+            yield iter(file)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name_of(path)}: cannot be read: {error}") from None
+
+
+def check_rows(path: Path) -> int | None:
+    """The number of rows of a file, every one checked before the first is graded; None for stdin."""
+    from alftbench.answers.grading import read_rows
+
+    if str(path) == "-":
+        return None
+    with lines_of(path) as lines:
+        return sum(1 for _ in read_rows(lines, name_of(path)))
+
+
+@contextmanager
+def writing(output: Path | None) -> Iterator[IO[str]]:
+    """stdout, or a file that appears when everything is in it; until then it is FILE.partial."""
+    if output is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    partial = output.with_name(output.name + ".partial")
+    try:
+        file = partial.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from None
+    with file:
+        yield file
+    partial.replace(output)
+
+
+def summary_text(summary: Summary, output_format: Format) -> str:
+    """The summary as JSON or as a few lines."""
+    from alftbench.jsonio import without_nan
+
+    content = summary.to_json()
+    if output_format is Format.JSON:
+        return json.dumps(without_nan(content), ensure_ascii=False)
+    lines = [shares("equivalent", content["equivalent"])]
+    if "agreement" in content:
+        agreement = content["agreement"]
+        lines.append(f"{shares('agree with labels', agreement)}; {agreement['false_equal']} wrongly equal")
+    lines.append("outcomes: " + ", ".join(f"{name} {count}" for name, count in content["outcomes"].items()))
+    return "\n".join(lines)
+
+
+def shares(name: str, share: dict[str, float]) -> str:
+    """`name: 12 of 20 rows, 60.0% (38.7–78.1%)`."""
+    if not share["n"]:
+        return f"{name}: no rows"
+    return (
+        f"{name}: {share['count']} of {share['n']} rows, "
+        f"{share['share']:.1%} ({100 * share['low']:.1f}–{share['high']:.1%})"
+    )
