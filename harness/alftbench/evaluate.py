@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from alftbench import plugins
 from alftbench.answers.extract import extract
+from alftbench.answers.judge import Judge
 from alftbench.answers.partition import partition
 from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
-from alftbench.errors import PluginError, UsageError
+from alftbench.errors import BadInput, PluginError, UsageError
 from alftbench.jsonio import digest
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
@@ -23,6 +25,7 @@ from alftbench.runs import RunFolder, existing, verify_samples
 from alftbench.suites.base import Suite
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.types import (
+    Answer,
     AnswerPartition,
     MetricValue,
     Orbit,
@@ -188,37 +191,59 @@ def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[Sampl
         )
 
 
-def partitions(suite: Suite, orbits: Sequence[Orbit], samples: Sequence[Sample]) -> list[AnswerPartition]:
-    """Extract every sample's answer and group each orbit's answers into classes."""
-    by_prompt: dict[tuple[str, str], list[Sample]] = {}
-    for sample in sorted(samples, key=lambda sample: sample.key):
-        by_prompt.setdefault((sample.problem_id, sample.variant), []).append(sample)
-    rules = suite.info.answer_rules
-    return [
-        partition(
-            orbit.problem,
-            [
-                [
-                    extract(s.text, orbit.problem.answer_kind, rules, s.finish_reason)
-                    for s in by_prompt[orbit.problem.id, variant.name]
-                ]
-                for variant in orbit.variants
-            ],
-        )
-        for orbit in orbits
-    ]
+def partitions(
+    suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample], judge: Judge | None = None
+) -> Iterator[AnswerPartition]:
+    """Extract every sample's answer and group each orbit's answers into classes, problem by problem.
+
+    Args:
+        suite: says how answers are read.
+        orbits: what was sampled, in any order.
+        samples: sorted by problem, phrasing and draw, as a complete run holds them; read as partitions are
+            taken, so that memory holds one problem's samples.
+        judge: compares answers that need more than their text; the process's own if not given.
+
+    Yields:
+        A partition for every problem, in the order of `samples`.
+
+    Raises:
+        BadInput: samples of a problem are missing, unknown or out of order.
+    """
+    open_orbits = {orbit.problem.id: orbit for orbit in orbits}
+    for problem_id, group in groupby(samples, key=lambda sample: sample.problem_id):
+        orbit = open_orbits.pop(problem_id, None)
+        if orbit is None:
+            raise BadInput(f"samples of problem {problem_id!r}, which is unknown here or came before")
+        yield partition(orbit.problem, answers(suite, orbit, group), judge)
+    if open_orbits:
+        raise BadInput(f"no samples of problem {next(iter(open_orbits))!r}; run the evaluation again")
+
+
+def answers(suite: Suite, orbit: Orbit, samples: Iterable[Sample]) -> list[list[Answer]]:
+    """The answers of one orbit's samples, by phrasing."""
+    kind, rules = orbit.problem.answer_kind, suite.info.answer_rules
+    rows: dict[str, list[Answer]] = {variant.name: [] for variant in orbit.variants}
+    for sample in samples:
+        if sample.variant not in rows:
+            raise BadInput(f"problem {orbit.problem.id!r} has no phrasing {sample.variant!r}, but samples of it")
+        rows[sample.variant].append(extract(sample.text, kind, rules, sample.finish_reason))
+    for name, row in rows.items():
+        if not row:
+            raise BadInput(f"problem {orbit.problem.id!r}: no samples of phrasing {name!r}")
+    return list(rows.values())
 
 
 def write_metrics(plan: Plan, run: RunFolder) -> list[MetricValue]:
     """Measure a complete run from its samples and write metrics.json."""
     metrics = metrics_for(plan.params.n)
-    values = per_problem(partitions(plan.suite, plan.orbits, run.samples()), metrics)
+    ids = [orbit.problem.id for orbit in plan.orbits]
+    values = per_problem(partitions(plan.suite, plan.orbits, run.samples()), metrics, ids)
     rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
     run.save_metrics(
         {
             "metrics": [asdict(row) for row in rows],
             "bounds": {metric.name: metric.bounds for metric in metrics},
-            "problems": [orbit.problem.id for orbit in plan.orbits],
+            "problems": ids,
             "per_problem": {name: list(map(float, v)) for name, v in values.items()},
         }
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alftbench.errors import BadInput
 
 RecordT = TypeVar("RecordT")
+BLOCK = 1 << 20  # bytes read or written at a time
 
 
 def canonical_json(value: Any) -> str:
@@ -40,6 +43,19 @@ def write_gzip(path: Path, content: bytes) -> None:
     """Replace a compressed file in one step; equal content gives equal bytes."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(gzip.compress(content, mtime=0))
+    partial.replace(path)
+
+
+@contextmanager
+def writing_gzip(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Replace a compressed file in one step when all of it has been written; equal content gives equal bytes."""
+    partial = path.with_name(path.name + ".partial")
+    with (
+        partial.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+        io.BufferedWriter(packed, BLOCK) as buffered,
+    ):
+        yield buffered.write
     partial.replace(path)
 
 
@@ -131,5 +147,13 @@ def drop_torn_line(path: Path) -> None:
     if not path.exists():
         return
     with path.open("rb+") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                file.truncate(start + newline + 1)
+                return
+            end = start
+        file.truncate(0)

@@ -137,10 +137,10 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
     }
     if (folder / QUALITY).exists() and read_quality_file(folder).inputs == inputs:
         return
-    policy = partitions(problems.suite, problems.orbits, read_samples(folder))
-    reference = partitions(problems.suite, problems.orbits, read_samples(base))
+    policy, reference = (partitions_of(problems, run) for run in (folder, base))
     figures, floors, game = [], [], None
-    for orbit, ours, theirs in zip(problems.orbits, policy, reference, strict=True):
+    for orbit in problems.orbits:
+        ours, theirs = policy[orbit.problem.id], reference[orbit.problem.id]
         draws = orbit_draws(ours, theirs, ratios_VN(orbit, log_ratios))
         declared = declared_game(trainer, draws.correct_Z)
         game = {"objective": declared[0].name, "beta": declared[1]} if declared else None
@@ -149,6 +149,11 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
     ids = [orbit.problem.id for orbit in problems.orbits]
     quality = Quality(SCHEMA_VERSION, inputs, game, ids, columns(figures), columns(floors))
     write_json(folder / QUALITY, as_json(quality))
+
+
+def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:
+    """The classes of every problem's answers in a complete run."""
+    return {p.problem_id: p for p in partitions(problems.suite, problems.orbits, read_samples(folder))}
 
 
 def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:

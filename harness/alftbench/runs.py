@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import heapq
 import json
+import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from alftbench.errors import BadInput, RunConflict
@@ -24,13 +30,15 @@ from alftbench.jsonio import (
     drop_torn_line,
     read_dataclass,
     read_jsonl,
-    write_gzip,
     write_json,
+    writing_gzip,
 )
 from alftbench.provenance import provenance
 from alftbench.types import RunRecord, Sample
 
 SCHEMA_VERSION = 1
+SAMPLE_ORDER = attrgetter("key")
+SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
 
 
 class RunFolder:
@@ -63,30 +71,34 @@ class RunFolder:
         """Are all samples on disk and hashed?"""
         return self.record.status == "complete"
 
-    def samples(self) -> list[Sample]:
-        """Every sample so far."""
+    def samples(self) -> Iterator[Sample]:
+        """Every sample so far, one at a time; in (problem, variant, draw) order once complete."""
         source = self._sealed_samples if self.complete else self._open_samples
-        if not source.exists() and not self.complete:
-            return []
-        return read_lines(source)
+        if source.exists() or self.complete:
+            yield from read_lines(source)
 
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
         """Add finished samples and the time they took."""
-        append_jsonl(self._open_samples, [asdict(sample) for sample in samples])
+        append_jsonl(self._open_samples, [as_row(sample) for sample in samples])
         self._save(replace(self.record, seconds=self.record.seconds + seconds))
 
     def seal(self) -> None:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
-        samples = sorted(self.samples(), key=lambda sample: sample.key)
-        lines = "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in samples).encode()
-        write_gzip(self._sealed_samples, lines)
+        sha256, n_samples, n_tokens = hashlib.sha256(), 0, 0
+        with writing_gzip(self._sealed_samples) as write:
+            for sample, line in in_order(self._open_samples):
+                content = line.encode()
+                sha256.update(content)
+                write(content)
+                n_samples += 1
+                n_tokens += sample.n_tokens
         self._save(
             replace(
                 self.record,
                 status="complete",
-                n_samples=len(samples),
-                generated_tokens=sum(sample.n_tokens for sample in samples),
-                samples_sha256=hashlib.sha256(lines).hexdigest(),
+                n_samples=n_samples,
+                generated_tokens=n_tokens,
+                samples_sha256=sha256.hexdigest(),
             )
         )
         self._open_samples.unlink(missing_ok=True)
@@ -129,19 +141,62 @@ def read_record(path: Path) -> RunRecord:
 def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
     """One line of a samples file."""
     try:
-        return Sample(**row)
+        return Sample(**{**row, "problem_id": intern(row["problem_id"]), "variant": intern(row["variant"])})
+    except KeyError as error:
+        raise BadInput(f"{path}, line {number}: not a sample: {error} is missing") from None
     except TypeError as error:
         raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
 
 
-def read_lines(path: Path) -> list[Sample]:
+def read_lines(path: Path) -> Iterator[Sample]:
     """The samples of a samples file, in its order."""
-    return [read_sample(path, number, row) for number, row in read_jsonl(path)]
+    return (read_sample(path, number, row) for number, row in read_jsonl(path))
 
 
 def read_samples(folder: Path) -> list[Sample]:
     """The samples of a complete run."""
-    return read_lines(folder / "samples.jsonl.gz")
+    return list(read_lines(folder / "samples.jsonl.gz"))
+
+
+def in_order(path: Path) -> Iterator[tuple[Sample, str]]:
+    """The samples of a file in (problem, variant, draw) order, each with its line.
+
+    An external merge sort: sorted parts of the file go to a scratch folder beside it, then are merged, so
+    memory holds one part however large the file is.
+    """
+    with scratch_folder(path.with_name(".sorting")) as scratch:
+        parts: list[Path] = []
+        samples = read_lines(path)
+        while part := sorted(islice(samples, SORTED_AT_ONCE), key=SAMPLE_ORDER):
+            parts.append(scratch / f"{len(parts)}.jsonl")
+            with parts[-1].open("w", encoding="utf-8") as file:
+                file.writelines(map(to_line, part))
+        merged = heapq.merge(*map(read_lines, parts), key=SAMPLE_ORDER)
+        yield from ((sample, to_line(sample)) for sample in merged)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; what a killed process left in it is gone before."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def as_row(sample: Sample) -> dict[str, Any]:
+    """A sample as plain data; a log-probability only where it was asked for."""
+    row = dict(vars(sample))
+    if sample.logprob is None:
+        del row["logprob"]
+    return row
+
+
+def to_line(sample: Sample) -> str:
+    """A sample as it stands in a samples file."""
+    return json.dumps(as_row(sample), ensure_ascii=False) + "\n"
 
 
 def verify_samples(path: Path) -> RunRecord:
@@ -156,10 +211,11 @@ def verify_samples(path: Path) -> RunRecord:
     if not isinstance(record.config, dict) or record.id != digest(record.config)[:12]:
         raise BadInput(f"{path / 'run.json'}: the id is not that of its config; the record was changed")
     try:
-        content = gzip.decompress((path / "samples.jsonl.gz").read_bytes())
+        with gzip.open(path / "samples.jsonl.gz") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path / 'samples.jsonl.gz'}: cannot be read: {error}") from None
-    if hashlib.sha256(content).hexdigest() != record.samples_sha256:
+    if found != record.samples_sha256:
         raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
     return record
 

@@ -35,7 +35,7 @@ def test_a_run_is_sealed_and_verified(tmp_path):
     run.seal()
     again = RunFolder.open(tmp_path / "r", "m", CONFIG)
     assert again.complete
-    assert again.samples() == [SAMPLE]
+    assert list(again.samples()) == [SAMPLE]
     with pytest.raises(BadInput, match=r"metrics\.json: cannot be read"):
         verify(tmp_path / "r")
     again.save_metrics({"metrics": []})
@@ -49,7 +49,7 @@ def test_a_torn_last_line_is_dropped_and_nothing_else(tmp_path):
     run.append([SAMPLE], 0.0)
     with (tmp_path / "samples.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"problem_id": "p1", "vari')
-    assert RunFolder.open(tmp_path, "m", CONFIG).samples() == [SAMPLE]
+    assert list(RunFolder.open(tmp_path, "m", CONFIG).samples()) == [SAMPLE]
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))), st.integers(0, 40))
@@ -67,7 +67,7 @@ def test_a_corrupt_line_in_the_middle_is_named(tmp_path):
     run = RunFolder.open(tmp_path, "m", CONFIG)
     (tmp_path / "samples.jsonl").write_text("garbage\n", encoding="utf-8")
     with pytest.raises(BadInput, match="line 1: not JSON"):
-        run.samples()
+        list(run.samples())
 
 
 def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
@@ -159,7 +159,7 @@ def test_greedy_takes_one_sample_and_repeats_it(tmp_path):
 def test_an_interrupted_evaluation_keeps_what_it_has_and_ends_the_same(tmp_path, tiny):
     """Half of a batch is on disk: the batch is drawn again, only what is missing is added."""
     whole = evaluate(small_plan(), tmp_path / "whole")
-    samples = RunFolder.open(tmp_path / "whole", "tiny-sums", small_plan().config).samples()
+    samples = list(RunFolder.open(tmp_path / "whole", "tiny-sums", small_plan().config).samples())
     broken = RunFolder.open(tmp_path / "broken", "tiny-sums", small_plan().config)
     broken.append(samples[5:11], 0.1)
     assert evaluate(small_plan(), tmp_path / "broken").samples_sha256 == whole.samples_sha256

@@ -1,7 +1,7 @@
 r"""The canonical key of an answer: two answers of a kind are the same answer exactly if their keys are equal.
 
-Kinds: `math` (anything), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends` (an unordered
-sum of whole numbers), `text` (case and spacing ignored). Nothing a model writes is evaluated.
+Kinds: `math` (anything), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends`
+(an unordered sum of whole numbers), `text` (case and spacing ignored). Nothing a model writes is evaluated.
 """
 
 from __future__ import annotations

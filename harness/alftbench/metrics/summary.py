@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,16 @@ def made_by(plugin: str, factory: MetricFactory, n: int) -> Sequence[Metric]:
         raise PluginError(f"metric plugin {plugin!r} failed: {type(error).__name__}: {error}") from error
 
 
-def per_problem(partitions: Sequence[AnswerPartition], metrics: Sequence[Metric]) -> dict[str, FloatArray]:
-    """The value of every metric for every problem, NaN where undefined."""
-    return {metric.name: np.array([metric.per_problem(p) for p in partitions], dtype=float) for metric in metrics}
+def per_problem(
+    partitions: Iterable[AnswerPartition], metrics: Sequence[Metric], ids: Sequence[str]
+) -> dict[str, FloatArray]:
+    """The value of every metric for every problem in the order of `ids`, NaN where undefined.
+
+    Partitions come in any order and are not kept.
+    """
+    rows = {p.problem_id: [metric.per_problem(p) for metric in metrics] for p in partitions}
+    table = np.array([rows[name] for name in ids], dtype=float)
+    return {metric.name: column for metric, column in zip(metrics, table.T, strict=True)}
 
 
 def summarise(values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int) -> list[MetricValue]:
