@@ -21,7 +21,7 @@ from alftbench.errors import UsageError
 
 Pair = tuple[str, str]
 REMEMBERED = 1 << 15  # verdicts kept; the oldest goes first
-LEAST_MEGABYTES = 128  # a worker that has loaded symbolic algebra takes about 80
+LEAST_MEGABYTES = 256  # a worker that has loaded symbolic algebra takes about 80
 
 
 class Verdict(StrEnum):

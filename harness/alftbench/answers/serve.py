@@ -42,7 +42,7 @@ def main(name: str, seconds: float, megabytes: int) -> None:
         request = requests.get()
         limit_processor_time(seconds)
         answer = work(module, request, megabytes)
-        last = left == 0 or memory("VmSize") > megabytes / 2
+        last = left == 0 or memory("VmPeak") > 0.75 * megabytes  # a worker that was full once is not trusted
         reply(replies, last=last, **answer)
         if last:
             return

@@ -18,7 +18,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from alftbench.errors import AlftbenchError, MissingPackage
 
@@ -42,6 +42,10 @@ class Result:
 
     status: Status
     value: Any = None
+
+
+# A worker that ends without a word, twice, was ended by its task: a stack or a heap that overflowed.
+VANISHED = Result(Status.MEMORY, "the process ended")
 
 
 @dataclass(frozen=True)
@@ -96,22 +100,31 @@ class Workers:
         self._end_all()  # one may have been starting
 
     def _end_all(self) -> None:
+        """Kill every worker; the thread that a busy one works for cleans up after it."""
         with self._lock:
-            workers, self._workers, self._idle = self._workers, set(), []
+            workers, idle, self._workers, self._idle = self._workers, self._idle, set(), []
         for worker in workers:
+            worker.kill()
+        for worker in idle:
             worker.end()
 
     def _run(self, function: str, arguments: tuple[Any, ...]) -> Result:
+        """One task; where its worker vanished, once more: something else may have killed that one."""
+        result = self._try(function, arguments)
+        return self._try(function, arguments) if result == VANISHED else result
+
+    def _try(self, function: str, arguments: tuple[Any, ...]) -> Result:
         worker = self._take()
         result = worker.call(function, arguments)
         with self._lock:
-            if worker not in self._workers:
-                raise CancelledError("the workers were closed")
-            if worker.alive:
+            closed = worker not in self._workers
+            if worker.alive and not closed:
                 self._idle.append(worker)
                 return result
-            self._workers.remove(worker)
+            self._workers.discard(worker)
         worker.end()
+        if closed:
+            raise CancelledError("the workers were closed")
         return result
 
     def _take(self) -> Worker:
@@ -121,7 +134,8 @@ class Workers:
                 worker = self._idle.pop()
                 if worker.running:
                     return worker
-                self._workers.discard(worker)
+                self._workers.remove(worker)
+                worker.end()
             worker = Worker(self.module, self.limits)
             self._workers.add(worker)
         worker.wait_until_ready()
@@ -159,7 +173,7 @@ class Worker:
         if not isinstance(hello, dict):
             self.end()
             raise AlftbenchError(
-                f"a judge process did not start ({hello}); try: {sys.executable} -c 'import math_verify'"
+                f"a judge process did not start ({hello or 'it ended'}); try: {sys.executable} -c 'import math_verify'"
             )
 
     def call(self, function: str, arguments: tuple[Any, ...]) -> Result:
@@ -168,10 +182,10 @@ class Worker:
             self._send({"function": function, "arguments": arguments})
             reply = self._receive(time.monotonic() + self._limits.seconds)
         except OSError:  # it died with the request in the pipe
-            reply = Status.MEMORY
-        if not isinstance(reply, dict):
+            reply = None
+        if reply is None or reply is Status.TIMEOUT:
             self.alive = False
-            return Result(reply)
+            return VANISHED if reply is None else Result(Status.TIMEOUT)
         self.alive = not reply["last"]
         if "value" in reply:
             return Result(Status.DONE, reply["value"])
@@ -183,11 +197,8 @@ class Worker:
         while content:
             content = content[self._process.stdin.write(content) :]
 
-    def _receive(self, deadline: float) -> dict[str, Any] | Status:
-        """The next reply; TIMEOUT at the deadline, MEMORY where the process is gone.
-
-        A process that ends without a word was ended by what it worked on: a stack or a heap that overflowed.
-        """
+    def _receive(self, deadline: float) -> dict[str, Any] | Literal[Status.TIMEOUT] | None:
+        """The next reply; TIMEOUT at the deadline, None where the process is gone."""
         assert self._process.stdout is not None
         readable = select.poll()
         readable.register(self._process.stdout, select.POLLIN)
@@ -197,11 +208,15 @@ class Worker:
                 return Status.TIMEOUT
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
-                return Status.MEMORY
+                return None
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         reply: dict[str, Any] = json.loads(line)
         return reply
+
+    def kill(self) -> None:
+        """Kill the process; a thread that waits for its reply meets the end of the pipe."""
+        self._process.kill()
 
     def end(self) -> None:
         """Kill the process; returns when it is gone."""

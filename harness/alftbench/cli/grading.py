@@ -51,8 +51,8 @@ def grade_command(
         for row, found in grade(read_rows(lines, name_of(pairs)), judge):
             out.write(json.dumps(asdict(found)) + "\n")
             summary.add(row, found)
+            out.flush()  # whoever reads a pipe has every grade when it is found
             if summary.rows % SHOW_EVERY == 0:
-                out.flush()
                 show(summary.rows, total, "")
     typer.echo(summary_text(summary, output_format), err=True)
     if summary.unreadable:

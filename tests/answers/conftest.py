@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from alftbench.answers.judge import Judge
+from alftbench.answers.workers import Limits, Workers
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """One judge for all tests, so that few processes start."""
+    with Judge(workers=2) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """Two workers with the functions of `tasks` and a short limit."""
+    workers = Workers("tests.answers.tasks", 2, Limits(seconds=0.6, megabytes=256))
+    yield workers
+    workers.close()
