@@ -172,9 +172,8 @@ class Worker:
             raise MissingPackage("math-verify", "math-verify==0.9.0", str(hello["missing"]))
         if not isinstance(hello, dict):
             self.end()
-            raise AlftbenchError(
-                f"a judge process did not start ({hello or 'it ended'}); try: {sys.executable} -c 'import math_verify'"
-            )
+            why = "it took too long" if hello is Status.TIMEOUT else "it ended"
+            raise AlftbenchError(f"a judge process did not start ({why}); try: python -c 'import math_verify'")
 
     def call(self, function: str, arguments: tuple[Any, ...]) -> Result:
         """Run one task; afterwards `alive` says whether the worker can take another."""
