@@ -52,7 +52,7 @@ def writing_gzip(path: Path) -> Iterator[Callable[[bytes], object]]:
     partial = path.with_name(path.name + ".partial")
     with (
         partial.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed,
         io.BufferedWriter(packed, BLOCK) as buffered,
     ):
         yield buffered.write

@@ -169,7 +169,7 @@ HOSTILE = {
     "division by zero deep": r"\frac{1}{\frac{1}{0}-\frac{1}{0}}",
 }
 GOLDS = ["7", "x+8"]  # what a prediction above is never equal to
-SECONDS, SLACK = 0.5, 6.0  # the limit of a comparison, and what a busy machine may add (a worker starts in 0.4 s)
+SECONDS, SLACK = 0.5, 20.0  # the limit of a comparison, and what a busy machine may add (a worker starts in 0.4 s)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,6 @@ def test_hostile_text_is_graded_within_limits_and_never_equal(name, strict):
     rows = [
         Row(0, GOLDS[0], text),
         Row(1, GOLDS[1], f"So the answer is \\boxed{{{text}}}."),
-        Row(2, GOLDS[2], text),
     ]
     started = time.monotonic()
     grades = [found for _, found in grade(rows, strict)]
