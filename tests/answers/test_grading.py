@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from alftbench.answers.grading import Grade, Row, Summary, grade, read_rows
 from alftbench.errors import BadInput
+from alftbench.grading import Grade, Row, Summary, grade, read_rows
 from alftbench.stats import wilson
 
 ROWS = [

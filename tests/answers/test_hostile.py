@@ -14,8 +14,8 @@ import pytest
 
 from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.extract import RULES, extract, read_answer
-from alftbench.answers.grading import Row, grade
 from alftbench.answers.judge import Judge
+from alftbench.grading import Row, grade
 from alftbench.types import Outcome
 
 CANARY = "alftbench_canary"

@@ -16,7 +16,7 @@ from alftbench.cli.app import Format, app
 from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
-    from alftbench.answers.grading import Summary
+    from alftbench.grading import Summary
 
 SHOW_EVERY = 100  # rows between two updates of the bar
 
@@ -36,8 +36,8 @@ def grade_command(
     output: Annotated[Path | None, typer.Option("--output", help="File for the grades instead of stdout.")] = None,
 ) -> None:
     """Say for every pair whether the prediction is the gold answer: JSON lines, in order."""
-    from alftbench.answers.grading import Summary, grade, read_rows
     from alftbench.answers.judge import Judge
+    from alftbench.grading import Summary, grade, read_rows
     from alftbench.progress import counting_bar
 
     total = check_rows(pairs)
@@ -86,7 +86,7 @@ def lines_of(path: Path) -> Iterator[Iterator[str]]:
 
 def check_rows(path: Path) -> int | None:
     """The number of rows of a file, every one checked before the first is graded; None for stdin."""
-    from alftbench.answers.grading import read_rows
+    from alftbench.grading import read_rows
 
     if str(path) == "-":
         return None

@@ -162,7 +162,7 @@ class Summary:
 
 def share(count: int, n: int) -> dict[str, Any]:
     """A share with Wilson's interval."""
-    from alftbench.stats import wilson
+    from alftbench.stats import wilson  # scipy takes a second: the first grades do not wait for it
 
     low, high = wilson(count, n)
     return {"count": count, "n": n, "share": count / n if n else float("nan"), "low": low, "high": high}
