@@ -16,6 +16,6 @@ def judge():
 @pytest.fixture(scope="session")
 def pool():
     """Two workers with the functions of `tasks` and a short limit."""
-    workers = Workers("tests.answers.tasks", 2, Limits(seconds=0.6, megabytes=256))
+    workers = Workers("tests.answers.tasks", 2, Limits(seconds=2.0, megabytes=256))
     yield workers
     workers.close()
