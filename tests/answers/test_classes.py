@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alftbench.answers import classes
-from alftbench.answers.canonical import SYMBOLIC, canonical
+from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
 from alftbench.answers.equivalence import decide
+from alftbench.answers.forms import TEX
 from alftbench.answers.judge import Verdict
 from alftbench.answers.partition import partition
 from alftbench.types import NO_ANSWER, Answer, Outcome, Problem
 
-A, B, C, D = (SYMBOLIC + name for name in "abcd")
-BAD = SYMBOLIC + "bad"
+A, B, C, D = (TEX + name for name in "abcd")
+BAD = TEX + "bad"
 
 
 class Table:
@@ -82,7 +83,7 @@ def test_a_bad_key_that_equals_the_gold_answer_is_right():
 
 def test_comparisons_are_bounded(monkeypatch):
     monkeypatch.setattr(classes, "MAX_CHECKS", 50)
-    keys = [f"{SYMBOLIC}{n}" for n in range(40)]
+    keys = [f"{TEX}{n}" for n in range(40)]
     table = Table()
     found = classify(keys, ["0"], table)
     assert len(table.asked) <= 50 + 2 * len(keys)  # a probe and the gold answer for every key
@@ -91,7 +92,7 @@ def test_comparisons_are_bounded(monkeypatch):
 
 def test_a_key_that_is_hard_everywhere_is_left_alone_after_a_few_tries(monkeypatch):
     monkeypatch.setattr(classes, "AT_ONCE", 1)
-    keys = [f"{SYMBOLIC}{n:02}" for n in range(30)]
+    keys = [f"{TEX}{n:02}" for n in range(30)]
     hard = tuple((keys[0], other) for other in keys[1:])
     table = Table(hard=hard)
     classify(keys, ["0"], table)

@@ -113,7 +113,7 @@ def test_a_missing_grader_stops_and_never_scores(tmp_path, monkeypatch):
         assert judge.same([("1", "2")]) == [Verdict.DIFFERENT]
         for _ in range(2):  # an error is not remembered as a verdict
             with pytest.raises(AlftbenchError, match=r"math-verify cannot be imported .*pip install"):
-                judge.same([("math:x", "math:y")])
+                judge.same([("tex:x", "tex:y")])
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_limits_out_of_range_are_refused(wrong):
         Judge(**wrong)
 
 
-PAIR = ("math:x+1", "math:1+x")
+PAIR = ("tex:x+1", "tex:1+x")
 
 
 def ask(judge: Judge) -> Verdict:
@@ -155,8 +155,7 @@ def test_threads_and_processes_at_once_forked_and_spawned(judge):
     kinds = [("fork", False), ("fork", True), ("spawn", False), ("spawn", True)]
     with ThreadPoolExecutor(8) as threads:
         direct = [
-            threads.submit(judge.same, [(f"math:x+{n}+{i}", f"math:{n}+{i}+x") for i in range(5)])
-            for n in range(4)
+            threads.submit(judge.same, [(f"tex:x+{n}+{i}", f"tex:{n}+{i}+x") for i in range(5)]) for n in range(4)
         ]
         children = [threads.submit(in_child, context, judge, daemon) for context, daemon in kinds]
         assert all(child.result() for child in children)

@@ -1,28 +1,61 @@
 r"""The canonical key of an answer: two answers of a kind are the same answer exactly if their keys are equal.
 
-Kinds: `math` (anything), `number` (integers, decimals, fractions; exact, so 0.5 = 1/2 = \frac{1}{2}), `addends`
-(an unordered sum of whole numbers), `text` (case and spacing ignored). Nothing a model writes is evaluated.
+Kinds: `number` (integers, decimals, fractions, mixed numbers; exact, so 0.5 = 1/2 = \frac{1}{2}), `math` (any
+form, see forms.py), `choice` (one letter of several), `addends` (an unordered sum of whole numbers), `text` (case
+and spacing ignored). Keys are made in process and in bounded time; nothing a model writes is evaluated.
 """
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
+
+from alftbench.answers.forms import TEX, math_key
+from alftbench.answers.tokens import ascii_like
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
-NUMBER = re.compile(r"([-+−]?) ?(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.(\d+))?(?:/(\d+))?", re.ASCII)
-LATEX_FRACTION = re.compile(r"\\[dt]?frac *(?:\{ *(-?\d+) *\}|(\d)) *(?:\{ *(\d+) *\}|(\d))", re.ASCII)
-BEFORE = re.compile(r"(?:[\s$*({£€≈~\"'`]|\\[(\[]|\\(?:text|mathrm|mathbf) ?\{)*")
+MAX_REMEMBERED = 100
+MAX_MATH_LENGTH = 2_000  # a matrix in LaTeX is longer
+NUMBER = re.compile(
+    r"([-+−]?) ?(?:(\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d+|(?=\.\d))(?:\.(\d+))?)(?:/(\d+))?", re.ASCII
+)
+POINTS = re.compile(
+    r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+),(\d+)(?![\d,.])|(?<![\d.,])(\d+),(\d{1,2}|\d{4,})(?![\d,.])", re.ASCII
+)
+SPACED = re.compile(r"(?<=\d)(?:[   ]|\\[,;! ]|\{,\})(?=\d{3}(?!\d))", re.ASCII)
+LATEX_FRACTION = re.compile(r"\\[dtc]?frac *(?:\{ *(-?\d+) *\}|(\d)) *(?:\{ *(\d+) *\}|(\d))", re.ASCII)
+MIXED = re.compile(r"(?<![\d./,])(-?)(\d{1,9}) +(\d{1,9})/(\d{1,9})(?![\d/.])", re.ASCII)
+POWER = re.compile(r"(?<![\d./,])(-?)(?:(\d+(?:\.\d+)?) *(?:\\times|\\cdot|[×*x·]) *)?10 *(?:\^|\*\*) *(?:\{ *([-−]?\d{1,3}) *\}|([-−]?\d{1,3}))(?![\d.])", re.ASCII)  # fmt: skip  # noqa: E501
+E_NOTATION = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})(?![\w.])", re.ASCII)
+BEFORE = re.compile(r"(?:[\s$*({£€¥₹≈~\"'`]|\\[(\[]|\\(?:text|mathrm|mathbf) ?\{)*")
 AFTER = re.compile(r"(?:[\s.,;:!?)\]}*%°$€£\"'`]|\\[%$!,;)\] ]|\\(?:text|mathrm) ?\{[^{}\d]*\})*")
 UNIT = re.compile(r"(?:\(|(?![a-z]{1,2}\d)[^\W\d_])", re.IGNORECASE)  # words, but not the e5 of 1e5
 ADDENDS = re.compile(r"\d{1,9}(?:\+\d{1,9})+", re.ASCII)
+CHOICE = re.compile(
+    r"[\s($*\[{]*(?:(?:option|choice|answer)[\s:]*)?[\s($*\[{]*([A-J])[\s)$*\]}.]*(?:[:.)]\s*.*)?", re.I
+)
 
 
 def canonical(kind: str, raw: str) -> str | None:
     """The key of an answer's class, or None where `raw` holds no answer of that kind."""
-    if len(raw) > MAX_LENGTH:
+    if len(raw) > (MAX_MATH_LENGTH if kind == "math" else MAX_LENGTH):
         return None
+    return remembered(kind, raw) if len(raw) <= MAX_REMEMBERED else KINDS[kind](raw)
+
+
+@lru_cache(maxsize=1 << 16)
+def remembered(kind: str, raw: str) -> str | None:
+    """The key of a short answer: the samples of a problem repeat the same few."""
     return KINDS[kind](raw)
+
+
+def is_exact(key: str) -> bool:
+    """Whether equality with another exact key decides.
+
+    False for texts that were not read, and for marks that do not count (%, the value beside an equation).
+    """
+    return key.startswith('"') or (TEX not in key and "%" not in key and " | " not in key)
 
 
 def number_key(raw: str) -> str | None:
@@ -31,8 +64,9 @@ def number_key(raw: str) -> str | None:
     Where an equation is written out, its right-hand side counts. A unit or words may follow. Text that begins
     with something else or goes on like a formula is no number: a wrong key is worse than none.
     """
-    text = LATEX_FRACTION.sub(_plain_fraction, raw.rpartition("=")[2] or raw)
-    text = text.replace("\\$", "").replace("{,}", ",")
+    text = raw if raw.isascii() else ascii_like(raw)
+    if not text.isdecimal():
+        text = _one_notation(text)
     match = NUMBER.match(text, _end(BEFORE, text, 0))
     if match is None:
         return None
@@ -40,6 +74,40 @@ def number_key(raw: str) -> str | None:
     if rest < len(text) and not UNIT.match(text, rest):
         return None
     return _value(*match.groups())
+
+
+def _one_notation(raw: str) -> str:
+    """A number's other spellings as digits, point and slash: mixed numbers, powers of ten, separators."""
+    text = raw.rpartition("=")[2] or raw
+    if "\\" in text:
+        text = (
+            LATEX_FRACTION.sub(_plain_fraction, text)
+            .replace("\\$", "")
+            .replace("\\left", "")
+            .replace("\\right", "")
+        )
+    text = SPACED.sub("", text)
+    if "," in text:
+        text = POINTS.sub(_decimal_point, text)
+    if "/" in text:
+        text = MIXED.sub(_improper, text)
+    if "10" in text:
+        text = POWER.sub(lambda m: _scaled(m[1], m[2] or "1", m[3] or m[4]), text)
+    return E_NOTATION.sub(lambda m: _scaled(*m.groups()), text) if "e" in text or "E" in text else text
+
+
+def _decimal_point(match: re.Match[str]) -> str:
+    whole, decimals = (match[1].replace(".", ""), match[2]) if match[1] else (match[3], match[4])
+    return f"{whole}.{decimals}"
+
+
+def _improper(match: re.Match[str]) -> str:
+    sign, whole, top, bottom = match.groups()
+    return f"{sign}{int(whole) * int(bottom) + int(top)}/{bottom}"
+
+
+def _scaled(sign: str, mantissa: str, exponent: str) -> str:
+    return sign + str(Fraction(f"{mantissa[:60]}e{int(exponent.replace('−', '-'))}"))
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
@@ -56,12 +124,21 @@ def _plain_fraction(match: re.Match[str]) -> str:
 
 def _value(sign: str, whole: str, decimals: str | None, denominator: str | None) -> str | None:
     """The parts of a number as an exact value; None for a division by 0."""
+    if decimals is None and denominator is None:
+        text = whole.replace(",", "").lstrip("0") or "0"
+        return f"-{text}" if sign in ("-", "−") and text != "0" else text
     value = Fraction(f"{whole.replace(',', '') or '0'}.{decimals or '0'}")
     if denominator is not None:
         if int(denominator) == 0:
             return None
         value /= int(denominator)
     return str(-value if sign in ("-", "−") else value)
+
+
+def choice_key(raw: str) -> str | None:
+    """The letter of a choice: B, (B), Option B, B) 42."""
+    match = CHOICE.fullmatch(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip()))
+    return match[1].upper() if match else None
 
 
 def addends_key(raw: str) -> str | None:
@@ -73,20 +150,9 @@ def addends_key(raw: str) -> str | None:
 
 
 def text_key(raw: str) -> str | None:
-    """The words of an answer without case, surrounding punctuation or spacing."""
-    return " ".join(raw.casefold().split()).strip(" .\"'") or None
+    """The words of an answer in quotes, without case, surrounding punctuation or spacing."""
+    words = " ".join(raw.casefold().split()).strip(" .\"'")
+    return f'"{words}"' if words else None
 
 
-def math_key(raw: str) -> str | None:
-    """The number that `raw` is, else its text without spaces, marked as a form that needs the slow check."""
-    number = number_key(raw)
-    return number if number is not None else SYMBOLIC + "".join(raw.split()) if raw.strip() else None
-
-
-def is_exact(key: str) -> bool:
-    """Does this key decide alone whether another answer is the same?"""
-    return not key.startswith(SYMBOLIC)
-
-
-SYMBOLIC = "math:"
-KINDS = {"number": number_key, "addends": addends_key, "text": text_key, "math": math_key}
+KINDS = {"number": number_key, "math": math_key, "choice": choice_key, "addends": addends_key, "text": text_key}

@@ -1,45 +1,224 @@
-"""Are two keys the same answer? In process where that is certain and quick, else by symbolic algebra.
+"""Whether two answers are the same: by their keys at once, else by a slow check that the caller may kill.
 
-`verify` may hang or eat memory: it is called in a worker only (see `judge`).
+`decide` and `verify` make classes: they are symmetric, and `decide` alone is an equivalence relation on the keys
+that it decides. `accepts` asks another question, whether a prediction is right by the gold answer: it forgives a
+rounded decimal, a percent sign or a missing name, and is never used to join classes.
 """
 
 from __future__ import annotations
 
-from alftbench.answers.canonical import SYMBOLIC, is_exact
+import logging
+import re
+from fractions import Fraction
+from itertools import permutations
+
+from alftbench.answers.forms import TEX, elements
+from alftbench.answers.tokens import dressed_down
+
+MIN_DIGITS = 3  # significant ones that a rounded decimal must have
+INTEGER = re.compile(r"-?\d+")
+RATIONAL = re.compile(r"-?\d+(?:/\d+)?")
+CLOCK = re.compile(r"(?:1?\d|2[0-4]):[1-5]\d")
+HEAD = re.compile(r"([a-z]*)([(\[{])")
+UNSAFE = re.compile(
+    r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
+)
 
 
 def decide(a: str, b: str) -> bool | None:
-    """Equal keys are the same, two exact keys otherwise differ, and None needs `verify`."""
+    """Whether two keys are of one class; None where only `verify` can tell."""
+    a, b = bare(a), bare(b)
     if a == b:
         return True
-    return False if is_exact(a) and is_exact(b) else None
+    if TEX not in a and TEX not in b:
+        return False
+    if a.startswith(TEX) or b.startswith(TEX):
+        other = b if a.startswith(TEX) else a
+        return False if other.startswith('"') else None
+    return decide_parts(a, b)
+
+
+def bare(key: str) -> str:
+    """A key without the marks that do not count: a percent sign, and the value beside an equation; words stay."""
+    return key if key.startswith('"') else key.partition(" | ")[0].replace("%", "")
+
+
+def decide_parts(a: str, b: str) -> bool | None:
+    """`decide` for collections some part of which was not read."""
+    first, second = HEAD.match(a), HEAD.match(b)
+    if first is None or second is None or first[0] != second[0] or a[-1] != b[-1]:
+        return False
+    left, right = elements(a), elements(b)
+    if len(left) != len(right):
+        return False
+    if first[2] == "{":
+        return None
+    found = [decide(x, y) for x, y in zip(left, right, strict=True)]
+    return False if False in found else None if None in found else True
 
 
 def accepts(gold: str, prediction: str) -> bool | None:
-    """Is the prediction right? None needs `verify_accepts`."""
-    return decide(gold, prediction)
+    """Whether a prediction is right by the gold answer's key; None where only `verify` can tell.
+
+    Forgiven: p% for p/100 and for p; a decimal of at least 3 significant digits that is the exact value rounded
+    or cut; the name of a value; a column for a tuple; a ratio for its fraction; the case of a single letter.
+    """
+    if gold == prediction:
+        return True
+    if INTEGER.fullmatch(gold) and INTEGER.fullmatch(prediction):
+        return False
+    same = decide(gold, prediction)
+    if same or any(rule(gold, prediction) for rule in LENIENCIES):
+        return True
+    return same
+
+
+def _percent(a: str, b: str) -> bool:
+    for one, other in ((a, b), (b, a)):
+        if one.endswith("%") and RATIONAL.fullmatch(one[:-1]) and RATIONAL.fullmatch(other):
+            return Fraction(one[:-1]) / 100 == Fraction(other)
+    return False
+
+
+def _rounded(a: str, b: str) -> bool:
+    a, b = bare(a), bare(b)
+    return rounds_to(a, b) or rounds_to(b, a)
+
+
+def rounds_to(exact: str, decimal: str) -> bool:
+    """Whether a finite decimal is an endless one rounded, or cut, to as many places."""
+    if not RATIONAL.fullmatch(decimal) or not (exact.startswith("≈") or RATIONAL.fullmatch(exact)):
+        return False
+    places = decimals(Fraction(decimal))
+    value = Fraction(exact.removeprefix("≈"))
+    if not places or (decimals(value) is not None and not exact.startswith("≈")):
+        return False
+    scaled = Fraction(decimal) * 10**places
+    if len(str(abs(scaled.numerator))) < MIN_DIGITS:
+        return False
+    return scaled in (round(value * 10**places), int(value * 10**places))
+
+
+def decimals(value: Fraction) -> int | None:
+    """Places of a finite decimal; None where it is endless."""
+    rest, twos, fives = value.denominator, 0, 0
+    if rest.bit_length() > 4000:
+        return None
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return max(twos, fives) if rest == 1 else None
+
+
+def _named(a: str, b: str) -> bool:
+    """An equation y = … by its right-hand side; named values by the values alone."""
+    left, right = a.rpartition(" | ")[2], b.rpartition(" | ")[2]
+    if (left, right) != (a, b) and left == right:
+        return True
+    return _unnamed(a, b) or _unnamed(b, a)
+
+
+def _unnamed(named: str, values: str) -> bool:
+    if not (named.startswith("where{") or "where{" in named) or "where{" in values:
+        return False
+    if named.startswith("{") and values.startswith("{"):
+        return sorted(_as_tuple(part) for part in elements(named)) == sorted(elements(values))
+    if not named.startswith("where{"):
+        return False
+    found = [part.partition("=")[2] for part in elements(named)]
+    if values.startswith("{"):
+        return sorted(set(found)) == sorted(elements(values))
+    return values == _as_tuple(named)
+
+
+def _as_tuple(named: str) -> str:
+    """Named values as the tuple in the order of their names."""
+    if not named.startswith("where{"):
+        return named
+    return "(" + "; ".join(part.partition("=")[2] for part in elements(named)) + ")"
+
+
+def _column(a: str, b: str) -> bool:
+    for matrix, other in ((a, b), (b, a)):
+        if matrix == "matrix" + other:
+            return True
+        if matrix.startswith("matrix[") and other[0] in "([" and other[-1] in ")]":
+            rows = [elements(row) for row in elements(matrix)]
+            cells = [row[0] for row in rows] if all(len(row) == 1 for row in rows) else rows[0]
+            return (len(rows) == 1 or len(rows) == len(cells)) and cells == elements(other)
+    return False
+
+
+def _ratio(a: str, b: str) -> bool:
+    """A ratio in other terms, or as its fraction; two times of day are no ratios."""
+    if CLOCK.fullmatch(a) and CLOCK.fullmatch(b):
+        return False
+    values = [_proportion(key) for key in (a, b)]
+    return (":" in a or ":" in b) and values[0] is not None and values[0] == values[1]
+
+
+def _proportion(key: str) -> Fraction | None:
+    parts = key.split(":")
+    if len(parts) > 2 or not all(RATIONAL.fullmatch(part) for part in parts):
+        return None
+    if len(parts) == 1:
+        return Fraction(key)
+    return Fraction(parts[0]) / Fraction(parts[1]) if Fraction(parts[1]) else None
+
+
+def _letter(a: str, b: str) -> bool:
+    return len(a) == len(b) == 1 and a.isalpha() and a.upper() == b.upper() and a.upper() in "ABCDE"
+
+
+def _parts(a: str, b: str) -> bool:
+    """Collections whose parts are accepted one by one, in order, or in some order for sets."""
+    first, second = HEAD.match(a), HEAD.match(b)
+    if first is None or second is None or first[0] != second[0] or a[-1] != b[-1] or first[1] in ("expr", "eq"):
+        return False
+    left, right = elements(a), elements(b)
+    if len(left) != len(right):
+        return False
+    orders = permutations(right) if first[2] == "{" and len(right) <= 4 else [right]
+    return any(all(accepts(x, y) for x, y in zip(left, order, strict=True)) for order in orders)
+
+
+LENIENCIES = (_percent, _rounded, _named, _column, _ratio, _letter, _parts)
 
 
 def verify(a: str, b: str) -> bool:
-    """Does math-verify take either for the other?"""
+    """The slow check on two answers as written (or on their keys), by math-verify, asked both ways.
+
+    It may take any time and memory: call it in a process that can be killed. Texts that look like a program
+    are different before anything reads them.
+    """
+    texts = [clean(text) for text in (a, b)]
+    if "" in texts or any(UNSAFE.search(text) for text in texts):
+        return texts[0] == texts[1] != ""
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it says at every call that its timeouts are off
+    from math_verify import LatexExtractionConfig, parse
     from math_verify import verify as same
 
-    left, right = _parse(a), _parse(b)
-    return bool(same(left, right, timeout_seconds=None) or same(right, left, timeout_seconds=None))
+    config = [LatexExtractionConfig()]
+    one, other = (parse(f"${text}$", extraction_config=config, parsing_timeout=None) for text in texts)
+    if not one or not other:
+        return False
+    return bool(same(one, other, timeout_seconds=None)) and bool(same(other, one, timeout_seconds=None))
+
+
+def clean(text: str) -> str:
+    """An answer or a key as LaTeX without dollar signs."""
+    text = text.removeprefix(TEX).partition(" | ")[0].removeprefix("≈")
+    if re.match(r"(?:expr|eq|lt|le|where|ne)\{|\"", text):
+        return ""
+    return dressed_down(text)
 
 
 def verify_accepts(gold: str, prediction: str) -> bool:
-    """`verify`: there are no leniencies."""
+    """`verify`: where only symbolic algebra can tell there is nothing more to forgive."""
     return verify(gold, prediction)
 
 
 def warm() -> None:
     """Import symbolic algebra and use it once."""
-    verify("1", SYMBOLIC + "x^2")
-
-
-def _parse(key: str) -> list[object]:
-    from math_verify import LatexExtractionConfig, parse
-
-    text = key.removeprefix(SYMBOLIC)
-    return list(parse(f"${text}$", [LatexExtractionConfig()], parsing_timeout=None))
+    verify(TEX + "x^2", TEX + "x^{2}")

@@ -1,0 +1,316 @@
+r"""The key of an answer of any form: numbers, expressions, lists, sets, intervals, matrices, equations, words.
+
+A key is text. Simple ones read as what they are (`3/4`, `(1; 2)`, `{-2; 1}`, `"ellipse"`); irrational numbers
+are 40 digits behind ≈, expressions their values at two points. See docs/answers.md for the rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from alftbench.answers.brackets import Unreadable, depth_step, split, too_deep
+from alftbench.answers.cursor import Node, Tokens
+from alftbench.answers.expressions import equation_key, expression_key, inequality
+from alftbench.answers.intervals import intersection, union, without
+from alftbench.answers.matrices import matrix_of
+from alftbench.answers.names import is_name, is_value, name_of, plain_symbol
+from alftbench.answers.syntax import read
+from alftbench.answers.tokens import Token, dressed_down, is_product, tokens
+from alftbench.answers.values import evaluate, symbols
+
+TEX = "tex:"
+Items = list[tuple[str | None, str]]  # (name or None, key)
+EQUAL = frozenset({("op", "="), ("cmd", "equiv"), ("cmd", "approx")})
+ORDER = frozenset({("op", "<"), ("op", ">"), ("cmd", "le"), ("cmd", "ge")})
+RELATIONS = EQUAL | ORDER | {("cmd", "ne"), ("cmd", "in")}
+CONNECTORS = frozenset({("cmd", "and"), ("cmd", "or"), ("op", ";")})
+PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
+SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
+WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
+TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
+CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\(?:text|mathrm)\s*\{\s*)?([ap])\.?\s*m\.?\s*\}?", re.IGNORECASE)
+BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
+
+
+def math_key(raw: str) -> str | None:
+    """The key of an answer; None where nothing is left of it without its dressing."""
+    text = dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()
+    if not text:
+        return None
+    special = words_key(text) or clock_key(text)
+    if special:
+        return special
+    found = tokens(text)
+    if not found or too_deep(found):
+        return TEX + squeezed(text)
+    try:
+        return statement(found)
+    except Unreadable:
+        return TEX + squeezed(text)
+
+
+def words_key(text: str) -> str | None:
+    """A choice in words: case, brackets and spacing do not count."""
+    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
+    if not WORDS.fullmatch(plain) or plain.lower() in ("pi", "infinity", "oo", "inf", "infty"):
+        return None
+    if len(plain) <= 2 and plain.lower() not in ("no", "up"):
+        return None
+    if len(plain) <= 4 and is_product(plain):
+        return None
+    return '"' + " ".join(plain.casefold().split()) + '"'
+
+
+def clock_key(text: str) -> str | None:
+    """A time of day with a.m. or p.m. as 24 hours."""
+    match = CLOCK.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= 12 or int(match[2]) > 59:
+        return None
+    return f"{int(match[1]) % 12 + (12 if match[3] in 'pP' else 0)}:{match[2]}"
+
+
+def squeezed(text: str) -> str:
+    """LaTeX without what does not show, for texts that are compared as they stand."""
+    text = TEXT_COMMAND.sub(r"\1", text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac"))
+    text = re.sub(r"\\(?:,|;|:|!|quad|qquad)", "", text)
+    return re.sub(r"(?<![a-zA-Z\d])\s+|\s+(?![a-zA-Z\d])", "", text)
+
+
+def statement(found: Tokens) -> str:
+    """The key of a whole answer: one item, or several in a set."""
+    if found[0] == ("env", ("begin", "cases")) and found[-1] == ("env", ("end", "cases")):
+        found = [("op", ";") if token == ("op", "\\\\") else token for token in found[1:-1]]
+    groups = [part for part in split(found, CONNECTORS) if part]
+    if not groups:
+        raise Unreadable
+    listed = [
+        [item for part in split(group, frozenset({("op", ",")})) if part for item in items(part)]
+        for group in groups
+    ]
+    flat = [item for group in listed for item in group]
+    if len(flat) == 1:
+        return flat[0][1]
+    if assigned(flat):
+        return where(flat)
+    if len(listed) > 1 and all(len(group) > 1 and assigned(group) for group in listed):
+        return as_set([where(group) for group in listed])
+    return as_set(bounds(found, [key for _, key in flat]))
+
+
+def bounds(found: Tokens, keys: list[str]) -> list[str]:
+    """Several inequalities: "and" leaves what they share, "or" all; other keys stay as they are."""
+    if not ORDER & set(found) or not all(key.startswith(("(-oo;", "[", "(")) for key in keys):
+        return keys
+    shared = intersection(keys) if ("cmd", "and") in found else None
+    return [shared] if shared else union(keys)
+
+
+def assigned(group: Items) -> bool:
+    """Whether every item is a named value, each with its own name."""
+    names = [name for name, _ in group if name]
+    return len(names) == len(group) == len(set(names))
+
+
+def where(group: Items) -> str:
+    """Named values: order does not count, names do."""
+    named = sorted((str(name), key.rpartition(" | ")[2]) for name, key in group)
+    return "where{" + "; ".join(f"{name}={key}" for name, key in named) + "}"
+
+
+def as_set(keys: Sequence[str]) -> str:
+    """An unordered collection; intervals among its elements make it a union."""
+    distinct: set[str] = set()
+    for key in keys:
+        distinct.update(elements(key) if key.startswith("{") else [key.rpartition(" | ")[2]])
+    if len(distinct) == 1:
+        return next(iter(distinct))
+    return "{" + "; ".join(sorted(distinct)) + "}"
+
+
+def elements(key: str) -> list[str]:
+    """The items inside the outer bracket of a key."""
+    inner = key[key.index(key.lstrip("abcdefghijklmnopqrstuvwxyz")[0]) + 1 : -1]
+    parts, start, depth = [], 0, 0
+    for i, character in enumerate(inner):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and inner.startswith("; ", i):
+            parts.append(inner[start:i])
+            start = i + 2
+    return [*parts, inner[start:]] if inner else []
+
+
+def items(part: Tokens) -> Items:
+    """One item, or the two that a ± makes of it."""
+    depth = 0
+    signs = False
+    for token in part:
+        depth += (token == ("op", "\\{")) - (token == ("op", "\\}"))
+        signs = signs or (token in SIGNS and depth == 0)
+    if not signs:
+        return [item(part)]
+    versions = [[("op", SIGNS[t][side]) if t in SIGNS else t for t in part] for side in (0, 1)]
+    return [item(version) for version in versions]
+
+
+def item(part: Tokens) -> tuple[str | None, str]:
+    """(name, key) of a value, an assignment, an equation or an inequality."""
+    present = [token for token in part if token in RELATIONS]
+    if not present:
+        return None, side_key(part)
+    sides = split(part, frozenset(RELATIONS))
+    if len(sides) == 1:
+        return None, side_key(part)
+    relations = top_relations(part)
+    if all(relation in EQUAL for relation in relations):
+        if ("cmd", "approx") in relations:
+            cut = relations.index(("cmd", "approx"))
+            sides = sides[: cut + 1] if cut else sides
+        return chain(sides)
+    if relations == [("cmd", "in")] and is_name(sides[0]):
+        return name_of(sides[0]), side_key(sides[1])
+    if relations == [("cmd", "ne")]:
+        return None, "ne{" + side_key(sides[1] if is_name(sides[0]) else sides[0]) + "}"
+    if all(relation in ORDER for relation in relations) and len(sides) <= 3:
+        return None, inequality(sides, relations[0]) if len(sides) == 2 else between(sides, relations)
+    raise Unreadable
+
+
+def top_relations(part: Tokens) -> list[Token]:
+    """The relation signs outside of brackets, in order."""
+    found, depth = [], 0
+    for token in part:
+        depth += depth_step(token)
+        if depth == 0 and token in RELATIONS:
+            found.append(token)
+    return found
+
+
+def chain(sides: Sequence[Tokens]) -> tuple[str | None, str]:
+    """What a = b = … says: the value of a name, the last value of a calculation, or an equation."""
+    sides = [side for side in sides if side]
+    if len(sides) < 2:
+        return (None, side_key(sides[0])) if sides else unreadable()
+    first, last = sides[0], sides[-1]
+    if len(sides) == 2 and not is_name(first) and is_name(last) and is_value(first):
+        return name_of(last), side_key(first)
+    if is_name(first):
+        key = side_key(last)
+        if is_value(last) or not plain_symbol(first) or len(sides) > 2:
+            return name_of(first), key
+        equation = equation_key(first, last)
+        return name_of(first), f"{equation} | {key}" if equation else key
+    if is_value(last) and (
+        len(sides) > 2 or is_value(first) or any(t[0] == "cmd" and t[1] in BOUND for t in first)
+    ):
+        return None, side_key(last)
+    equation = equation_key(first, last) if len(sides) == 2 else None
+    if equation is None:
+        raise Unreadable
+    return None, equation
+
+
+def unreadable() -> tuple[None, str]:
+    """Raise, where an expression is wanted."""
+    raise Unreadable
+
+
+def side_key(side: Tokens) -> str:
+    """The key of what stands on one side of a relation."""
+    united = split(side, frozenset({("cmd", "cup")}))
+    if len(united) > 1:
+        return as_set(union(parts_of([side_key(part) for part in united])))
+    parts = split(side, frozenset({("cmd", "setminus")}))
+    if len(parts) == 2:
+        return as_set(without(side_key(parts[0]), parts_of([side_key(parts[1])])))
+    ratio = split(side, frozenset({("op", ":")}))
+    if is_clock(side):
+        return f"{side[0][1]}:{side[2][1]}"
+    if len(ratio) > 1:
+        return ratio_key([read(part) for part in ratio])
+    infinite = [token for token in side if token != ("op", "+")]
+    if infinite in ([("cmd", "infty")], [("op", "-"), ("cmd", "infty")]):
+        return "oo" if len(infinite) == 1 else "-oo"
+    if len(side) == 1 and side[0][0] == "text":
+        return '"' + " ".join(str(side[0][1]).casefold().split()) + '"'
+    return node_key(read(side))
+
+
+def node_key(node: Node) -> str:
+    """The key of a tree."""
+    if node[0] == "seq":
+        return sequence_key(node)
+    if node[0] == "pct":
+        return node_key(node[1]) + "%"
+    if node[0] == "deg":
+        return node_key(node[1])
+    if node[0] == "base":
+        return f"{node[1]}_{node[2]}"
+    rows = matrix_of(node)
+    if rows is not None:
+        return (
+            "matrix["
+            + "; ".join("[" + "; ".join(expression_key(cell) for cell in row) + "]" for row in rows)
+            + "]"
+        )
+    return expression_key(node)
+
+
+def sequence_key(node: Node) -> str:
+    """A tuple, list, interval or set."""
+    _, opening, closing, parts = node
+    braces = opening in ("\\{", "{")
+    defined = split(parts[0], PROPERTY) if braces and len(parts) == 1 else []
+    if len(defined) == 2 and is_name(defined[0]):
+        return statement(defined[1])  # a set by its property
+    found = [entry for part in parts if part for entry in items(part)]
+    if braces:
+        return as_set([key for _, key in found]) if found else "{}"
+    if len(found) < 2 or len(found) != len(parts):
+        raise Unreadable
+    return f"{opening}{'; '.join(key.partition(' | ')[0] for _, key in found)}{closing}"
+
+
+def parts_of(keys: Sequence[str]) -> list[str]:
+    """Keys with sets opened up."""
+    return [part for key in keys for part in (elements(key) if key.startswith("{") else [key])]
+
+
+def ratio_key(parts: Sequence[Node]) -> str:
+    """A ratio in lowest terms, but a time of day as it stands."""
+    values = [evaluate(part, {}) if not symbols(part) else None for part in parts]
+    if any(not isinstance(value, Fraction) or value < 0 for value in values) or not any(values):
+        raise Unreadable
+    scale = _common(values)  # type: ignore[arg-type]
+    return ":".join(str(value / scale) for value in values)  # type: ignore[operator]
+
+
+def is_clock(side: Tokens) -> bool:
+    """Whether a:bc may be a time of day, which is no ratio to be reduced."""
+    if len(side) != 3 or side[1] != ("op", ":") or side[0][0] != "num" or side[2][0] != "num":
+        return False
+    hour, minute = side[0][1], side[2][1]
+    return bool(0 <= hour <= 24 and 10 <= minute <= 59 and hour.denominator == minute.denominator == 1)
+
+
+def _common(values: Sequence[Fraction]) -> Fraction:
+    """The greatest common divisor of fractions."""
+    total = Fraction(0)
+    for value in values:
+        a, b = total, value
+        while b:
+            a, b = b, a % b
+        total = a
+    return total
+
+
+def between(sides: Sequence[Tokens], relations: Sequence[Token]) -> str:
+    """A < x ≤ b as an interval."""
+    down = [relation in (("op", ">"), ("cmd", "ge")) for relation in relations]
+    if not is_name(sides[1]) or down[0] != down[1]:
+        raise Unreadable
+    low, high = (sides[2], sides[0]) if down[0] else (sides[0], sides[2])
+    first, second = (relations[1], relations[0]) if down[0] else (relations[0], relations[1])
+    opening, closing = "(" if first[0] == "op" else "[", ")" if second[0] == "op" else "]"
+    return f"{opening}{side_key(low)}; {side_key(high)}{closing}"

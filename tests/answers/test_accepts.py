@@ -1,0 +1,50 @@
+"""What a gold answer forgives, and that it forgives no more."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from alftbench.answers.canonical import canonical
+from alftbench.answers.equivalence import accepts, decide
+
+FORGIVEN = [
+    ("0.335", r"33.5\%"), (r"33.5\%", "0.335"), ("10%", "10"), ("1/2", "50%"), ("1/3", "0.3333"), ("1/3", "0.333"),
+    ("2/3", "0.667"), ("2/3", "0.666"), (r"\pi", "3.14"), ("0.8660254037844386", r"\frac{\sqrt{3}}{2}"),
+    ("y=2x+1", "2x+1"),
+    ("y = 2x + 3", "f(x) = 2x + 3"), ("x=1,y=2", "(1,2)"), ("AB=4,CD=5", "5, 4"),
+    ("p=5,q=2;p=7,q=2", "(7,2),(5,2)"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)"), ("3:4", r"\frac34"), ("1:2", "10:20"), ("C", "c"),
+    ("(1, 1/3)", "(1, 0.333)"),
+]  # fmt: skip
+NOT_FORGIVEN = [
+    ("1/3", "0.33"), ("1/8", "0.13"), ("17", "17.001"), ("17.001", "17"), (r"\pi", "3.15"), ("2/3", "0.668"),
+    ("0.5", "5%"),
+    ("y=2x+1", "2x+2"), ("x=1,y=2", "(2,1)"), ("3:4", r"\frac43"), ("10:30", "5:15"), ("1/3", "2/6.001"),
+    ("x", "X"),
+    ("AB=4,CD=5", "5, 5"), ("(1, 1/3)", "(1, 0.334)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "prediction"), FORGIVEN)
+def test_forgiven(gold, prediction):
+    assert accepts(canonical("math", gold), canonical("math", prediction)) is True
+
+
+@pytest.mark.parametrize(("gold", "prediction"), NOT_FORGIVEN)
+def test_not_forgiven(gold, prediction):
+    assert accepts(canonical("math", gold), canonical("math", prediction)) is False
+
+
+def test_rounding_never_joins_classes():
+    keys = [canonical("math", raw) for raw in ("0.3333", "1/3", "0.333")]
+    assert not any(decide(a, b) for a, b in pairwise(keys))
+
+
+def test_an_unread_text_needs_the_slow_check():
+    unread = canonical("math", r"\sum_{k=1}^3 k")
+    assert accepts("6", unread) is None
+    assert decide(unread, "{1; 2}") is None
+    assert decide(unread, '"ellipse"') is False
+    assert decide("{1; 2}", "(1; 2)") is False

@@ -1,0 +1,119 @@
+"""Answers written in two ways: one class, or two."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from alftbench.answers.canonical import canonical, is_exact
+from alftbench.answers.equivalence import decide
+
+SAME = [
+    (r"\frac{1}{2}", "0.5"), (r"3\frac{1}{2}", "3.5"), ("3 1/2", "7/2"), (r"-2\frac12", "-2.5"),
+    (r"\frac 34", ".75"),
+    ("1e3", "1000"), (r"1.5\times10^{-3}", "0.0015"), ("1 000 000", "1,000,000"), ("1.000.000", "1000000"),
+    ("1.234,56", "1234.56"), (r"1{,}000", "1000"), (r"11,\! 111,\! 111,\! 100", "11111111100"),
+    (r"1\,234", "1234"),
+    (r"\$1,000", "1000"), ("5 dollars", "5"), (r"12 \mathrm{~cm}", "12"), (r"5\text{ m}^3", "5"), ("5 km/h", "5"),
+    (r"45^{\circ}", "45"), ("45°", "45"), ("45 degrees", "45"), (r"50\%", "50 percent"), ("5th", "5"),
+    (r"\sqrt{8}", r"2\sqrt2"), ("2*sqrt(2)", r"2\sqrt{2}"), (r"\frac{1}{\sqrt2}", r"\frac{\sqrt2}{2}"),
+    ("5√2", r"\sqrt{50}"),
+    ("2π", r"2\pi"), (r"\log_2 8", "3"), ("5!", "120"), (r"\binom{5}{2}", "10"), (r"\sin 30^\circ", r"\frac12"),
+    (r"\arctan 1", r"\pi/4"), (r"\cos^2 x + \sin^2 x", "1"), (r"e^{i\pi}", "-1"), (r"\sqrt[3]{-8}", "-2"),
+    (r"\sqrt{3+2\sqrt2}", r"1+\sqrt2"), (r"\lfloor 3.7\rfloor", "3"), ("|-5|", "5"), ("2**3**2", "512"),
+    ("x^2+2x+1", "(x+1)^2"), (r"\frac{x^2-1}{x-1}", "x+1"), ("xy", "yx"), (r"\sin 2x", r"2\sin x\cos x"),
+    (r"\frac{ab}{a+b}", r"\frac{1}{1/a+1/b}"), (r"x^{1/2}", r"\sqrt{x}"), (r"|x|^2", "x^2"),
+    (r"\{1,2\}", r"\{2,1\}"), ("1 and 2", "2, 1"), (r"x=1 \text{ or } x=2", "1,2"),
+    ("x_1=1, x_2=1", "x_2=1, x_1=1"),
+    (r"2\pm\sqrt{3}", r"2-\sqrt3, 2+\sqrt3"), (r"\{1\pm\sqrt{5},-2\}", r"\{-2, 1-\sqrt5, 1+\sqrt5\}"),
+    ("[1,2)", r"1 \le x < 2"), ("x>3", r"(3,\infty)"), ("-2x<4", "x>-2"), ("(-oo, 5]", "x<=5"),
+    (r"\{x \mid x>3\}", "x>3"),
+    (r"(-\infty,0)\cup(0,\infty)", r"\mathbb{R}\setminus\{0\}"),
+    (r"x<1 \text{ or } x>3", r"(3,\infty)\cup(-\infty,1)"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{bmatrix}1\\2\end{bmatrix}"),
+    (r"\frac12\begin{pmatrix}2&4\\6&8\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"),
+    (r"\begin{vmatrix} 2 & 1 \\ 1 & 2 \end{vmatrix}", "3"),
+    (r"(-1,0)\cup(0,1)", r"(-1,1)\setminus\{0\}"), (r"[0,1]\cup(1,2]", "[0,2]"),
+    (r"x>2 \text{ and } x<5", "(2,5)"),
+    (r"33\frac{1}{3}\%", r"\frac{100}{3}\%"), ("3 million", "3000000"), (r"\sin\theta=\frac{3}{5}", "3/5"),
+    ("0,25", "1/4"),
+    ("n=p, 2p", "2p, p"), ("$P(X=2)=\\frac14$", "0.25"), (r"\vec{a}=(1,2)", "(1,2)"),
+    ("24 m/s", "24"), (r"{n \choose 2}", r"\frac{n(n-1)}{2}"), (r"\log 100", "2"), ("λ", r"\lambda"),
+    ("2x+3y=6", r"y=2-\frac{2}{3}x"), ("x^2+y^2=4", "y^2+x^2-4=0"), ("x=5", "5"), ("2=x", "x = 2"),
+    ("f(x)=x^2", "x^2"),
+    (r"\angle ABC=60^\circ", "60"), ("(p,q)=(3,2)", "(3,2)"), ("x = 5+5+1 = 1/3 \\approx 11", "1/3"),
+    ("1+2i", "2i+1"), (r"\frac{1+i}{\sqrt2}", r"e^{i\pi/4}"), (r"0.1\overline{6}", "1/6"), ("101_{2}", "101_2"),
+    ("7:32", "14:64"), ("2:15 PM", r"2:15 \text{p.m.}"), (r"\text{(A)}", "A"), (r"\text{Yes}", "yes"),
+    (r"\infty", "oo"),
+    (r"\varnothing", r"\{\}"), ("(1,2),(3,4)", r"\{(3,4),(1,2)\}"), ("٤٢", "42"), ("x²", "x^2"), ("－５", "-5"),
+]  # fmt: skip
+DIFFERENT = [
+    (r"[0,1)\cup(1,2]", "[0,2]"), ("(1,3),(2,5)", "(1,5)"), ("12", "1,2"), ("(1,2)", "(2,1)"),
+    ("[1,2]", "(1,2)"), ("(1,2)", r"\{1,2\}"), ("(3,100)", "3100"),
+    ("a^2+b^2", "a^2-b^2"),
+    ("i", "-i"), ("101_2", "110_2"), ("101_2", "5"), ("3:4", "4:3"), ("10:30", "5:15"), ("A", "B"), ("yes", "no"),
+    ("x+y=1", "x+y=2"), ("7 = 11a+c", "11a+c"), ("a+3z=0", "0"), ("x<1", "x>-1"), ("x<1", r"x\le 1"),
+    ("x=1,y=2", "x=2,y=1"),
+    ("10^{100}", "10^{99}"), ("3^{2025}", "2^{2025}"), ("1/2004!", "1/2006!"), ("|x|", "x"), ("0.333", "1/3"),
+    ("3.14", r"\pi"),
+    (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&3\\2&4\end{pmatrix}"), ("E", r"\mathrm{E}*2"),
+    ("100000000000", "99999999999"), ("42", "forty-two"), ("0", "1/0.0001"), ("50\\%", "1/2"), ("2x", "2"),
+    ("3 12", "36"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), SAME)
+def test_two_spellings_of_one_answer_are_one_class(a, b):
+    first, second = canonical("math", a), canonical("math", b)
+    assert decide(first, second) is True
+    assert decide(second, first) is True
+
+
+@pytest.mark.parametrize(("a", "b"), DIFFERENT)
+def test_different_answers_are_two_classes(a, b):
+    first, second = canonical("math", a), canonical("math", b)
+    assert decide(first, second) is not True
+    assert decide(second, first) is not True
+
+
+@pytest.mark.parametrize(
+    "raw", ["42", r"\frac{1}{2}", r"\sqrt2", "x+1", "(1,2)", r"\{1,2\}", "x>3", r"\text{odd}", "204_5"]
+)
+def test_what_was_read_decides_alone(raw):
+    assert is_exact(canonical("math", raw))
+
+
+@pytest.mark.parametrize("raw", [r"\sum_{k=1}^3 k", "5%", "y=2x+1", r"\frac{1}{0}"])
+def test_what_was_not_read_or_carries_a_mark_does_not(raw):
+    assert not is_exact(canonical("math", raw))
+
+
+def test_simple_keys_read_as_what_they_are():
+    raws = ["-6/4", r"\{2,-1\}", r"(-\infty, 2]", r"\text{Ellipse}", "4210_{5}", r"1 - 12i", "10:20", r"\$18.90"]
+    keys = ["-3/2", "{-1; 2}", "(-oo; 2]", '"ellipse"', "4210_5", "complex(1; -12)", "10:20", "189/10"]
+    assert [canonical("math", raw) for raw in raws] == keys
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        ("B", "B"),
+        ("(b)", "B"),
+        (r"\text{(C)}", "C"),
+        ("Option D", "D"),
+        ("A) 42 apples", "A"),
+        ("42", None),
+        ("ABC", None),
+    ],
+)
+def test_choice_key(raw, key):
+    assert canonical("choice", raw) == key
+
+
+def test_importing_keys_is_light():
+    heavy = ("sympy", "math_verify", "torch")
+    code = f"import sys, alftbench.answers.equivalence; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
