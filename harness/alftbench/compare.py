@@ -18,7 +18,8 @@ from alftbench.publish.board import Board, publish, trial_folders
 from alftbench.quality import SuiteProblems, measure, score
 from alftbench.records import BASE, collect
 from alftbench.runs import read_record
-from alftbench.suites.load import load_suite, read_orbits
+from alftbench.suites.base import Suite
+from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.training import TrainerSpec
 from alftbench.trials import TrainJob, checkpoint_path, make_trainer, plan_training, run_training
 from alftbench.types import Budget
@@ -38,6 +39,8 @@ class CompareRequest:
     data: str | None = None
     train_data: str | None = None
     limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
     samples: int | None = None
     workers: int = 2
     options: BackendOptions = DEFAULT_OPTIONS
@@ -86,6 +89,9 @@ def trials(request: CompareRequest) -> list[Trial]:
     if not re.fullmatch(r"\w[\w.-]*", request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
     check_board(request)
+    suites = suite_names(request)
+    if len(set(suites)) < len(suites):
+        raise UsageError(f"two suites have one name: {', '.join(suites)}; name each once")
     names = [str(spec) for spec in request.trainers]
     if len(set(names)) < len(names) or BASE in names:
         raise UsageError("a trainer is named twice, or is named 'base', which is the untrained model's row")
@@ -108,6 +114,8 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
             name=method,
             data=request.data,
             limit=request.limit,
+            orbit=request.orbit,
+            data_unchecked=request.data_unchecked,
             samples=request.samples,
             seed=seed,
             options=request.options,
@@ -127,6 +135,8 @@ def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob
         seed=seed,
         data=request.train_data,
         limit=request.limit,
+        orbit=request.orbit,
+        data_unchecked=request.data_unchecked,
         device=request.options.device,
         dtype=request.options.dtype,
     )
@@ -153,7 +163,7 @@ def check_board(request: CompareRequest) -> None:
     """
     folder = request.output / "leaderboards" / request.board
     if (folder / "board.toml").exists():
-        unknown = set(request.suites) - set(Board.read(folder).suites)
+        unknown = set(suite_names(request)) - set(Board.read(folder).suites)
         if unknown:
             raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
 
@@ -165,8 +175,12 @@ def check_disjoint(name: str, request: CompareRequest) -> None:
         UsageError: the training and test problems of a suite overlap.
     """
     suite = load_suite(name)
-    test = {orbit.problem.question for orbit in read_orbits(suite, "test", request.data, request.limit)}
-    train = {orbit.problem.question for orbit in read_orbits(suite, "train", request.train_data, request.limit)}
+    unchecked = request.data_unchecked
+    chosen = [
+        Selection("test", request.data, request.limit, data_unchecked=unchecked),
+        Selection("train", request.train_data, request.limit, data_unchecked=unchecked),
+    ]
+    test, train = ({orbit.problem.question for orbit in read_orbits(suite, selection)} for selection in chosen)
     if shared := test & train:
         raise UsageError(
             f"suite {name}: {len(shared)} problems are in both --data and --train-data; give disjoint files"
@@ -178,7 +192,8 @@ def run_trial(trial: Trial, report: Report) -> None:
     if trial.job is not None:
         report("training", 0.0)
         run_training(plan_training(trial.job), trial.folder, lambda update, share: report("training", share))
-    runs = [(plan(evaluation), trial.folder / evaluation.suite) for evaluation in trial.evaluations]
+    plans = [plan(evaluation) for evaluation in trial.evaluations]
+    runs = [(made, suite_folder(trial.folder, made.suite)) for made in plans]
     for made, folder in runs:
         doing = f"evaluating on {made.request.suite}"
         evaluate(
@@ -204,7 +219,8 @@ def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
         try:
             trainer = make_trainer(trial.job.trainer)
             for suite in problems:
-                measure(problems[suite], trial.folder / suite, bases[trial.seed].folder / suite, trainer)
+                of, base = (suite_folder(t.folder, problems[suite].suite) for t in (trial, bases[trial.seed]))
+                measure(problems[suite], of, base, trainer)
         except AlftbenchError as error:
             error.add_note(traceback.format_exc())
             yield trial, error
@@ -213,7 +229,17 @@ def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
 def suite_problems(evaluation: EvalRequest) -> SuiteProblems:
     """The suite and the problems of an evaluation."""
     suite = load_suite(evaluation.suite)
-    return SuiteProblems(suite, read_orbits(suite, evaluation.split, evaluation.data, evaluation.limit))
+    return SuiteProblems(suite, read_orbits(suite, evaluation.selection))
+
+
+def suite_folder(trial: Path, suite: Suite) -> Path:
+    """Where a trial's run on a suite lies: a folder by the suite's name."""
+    return trial / re.sub(r"[^\w.=-]+", "_", suite.info.name)
+
+
+def suite_names(request: CompareRequest) -> tuple[str, ...]:
+    """What the suites call themselves; a file is asked for by its path."""
+    return tuple(load_suite(name).info.name for name in request.suites)
 
 
 Watch = Callable[[Trial, Message | Finished], None]
@@ -235,13 +261,13 @@ def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambd
     """
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
-        board = Board.ensure(request.output / "leaderboards" / request.board, request.suites, order)
+        board = Board.ensure(request.output / "leaderboards" / request.board, suite_names(request), order)
         failed = {trial.label: error for trial, error in run_trials(made, request.workers, watch)}
         failed |= {t.label: error for t, error in measure_trials([t for t in made if t.label not in failed])}
         done = [trial.folder for trial in made if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
-        table = build_table(collect(done), request.suites, order)
+        table = build_table(collect(done), suite_names(request), order)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])
     return Outcome(table, failed, board.folder)
 

@@ -21,9 +21,10 @@ from alftbench.jsonio import digest
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
+from alftbench.orbits import parse_orbit
 from alftbench.runs import RunFolder, existing, verify_samples
 from alftbench.suites.base import Suite
-from alftbench.suites.load import load_suite, read_orbits
+from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import (
     Answer,
     AnswerPartition,
@@ -49,6 +50,8 @@ class EvalRequest:
     data: str | None = None
     split: str = "test"
     limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
     samples: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -56,6 +59,12 @@ class EvalRequest:
     seed: int = 0
     backend: str = "hf"
     options: BackendOptions = DEFAULT_OPTIONS
+
+    @property
+    def selection(self) -> Selection:
+        """Which problems, in which phrasings."""
+        orbit = parse_orbit(self.orbit) if self.orbit else None
+        return Selection(self.split, self.data, self.limit, orbit, self.data_unchecked)
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,8 @@ def plan(request: EvalRequest) -> Plan:
     params = sampling(request, suite.info.sampling)
     model = locate(request.model)
     plugins.find("backend", request.backend)
-    orbits = read_orbits(suite, request.split, request.data, request.limit)
+    selection = request.selection
+    orbits = read_orbits(suite, selection)
     config = {
         "model": display_name(request, model),
         "model_sha256": fingerprint(model) if Path(model).is_dir() else None,
@@ -109,6 +119,7 @@ def plan(request: EvalRequest) -> Plan:
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
         **backend_settings(request.options),
+        **selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)
 

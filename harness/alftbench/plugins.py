@@ -7,7 +7,13 @@ from typing import Any
 
 from alftbench.errors import PluginError, UnknownName, UsageError
 
-KINDS = {"trainer": "trainers", "suite": "suites", "backend": "backends", "metric": "metrics"}
+KINDS = {
+    "trainer": "trainers",
+    "suite": "suites",
+    "suite family": "suite_families",
+    "backend": "backends",
+    "metric": "metrics",
+}
 
 
 def available(kind: str) -> dict[str, EntryPoint]:

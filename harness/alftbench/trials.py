@@ -22,9 +22,10 @@ from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict,
 from alftbench.jsonio import digest, drop_torn_line, read_dataclass, read_jsonl, write_json, write_text
 from alftbench.locks import sole_writer
 from alftbench.models import fingerprint, locate
+from alftbench.orbits import parse_orbit
 from alftbench.provenance import provenance
 from alftbench.runs import differences
-from alftbench.suites.load import load_suite, read_orbits
+from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.training import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
 from alftbench.types import Budget, Cost
 
@@ -43,8 +44,16 @@ class TrainJob:
     seed: int = 0
     data: str | None = None
     limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
     device: str = "auto"
     dtype: str = "auto"
+
+    @property
+    def selection(self) -> Selection:
+        """Which problems to train on, in which phrasings."""
+        orbit = parse_orbit(self.orbit) if self.orbit else None
+        return Selection("train", self.data, self.limit, orbit, self.data_unchecked)
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ def plan_training(job: TrainJob) -> TrainPlan:
         if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
             raise UsageError(
                 f"{job.trainer.name} compares the phrasings of a problem and suite {suite.name} has only one; "
-                f"use one with several, such as sums or splits"
+                f"use one with several, such as sums or splits, or add some with --orbit"
             )
     config = {
         "trainer": job.trainer.name,
@@ -100,7 +109,7 @@ def plan_training(job: TrainJob) -> TrainPlan:
         "budget": asdict(job.budget),
         "seed": job.seed,
         "dtype": job.dtype,
-    }
+    } | job.selection.stated
     return TrainPlan(job, model, trainer, suites, config)
 
 
@@ -138,8 +147,8 @@ def make_trainer(spec: TrainerSpec) -> Trainer:
 def train_suite(name: str, job: TrainJob) -> TrainSuite:
     """The training problems of a suite."""
     suite = load_suite(name)
-    orbits = tuple(read_orbits(suite, "train", job.data, job.limit))
-    return TrainSuite(name, orbits, suite.info.answer_rules, suite.info.sampling.max_tokens)
+    orbits = tuple(read_orbits(suite, job.selection))
+    return TrainSuite(suite.info.name, orbits, suite.info.answer_rules, suite.info.sampling.max_tokens)
 
 
 def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda *_: None) -> TrainRecord:

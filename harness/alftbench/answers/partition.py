@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
 from alftbench.answers.judge import Judge, shared_judge
+from alftbench.answers.verifiers import VERIFIER, any_right
 from alftbench.errors import BadInput
 from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Outcome, Problem
 
@@ -27,6 +28,17 @@ def reference_keys(problem: Problem) -> frozenset[str]:
     return frozenset(key for key in keys.values() if key is not None)
 
 
+def verified_keys(problem: Problem, answers: Sequence[Answer]) -> frozenset[str] | None:
+    """The keys that the problem's verifier accepts; None for a problem whose references say what is right."""
+    if VERIFIER not in problem.metadata:
+        return None
+    spellings: dict[str, list[str]] = {}
+    for answer in answers:
+        if answer.canonical is not None and answer.raw is not None:
+            spellings.setdefault(answer.canonical, []).append(answer.raw)
+    return frozenset(key for key, written in spellings.items() if any_right(problem, written))
+
+
 def partition(
     problem: Problem, answers_VN: Sequence[Sequence[Answer]], judge: Judge | None = None
 ) -> AnswerPartition:
@@ -41,17 +53,19 @@ def partition(
         BadInput: a reference cannot be read.
         MissingPackage: a pair needs math-verify, which is not installed.
     """
-    gold = reference_keys(problem)
     answers = [answer for row in answers_VN for answer in row]
     keys = {answer.canonical for answer in answers if answer.canonical is not None}
+    verified = verified_keys(problem, answers)
+    gold = reference_keys(problem) if verified is None else frozenset()
     found = classify(keys, gold, judge or shared_judge())
+    right = found.right if verified is None else {found.of[key] for key in verified if key in found.of}
     classes = sorted(set(found.of.values()))
     index = {name: z for z, name in enumerate(classes)}
     place = {key: index[name] for key, name in found.of.items()}
     return AnswerPartition(
         problem_id=problem.id,
         classes_Z=tuple(classes),
-        correct_Z=tuple(name in found.right for name in classes),
+        correct_Z=tuple(name in right for name in classes),
         class_VN=tuple(
             tuple(NO_ANSWER if a.canonical is None else place.get(a.canonical, NO_ANSWER) for a in row)
             for row in answers_VN

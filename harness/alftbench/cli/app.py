@@ -37,8 +37,16 @@ class Format(StrEnum):
 
 Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
 Data = Annotated[
-    str | None, typer.Option("--data", help="JSONL file with the suite's problems, where it needs one.")
+    str | None,
+    typer.Option("--data", help="JSONL file with the suite's problems, or a folder with it; else the hub's."),
 ]
+DataUnchecked = Annotated[
+    bool, typer.Option("--data-unchecked", help="Take a data file that is not the recorded one.")
+]
+Orbit = Annotated[
+    str | None, typer.Option("--orbit", help="Add phrasings: wording, names:4, ...; see docs/suites.md.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Take nothing from the hub but what its cache holds.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
@@ -72,6 +80,12 @@ def common(
 def use_threads(threads: int) -> None:
     """Set torch's threads before torch is imported: results depend on it in the last digits."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def go_offline(offline: bool) -> None:
+    """Set the hub libraries' switches before anything imports them: they read them once."""
+    if offline:
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 def echo_json(value: Any) -> None:

@@ -51,12 +51,6 @@ def trainers_command(output_format: FormatOption = Format.TABLE) -> None:
     list_plugins("trainer", output_format)
 
 
-@app.command("suites")
-def suites_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the suites."""
-    list_plugins("suite", output_format)
-
-
 @app.command("backends")
 def backends_command(output_format: FormatOption = Format.TABLE) -> None:
     """List the backends."""

@@ -12,6 +12,7 @@ import typer
 
 from alftbench.cli.app import (
     Data,
+    DataUnchecked,
     Device,
     DryRun,
     DType,
@@ -19,12 +20,15 @@ from alftbench.cli.app import (
     FormatOption,
     Limit,
     Model,
+    Offline,
+    Orbit,
     Output,
     Samples,
     Seed,
     Threads,
     app,
     echo_json,
+    go_offline,
     use_threads,
 )
 from alftbench.errors import AlftbenchError
@@ -47,6 +51,9 @@ def evaluate_command(
     seed: Seed = 0,
     data: Data = None,
     split: Annotated[str, typer.Option("--split", help="Split of the suite.")] = "test",
+    orbit: Orbit = None,
+    data_unchecked: DataUnchecked = False,
+    offline: Offline = False,
     temperature: Annotated[float | None, typer.Option("--temperature", help="0 is greedy.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="Nucleus mass, 1 for all tokens.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Tokens per completion at most.")] = None,
@@ -66,18 +73,21 @@ def evaluate_command(
 ) -> None:
     """Sample a suite's problems and measure accuracy, diversity and coherence of the answers."""
     use_threads(threads)
+    go_offline(offline)
     from alftbench.backends.base import BackendOptions
     from alftbench.evaluate import EvalRequest, evaluate, plan
     from alftbench.plugins import parse_settings
 
     settings = parse_settings("--backend-args", backend_args or "")
+    options = BackendOptions(device, dtype, batch_size, logprobs, settings)
     made = plan(
         EvalRequest(
-            model, suite, name, data, split, limit, samples, temperature, top_p, max_tokens, seed, backend,
-            BackendOptions(device, dtype, batch_size, logprobs, settings),
+            model, suite, name, data, split, limit, orbit, data_unchecked, samples, temperature, top_p, max_tokens,
+            seed, backend, options,
         )
     )  # fmt: skip
     folder = output_dir or default_folder(made)
+    say_orbit(made)
     if dry_run:
         echo_json({"folder": str(folder), "n_samples": made.n_samples, **made.config})
         return
@@ -88,12 +98,22 @@ def evaluate_command(
     print_evaluation(folder, output_format)
 
 
+def say_orbit(made: Plan) -> None:
+    """How many phrasings each transformation added, where there are any to add."""
+    from alftbench.orbits import count
+
+    spec = made.request.selection.orbit
+    for added in count(made.orbits, spec) if spec else ():
+        rest = f"; it declined {added.declined} of the suite's phrasings" if added.declined else ""
+        typer.echo(f"{added.name}: {added.made} of {added.wanted} phrasings{rest}", err=True)
+
+
 def default_folder(made: Plan) -> Path:
     """runs/<model>-<suite>-<id>: the same command finds its own folder again."""
     from alftbench.jsonio import digest
 
-    name = re.sub(r"[^\w.-]+", "_", made.name).strip(".")
-    return Path("runs") / f"{name}-{made.suite.info.name}-{digest(made.config)[:12]}"
+    name = re.sub(r"[^\w.=-]+", "_", f"{made.name}-{made.suite.info.name}").strip(".")
+    return Path("runs") / f"{name}-{digest(made.config)[:12]}"
 
 
 def print_evaluation(folder: Path, output_format: Format) -> None:
@@ -123,6 +143,9 @@ def train_command(
     seed: Seed = 0,
     data: Data = None,
     limit: Limit = None,
+    orbit: Orbit = None,
+    data_unchecked: DataUnchecked = False,
+    offline: Offline = False,
     device: Device = "auto",
     dtype: DType = "auto",
     threads: Threads = 1,
@@ -131,6 +154,7 @@ def train_command(
 ) -> None:
     """Train a model with one method; run again, it goes on where it stopped."""
     use_threads(threads)
+    go_offline(offline)
     from dataclasses import asdict
 
     from alftbench.jsonio import digest
@@ -141,7 +165,8 @@ def train_command(
 
     suites = tuple(suite or DEFAULT_SUITES)
     spec = parse_spec(trainer)
-    job = TrainJob(spec, model, suites, Budget(budget_tokens, steps), seed, data, limit, device, dtype)
+    budget = Budget(budget_tokens, steps)
+    job = TrainJob(spec, model, suites, budget, seed, data, limit, orbit, data_unchecked, device, dtype)
     made = plan_training(job)
     folder = output_dir or Path("runs") / f"{spec.name}-seed{seed}-{digest(made.config)[:12]}"
     with training_bar(f"{spec.name} seed {seed}") as show:
@@ -171,6 +196,9 @@ def compare_command(
         str | None, typer.Option("--train-data", help="JSONL file with the training problems.")
     ] = None,
     limit: Limit = None,
+    orbit: Orbit = None,
+    data_unchecked: DataUnchecked = False,
+    offline: Offline = False,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Trials at a time; one per core if not given.")
     ] = None,
@@ -184,6 +212,7 @@ def compare_command(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Train every method at the same budget and seeds, evaluate all, and publish the comparison."""
+    go_offline(offline)
     from alftbench.backends.base import BackendOptions
     from alftbench.compare import CompareRequest, compare, trials
     from alftbench.progress import comparison_bars
@@ -201,6 +230,8 @@ def compare_command(
         data=data,
         train_data=train_data,
         limit=limit,
+        orbit=orbit,
+        data_unchecked=data_unchecked,
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=BackendOptions(device, dtype),

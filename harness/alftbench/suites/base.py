@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,8 +10,22 @@ from alftbench.types import Orbit, SamplingParams
 
 
 @dataclass(frozen=True)
+class Flaw:
+    """A known flaw of the data, kept as it is upstream; `check` names the check that finds it, if any."""
+
+    problem: str
+    note: str
+    check: str = ""
+
+
+@dataclass(frozen=True)
 class SuiteInfo:
-    """What a suite says of itself; any change of meaning raises `version`."""
+    r"""What a suite says of itself; any change of meaning raises `version`.
+
+    variants: the phrasings that every orbit must have; empty where a suite does not say.
+    answer_form: how an answer is written as the prompt asks for it, with `$answer` in its place, by phrasing or
+        for all; empty takes the form of the first rule, such as \boxed{$answer}.
+    """
 
     name: str
     version: str
@@ -21,6 +35,9 @@ class SuiteInfo:
     sampling: SamplingParams
     splits: tuple[str, ...]
     answer_rules: tuple[str, ...] = ("marker",)
+    variants: tuple[str, ...] = ()
+    answer_form: str | Mapping[str, str] = ""
+    flaws: tuple[Flaw, ...] = ()
 
 
 @runtime_checkable
@@ -34,4 +51,17 @@ class Suite(Protocol):
 
     def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
         """The problems of a split, read from the file `data` where the suite does not carry its own."""
+        ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A suite that knows how many rows its source has, and the digest of its file."""
+
+    def check_source(self, split: str, data: str | None) -> int:
+        """The number of rows, if they are the recorded ones.
+
+        Raises:
+            BadInput: they are not; says what was expected and found.
+        """
         ...

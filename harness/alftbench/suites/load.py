@@ -1,42 +1,86 @@
-"""Get a suite by name and the problems of one of its splits, checked."""
+"""Get a suite by name, family or file, and the problems of one of its splits, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from alftbench import plugins
 from alftbench.answers.partition import reference_keys
 from alftbench.errors import BadInput, PluginError, UsageError
-from alftbench.suites.base import Suite
+from alftbench.orbits import OrbitSpec, expand
+from alftbench.suites.base import Recorded, Suite
 from alftbench.types import Orbit
+
+FILE_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which problems of a suite: the split, the file with its rows, how many, and in which more phrasings.
+
+    data_unchecked: read a file whose rows or digest are not the recorded ones.
+    """
+
+    split: str = "test"
+    data: str | None = None
+    limit: int | None = None
+    orbit: OrbitSpec | None = None
+    data_unchecked: bool = False
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What a run's configuration says beside the digest of its problems; nothing where nothing is special."""
+        orbit = {"orbit": str(self.orbit)} if self.orbit else {}
+        return orbit | ({"data_unchecked": True} if self.data_unchecked else {})
 
 
 def load_suite(name: str) -> Suite:
-    """A registered suite by name."""
-    suite: Suite = plugins.load("suite", name)
+    """A registered suite by name, one of a family as family:what, or one of a YAML file by its path."""
+    family, colon, what = name.partition(":")
+    if name.endswith(FILE_ENDINGS):
+        from alftbench.suites.table import read_suite_file
+
+        return read_suite_file(Path(name))
+    suite = plugins.load("suite family", family)(what) if colon else plugins.load("suite", name)
     if not isinstance(suite, Suite):
         raise PluginError(f"suite plugin {name!r} lacks info or orbits()")
     return suite
 
 
-def read_orbits(suite: Suite, split: str, data: str | None, limit: int | None = None) -> Sequence[Orbit]:
-    """The first `limit` problems of a suite, each with references that can be read.
+def read_orbits(suite: Suite, selection: Selection) -> Sequence[Orbit]:
+    """The selected problems of a suite, each with references that can be read.
 
     Raises:
         UsageError: the split does not exist, or the limit is not positive.
-        BadInput: there is no problem, or two have the same id.
+        BadInput: there is no problem, two have the same id, or the source is not the recorded one.
     """
+    split, limit = selection.split, selection.limit
     if split not in suite.info.splits:
         raise UsageError(f"suite {suite.info.name} has no split {split!r}; it has: {', '.join(suite.info.splits)}")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: must be at least 1")
-    orbits = list(suite.orbits(split, data))[:limit]
+    orbits = list(suite.orbits(split, selection.data))
+    check_ids(suite, split, orbits)
+    if isinstance(suite, Recorded) and not selection.data_unchecked:
+        suite.check_source(split, selection.data)
+    chosen = orbits[:limit]
+    for orbit in chosen:
+        reference_keys(orbit.problem)
+    return (
+        [expand(orbit, selection.orbit, suite.info.answer_rules) for orbit in chosen]
+        if selection.orbit
+        else chosen
+    )
+
+
+def check_ids(suite: Suite, split: str, orbits: Sequence[Orbit]) -> None:
+    """Every problem has an id of its own."""
     ids = [orbit.problem.id for orbit in orbits]
     if not ids:
         raise BadInput(f"suite {suite.info.name}: the {split} split has no problems")
     if len(set(ids)) < len(ids):
         twice = next(name for i, name in enumerate(ids) if name in ids[:i])
         raise BadInput(f"suite {suite.info.name}: problem id {twice!r} occurs twice")
-    for orbit in orbits:
-        reference_keys(orbit.problem)
-    return orbits

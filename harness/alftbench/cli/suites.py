@@ -1,0 +1,148 @@
+"""Commands about suites: list them, show a problem as the model sees it, check that a suite is sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alftbench.cli.app import (
+    Data,
+    DataUnchecked,
+    Format,
+    FormatOption,
+    Limit,
+    Offline,
+    Orbit,
+    app,
+    echo_json,
+    go_offline,
+)
+from alftbench.errors import AlftbenchError
+
+if TYPE_CHECKING:
+    from alftbench.suites.load import Selection
+    from alftbench.suites.validate import Check, Report
+
+group = typer.Typer(name="suites", help="List the suites; show or check one.", rich_markup_mode=None)
+app.add_typer(group)
+SHOWN = 5  # findings named per check
+Split = Annotated[str, typer.Option("--split", help="Split of the suite.")]
+
+
+@group.callback(invoke_without_command=True)
+def suites_command(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """List the suites; show or check one."""
+    if context.invoked_subcommand is None:
+        from alftbench.cli.listing import list_plugins
+
+        list_plugins("suite", output_format)
+
+
+def select(split: str, data: str | None, limit: int | None, orbit: str | None, unchecked: bool) -> Selection:
+    """The problems that options choose."""
+    from alftbench.orbits import parse_orbit
+    from alftbench.suites.load import Selection
+
+    return Selection(split, data, limit, parse_orbit(orbit) if orbit else None, unchecked)
+
+
+@group.command("show")
+def show_command(
+    suite: Annotated[str, typer.Argument(help="Suite, family:what, or a YAML file.")],
+    problem: Annotated[str, typer.Option("--problem", help="Its place, from 0, or its id.")] = "0",
+    split: Split = "test",
+    data: Data = None,
+    orbit: Orbit = None,
+    data_unchecked: DataUnchecked = False,
+    offline: Offline = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Print a problem's orbit as the model sees it, its references and their keys."""
+    go_offline(offline)
+    from dataclasses import asdict
+
+    from alftbench.answers.partition import reference_keys
+    from alftbench.console import stdout
+    from alftbench.suites.load import load_suite
+    from alftbench.suites.show import orbit_text, pick
+
+    loaded = load_suite(suite)
+    shown = pick(loaded, select(split, data, None, orbit, data_unchecked), problem)
+    if output_format is Format.JSON:
+        echo_json({**asdict(shown), "keys": sorted(reference_keys(shown.problem))})
+        return
+    typer.echo(orbit_text(loaded, shown, stdout().width))
+
+
+@group.command("validate")
+def validate_command(
+    suite: Annotated[
+        str | None, typer.Argument(help="Suite or YAML file; all whose data is at hand if not given.")
+    ] = None,
+    split: Split = "test",
+    data: Annotated[
+        str | None, typer.Option("--data", help="JSONL file, or a folder with files by their usual names.")
+    ] = None,
+    train_data: Annotated[
+        str | None, typer.Option("--train-data", help="JSONL file with training problems.")
+    ] = None,
+    limit: Limit = None,
+    orbit: Orbit = None,
+    data_unchecked: DataUnchecked = False,
+    offline: Offline = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Check references, near misses, prompts, orbits, splits and the source; exit 1 if anything is found."""
+    go_offline(offline)
+    from dataclasses import asdict
+
+    from alftbench import plugins
+    from alftbench.suites.load import load_suite
+    from alftbench.suites.validate import validate, validate_all
+
+    selection = select(split, data, limit, orbit, data_unchecked)
+    if suite is not None:
+        reports = [validate(load_suite(suite), selection, train_data)]
+    else:
+        loaded, broken = plugins.load_all("suite")
+        reports = list(validate_all(loaded.values(), selection))
+        for error in broken.values():
+            typer.echo(f"warning: {error}", err=True)
+    if output_format is Format.JSON:
+        echo_json([asdict(report) for report in reports])
+    else:
+        for report in reports:
+            print_report(report)
+    bad = [report.suite for report in reports if not report.fine]
+    if bad:
+        raise AlftbenchError(f"findings in {', '.join(bad)}")
+
+
+def print_report(report: Report) -> None:
+    """The checks of a suite, and their first findings."""
+    from alftbench.console import new_table, stdout
+
+    table = new_table(f"{report.suite}, version {report.version}", ["check", "count", "of", "findings", "known"])
+    table.columns[2].justify, table.columns[2].no_wrap = "left", False
+    for check in report.checks:
+        if check.skipped:
+            table.add_row(check.name, "–", f"not checked: {check.skipped}", "–", "–")
+        else:
+            table.add_row(
+                check.name, str(check.n), check.looked_at, str(len(check.findings)), str(len(check.known))
+            )
+    stdout().print(table)
+    for check in report.checks:
+        print_findings(check)
+    for flaw in report.flaws:
+        typer.echo(f"  known flaw: {flaw.problem}: {flaw.note}")
+
+
+def print_findings(check: Check) -> None:
+    """The first findings of a check, and how many more there are; known ones are said to be known."""
+    for findings, word in ((check.findings, ""), (check.known, "known: ")):
+        for finding in findings[:SHOWN]:
+            typer.echo(f"  {check.name}: {word}{finding.problem}: {finding.what}")
+        if len(findings) > SHOWN:
+            typer.echo(f"  {check.name}: {word}and {len(findings) - SHOWN} more")

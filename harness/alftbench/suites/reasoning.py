@@ -1,0 +1,226 @@
+"""Procedural suites, `reasoning-gym:<dataset>[:key=value,...]`: seeded, and judged by the dataset's own verifier.
+
+`size` and `seed` choose the problems; other keys are the dataset's. An item is drawn once, and train never holds
+a question of test. Answers are classes by their text; a class is right if the verifier gives a spelling of it
+its full score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from alftbench.answers import verifiers
+from alftbench.errors import BadInput, MissingExtra, UnknownName, UsageError
+from alftbench.seeds import name_key
+from alftbench.suites.base import SuiteInfo
+from alftbench.types import Orbit, Problem, SamplingParams, Variant
+
+if TYPE_CHECKING:
+    from reasoning_gym.dataset import ProceduralDataset
+
+FAMILY = "reasoning-gym"
+PROMPT = "{question}\n\nReason step by step and write only the final answer in \\boxed{{}}."
+SAMPLING = SamplingParams(n=8, max_tokens=1024)
+SIZE, MAX_DRAWS = 100, 20  # problems per split; items drawn per problem wanted, before a dataset counts as small
+RUNS_CODE = re.compile(r"(?<!literal_)\b(?:eval|exec|parse_expr|sympify|S)\(")  # sympy's parser evaluates
+CALLED = re.compile(r"\b(\w+)\(")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What makes an item again: dataset, its options, its seed, and how many items it may give."""
+
+    dataset: str
+    options: tuple[tuple[str, Any], ...]
+    seed: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ProceduralSuite:
+    """One dataset of reasoning-gym with one configuration."""
+
+    info: SuiteInfo
+    dataset: str
+    options: tuple[tuple[str, Any], ...]
+    size: int
+    seed: int
+
+    def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
+        """`size` different problems of a split.
+
+        Raises:
+            UsageError: a file is given, which would be ignored.
+            BadInput: the dataset has not that many different problems, or one without an answer.
+        """
+        if data is not None:
+            raise UsageError(f"suite {self.info.name} makes its own problems; leave the data file out")
+        test = list(self._items("test", frozenset()))
+        if split == "test":
+            return [self._orbit(split, index, item) for index, item in test]
+        seen = frozenset(item["question"] for _, item in test)
+        return [self._orbit(split, index, item) for index, item in self._items(split, seen)]
+
+    def _items(self, split: str, taken: frozenset[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """The first `size` items whose question is new."""
+        seen = set(taken)
+        wanted = len(seen) + self.size
+        for index in range(MAX_DRAWS * self.size):
+            item = entry(self._source(split), index)
+            if item["question"] not in seen:
+                seen.add(item["question"])
+                yield index, item
+            if len(seen) == wanted:
+                return
+        raise BadInput(
+            f"suite {self.info.name}: only {len(seen) - len(taken)} different problems in "
+            f"{MAX_DRAWS * self.size} draws; ask for a smaller size="
+        )
+
+    def _source(self, split: str) -> Source:
+        """A split's items. They are seeded with seed + index, so the seeds of splits must lie far apart."""
+        seed = name_key(f"{self.dataset} {split} {self.seed}") % 2**31
+        return Source(self.dataset, self.options, seed, MAX_DRAWS * self.size)
+
+    def _orbit(self, split: str, index: int, item: Mapping[str, Any]) -> Orbit:
+        if item["answer"] is None:
+            raise BadInput(f"suite {self.info.name}: {self.dataset} states no answer; choose another dataset")
+        problem = Problem(
+            id=f"{self.dataset}-{split}-{index:04}",
+            question=item["question"],
+            reference=(str(item["answer"]),),
+            answer_kind="text",
+            metadata={
+                verifiers.VERIFIER: FAMILY,
+                **dataclasses.asdict(self._source(split)),
+                "index": index,
+            },
+        )
+        content = PROMPT.format(question=item["question"])
+        return Orbit(problem, (Variant(problem.id, "original", ({"role": "user", "content": content},)),))
+
+
+def family(text: str) -> ProceduralSuite:
+    """The suite of `<dataset>[:key=value,...]`.
+
+    Raises:
+        MissingExtra: reasoning-gym is not installed.
+        UsageError: no such dataset or key, a value does not fit, or the verifier would run an answer as code.
+    """
+    dataset, _, rest = text.partition(":")
+    name = f"{FAMILY}:{text}"
+    config, verdict = configuration(dataset)
+    if RUNS_CODE.search(verdict):
+        raise UsageError(f"suite {name}: its verifier runs answers as code, which models write; choose another")
+    given = read_options(name, rest, config)
+    size, seed = given.pop("size", SIZE), given.pop("seed", 0)
+    if size < 1 or seed < 0:
+        raise UsageError(f"suite {name}: size must be at least 1 and seed not negative")
+    options = tuple(sorted(given.items()))
+    suite = ProceduralSuite(describe(name, dataset), dataset, options, size, seed)
+    try:
+        entry(Source(dataset, options, 0, size), 0)
+    except Exception as error:
+        raise UsageError(f"suite {name}: {type(error).__name__}: {error}") from error
+    return suite
+
+
+def describe(name: str, dataset: str) -> SuiteInfo:
+    """What a procedural suite says of itself; its version is the library's, which makes the problems."""
+    from importlib.metadata import version
+
+    return SuiteInfo(
+        name=name,
+        version=f"1, reasoning-gym {version('reasoning-gym')}",
+        description=f"problems of {dataset}, made by reasoning-gym and judged by its verifier",
+        licence="Apache-2.0",
+        citation="Stojanovski et al., Reasoning Gym, arXiv 2505.24760",
+        sampling=SAMPLING,
+        splits=("test", "train"),
+        answer_rules=("boxed",),
+    )
+
+
+def read_options(name: str, text: str, config: type) -> dict[str, Any]:
+    """key=value,... with each value of its field's type."""
+    types = {field.name: get_type_hints(config)[field.name] for field in dataclasses.fields(config)}
+    types |= {"size": int, "seed": int}
+    options = {}
+    for item in filter(None, text.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals or key in options:
+            raise UsageError(f"suite {name}: {item!r} is not of the form key=value, each key once")
+        if types.get(key) not in READERS:
+            known = ", ".join(key for key, kind in types.items() if kind in READERS)
+            raise UsageError(f"suite {name}: no option {key!r}; known: {known}")
+        try:
+            options[key] = READERS[types[key]](value)
+        except (ValueError, KeyError):
+            raise UsageError(f"suite {name}: {key} must be {types[key].__name__}, not {value!r}") from None
+    return options
+
+
+def read_truth(text: str) -> bool:
+    """True or false."""
+    return {"true": True, "false": False}[text.lower()]
+
+
+READERS: dict[Any, Any] = {int: int, float: float, str: str, bool: read_truth}
+
+
+def configuration(dataset: str) -> tuple[type, str]:
+    """A dataset's configuration class, and the source of what its verifier runs."""
+    try:
+        from reasoning_gym.factory import DATASETS
+    except ImportError:
+        raise MissingExtra("reasoning-gym", "reasoning-gym") from None
+    if dataset not in DATASETS:
+        raise UnknownName("dataset of reasoning-gym", dataset, DATASETS)
+    kind, config = DATASETS[dataset]
+    return config, reachable_source(kind)
+
+
+def reachable_source(kind: type) -> str:
+    """The source of score_answer and of everything in its class and module that it calls, directly or not."""
+    module = inspect.getmodule(kind.score_answer)  # type: ignore[attr-defined]
+    todo, seen, text = ["score_answer"], set[str](), ""
+    while todo:
+        name = todo.pop()
+        target = getattr(kind, name, None) or getattr(module, name, None)
+        if name in seen or not (inspect.isfunction(target) or inspect.ismethod(target)):
+            continue
+        seen.add(name)
+        source = inspect.getsource(target)
+        text += source
+        todo += CALLED.findall(source)
+    return text
+
+
+@lru_cache(maxsize=16)
+def open_dataset(source: Source) -> ProceduralDataset:
+    """A dataset whose items are made when they are asked for."""
+    import reasoning_gym
+
+    return reasoning_gym.create_dataset(source.dataset, seed=source.seed, size=source.size, **dict(source.options))
+
+
+@lru_cache(maxsize=4096)
+def entry(source: Source, index: int) -> Mapping[str, Any]:
+    """One item: question, answer and what the verifier needs."""
+    item: Mapping[str, Any] = open_dataset(source)[index]
+    return item
+
+
+def accepts(problem: Problem, answer: str) -> bool:
+    """Does the dataset's verifier give an answer its full score?"""
+    made = problem.metadata
+    source = Source(made["dataset"], tuple(map(tuple, made["options"])), made["seed"], made["size"])
+    return bool(open_dataset(source).score_answer(answer, dict(entry(source, made["index"]))) >= 1.0)
+
+
+verifiers.register(FAMILY, accepts)
