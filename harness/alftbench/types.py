@@ -59,9 +59,11 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop or length.
+    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop, length or error.
 
-    logprob: log π(y|x) of the drawn tokens under the distribution they were drawn from, in nats, on request.
+    error: the engine could not take the prompt; the text is empty. n_tokens, logprob: of the drawn tokens, the end
+    token or stop string included. logprob: log π(y|x) = Σ_t log π(y_t|x, y_<t) under the model at temperature 1,
+    in nats, on request: that of the distribution they were drawn from where temperature and top_p are 1.
     """
 
     problem_id: str

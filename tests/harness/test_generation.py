@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,12 +11,9 @@ import torch
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from alftbench.backends.base import BackendOptions
-from alftbench.backends.generation import Decoding, generate, nucleus
-from alftbench.backends.hf import HfBackend
+from alftbench.backends.choosing import nucleus
+from alftbench.backends.generation import Decoding, generate
 from alftbench.backends.scoring import token_log_probs
-from alftbench.suites.arithmetic import SUMS
-from alftbench.types import SamplingParams
 
 VOCABULARY, END, PAD = 5, 4, 0
 
@@ -84,11 +82,6 @@ def test_finish_reasons(small):
     assert {c.finish_reason for c in completions} == {"stop", "length"}
 
 
-def test_nucleus_keeps_the_smallest_set_that_reaches_the_mass():
-    kept = nucleus(torch.tensor([[0.1, 0.5, 0.15, 0.25]]), 0.7)
-    assert kept.tolist() == [[0.0, 0.5, 0.0, 0.25]]
-
-
 def test_top_p_never_leaves_the_nucleus(small):
     logits = small(torch.tensor([[1, 2, 3]])).logits[0, -1]
     allowed = set(nucleus(torch.softmax(logits, -1)[None], 0.5).nonzero()[:, 1].tolist())
@@ -119,27 +112,39 @@ def test_gradients_flow_through_the_shared_prefill(small):
         torch.testing.assert_close(ours, parameter.grad, atol=1e-5, rtol=1e-4)
 
 
-def test_backend_draws_are_the_same_for_any_number_of_problems_and_samples(tiny):
-    backend = HfBackend(tiny, BackendOptions(device="cpu"))
-    variants = [v for orbit in SUMS.orbits()[:4] for v in orbit.variants]
-    few, many = SamplingParams(n=2, max_tokens=32), SamplingParams(n=5, max_tokens=32)
-    texts = {s.key: s.text for s in drawn(backend, variants, many)}
-    for sample in drawn(backend, variants[:3], few):
-        assert texts[sample.key] == sample.text
+def test_a_row_ends_where_the_context_does(small):
+    decoding_ = replace(decoding(8), context=7)
+    uniforms = np.random.default_rng(4).random((2, 50, 8))
+    short, long = generate(small, [(1, 2, 3), (2, 2, 1, 3, 1)], uniforms, decoding_)
+    assert {len(c.token_ids) for c in short if c.finish_reason == "length"} == {4}
+    assert {len(c.token_ids) for c in long if c.finish_reason == "length"} == {2}
+    unlimited = generate(small, [(1, 2, 3)], uniforms[:1], decoding(8))[0]
+    assert [c.token_ids[:4] for c in unlimited] == [c.token_ids for c in short]
 
 
-def drawn(backend, variants, params):
-    return [sample for portion in backend.sample(variants, params) for sample in portion]
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 0.8), (0.0, 1.0)])
+def test_log_probs_are_the_models_at_temperature_1_however_tokens_are_chosen(small, temperature, top_p):
+    prompts = [(1, 2, 3), (3,)]
+    uniforms = np.random.default_rng(5).random((2, 20, 6))
+    groups = generate(small, prompts, uniforms, replace(decoding(6, temperature, top_p), log_probs=True))
+    for prompt, group in zip(prompts, groups, strict=True):
+        for completion in group:
+            expected = plain_log_prob(small, prompt, completion.token_ids)
+            assert sum(completion.log_probs) == pytest.approx(expected, abs=1e-5)
 
 
-def test_portions_hold_every_draw_once_and_leave_out_whole_batches_that_are_done(tiny):
-    backend = HfBackend(tiny, BackendOptions(device="cpu", batch_size=50))
-    variants = [v for orbit in SUMS.orbits()[:3] for v in orbit.variants]
-    params = SamplingParams(n=8, max_tokens=32)
-    portions = [[s.key for s in portion] for portion in backend.sample(variants, params)]
-    assert max(map(len, portions)) == 50 // 8 * 8
-    assert sorted(key for portion in portions for key in portion) == sorted(
-        (v.problem_id, v.name, d) for v in variants for d in range(8)
-    )
-    again = [[s.key for s in p] for p in backend.sample(variants, params, {*portions[0], *portions[2][1:]})]
-    assert again == portions[1:]
+def test_a_halted_row_writes_little_more_and_leaves_the_others_alone(small):
+    asked = []
+
+    def halt(tokens):
+        asked.append(len(tokens))
+        return tokens[0] == 1
+
+    never_ends = Decoding(26, 1.0, 1.0, frozenset(), PAD)
+    uniforms = np.random.default_rng(6).random((1, 40, 26))
+    free = generate(small, [(1, 2)], uniforms, never_ends)[0]
+    halted = generate(small, [(1, 2)], uniforms, replace(never_ends, halt=halt))[0]
+    assert {len(c.token_ids) for c in halted} == {8, 26}
+    assert [len(c.token_ids) == 8 for c in halted] == [c.token_ids[0] == 1 for c in free]
+    assert all(a.token_ids == b.token_ids[: len(a.token_ids)] for a, b in zip(halted, free, strict=True))
+    assert set(asked) == {8, 16, 24}

@@ -6,35 +6,50 @@ token, by inverse transform sampling, so a draw does not depend on what else is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
-COMPACT_BELOW = 0.75  # drop finished rows from the cache once this share or less is still running
+from alftbench.backends.choosing import choose, chosen_log_probs
+from alftbench.backends.prefix import SharedPrefix, supports
+
+COMPACT_BELOW = 0.9  # ended rows leave the batch once this share or less is still running
+HALT_EVERY = 8  # tokens between two looks for a reason to halt, which costs a decoding of text
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Token ids of one draw, the end token included where it was reached."""
+    """Token ids of one draw, the end token included where it was reached.
+
+    log_probs: log π of each token at temperature 1, in nats, where they were asked for.
+    """
 
     token_ids: tuple[int, ...]
     finish_reason: str
+    log_probs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How tokens are chosen and where a completion ends."""
+    """How tokens are chosen and where a completion ends.
+
+    log_probs: record each token's. context: tokens of prompt and completion together at most. halt: says of
+    the tokens written so far that the rest will not be needed; asked now and then.
+    """
 
     max_tokens: int
     temperature: float
     top_p: float
     end_ids: frozenset[int]
     pad_id: int
+    log_probs: bool = False
+    context: int | None = None
+    halt: Callable[[Sequence[int]], bool] | None = None
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
@@ -63,24 +78,87 @@ def prefill(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[
     return out.logits[:, -1].float(), mask, out.past_key_values
 
 
-def choose(logits: Tensor, uniforms: Tensor, decoding: Decoding) -> Tensor:
-    """One token per row by inverse transform sampling; the likeliest at temperature 0."""
-    if decoding.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(logits / decoding.temperature, dim=-1)
-    if decoding.top_p < 1:
-        probabilities = nucleus(probabilities, decoding.top_p)
-    cumulative = probabilities.cumsum(-1)
-    thresholds = uniforms[:, None] * cumulative[:, -1:]
-    chosen = torch.searchsorted(cumulative, thresholds, right=True).squeeze(-1)
-    return chosen.clamp(max=logits.shape[-1] - 1)
+class Decoder(Protocol):
+    """Prompts that have been read, ready to take their draws' tokens one at a time."""
+
+    def step(self, model: Any, tokens: Tensor) -> Tensor:
+        """Logits after one more token of every row, shape (R, vocabulary)."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows, given in order."""
+        ...
 
 
-def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Zero all but the smallest set of likeliest tokens whose mass reaches `top_p`."""
-    ordered, order = probabilities.sort(-1, descending=True)
-    ordered[ordered.cumsum(-1) - ordered >= top_p] = 0.0
-    return torch.zeros_like(probabilities).scatter(-1, order, ordered)
+class RepeatedCache:
+    """A `Decoder` for any architecture: transformers' own cache, the prompts' part repeated for every draw."""
+
+    def __init__(self, cache: DynamicCache, mask: Tensor, group: int) -> None:
+        self.cache, self.mask = cache, mask.repeat_interleave(group, 0)
+        self.cache.batch_repeat_interleave(group)
+
+    def step(self, model: Any, tokens: Tensor) -> Tensor:
+        """Logits after one more token of every row, shape (R, vocabulary)."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones((len(self.mask), 1))], dim=1)
+        out = model(
+            input_ids=tokens[:, None],
+            attention_mask=self.mask,
+            position_ids=self.mask.sum(-1, keepdim=True) - 1,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        return out.logits[:, -1].float()  # type: ignore[no-any-return]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows."""
+        self.cache.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+
+
+class Drawn:
+    """What N draws have written so far, and which of them still run.
+
+    Shapes: tokens (N, T); lengths (N,); rows (R,), the draws that are in the batch; running (R,).
+    """
+
+    def __init__(self, n: int, room: Tensor, decoding: Decoding) -> None:
+        device = room.device
+        self.decoding = decoding
+        self.tokens = torch.zeros((n, decoding.max_tokens), dtype=torch.long, device=device)
+        self.log_probs = torch.zeros(self.tokens.shape, device=device) if decoding.log_probs else None
+        self.lengths = torch.zeros(n, dtype=torch.long, device=device)
+        self.room = room
+        self.rows = torch.arange(n, device=device)
+        self.running = torch.ones(n, dtype=torch.bool, device=device)
+        self.end_ids = torch.tensor(sorted(decoding.end_ids), dtype=torch.long, device=device)
+
+    def add(self, t: int, chosen: Tensor, logits: Tensor) -> None:
+        """Take token t of every row; rows that are over are marked."""
+        self.tokens[self.rows, t] = chosen
+        if self.log_probs is not None:
+            self.log_probs[self.rows, t] = chosen_log_probs(logits, chosen)
+        self.lengths[self.rows[self.running]] = t + 1
+        self.running &= ~torch.isin(chosen, self.end_ids) & (t + 1 < self.room[self.rows])
+        if self.decoding.halt and (t + 1) % HALT_EVERY == 0:
+            for place in self.running.nonzero().flatten().tolist():
+                self.running[place] = not self.decoding.halt(self.tokens[self.rows[place], : t + 1].tolist())
+
+    def drop_ended(self) -> Tensor | None:
+        """The places of the rows that stay once enough have ended, else None."""
+        if self.running.float().mean() > COMPACT_BELOW:
+            return None
+        keep = self.running.nonzero().squeeze(-1)
+        self.rows, self.running = self.rows[keep], self.running[keep]
+        return keep
+
+    def completions(self) -> list[Completion]:
+        """The N completions."""
+        log_probs = [None] * len(self.tokens) if self.log_probs is None else self.log_probs.tolist()
+        rows = zip(self.tokens.tolist(), self.lengths.tolist(), log_probs, strict=True)
+        return [self._completion(tokens[:n], values and tuple(values[:n])) for tokens, n, values in rows]
+
+    def _completion(self, tokens: list[int], log_probs: tuple[float, ...] | None) -> Completion:
+        return Completion(tuple(tokens), "stop" if tokens[-1] in self.decoding.end_ids else "length", log_probs)
 
 
 @torch.inference_mode()
@@ -91,52 +169,35 @@ def generate(
 
     Args:
         model: a transformers causal language model in evaluation mode.
-        prompts: token ids of P prompts.
+        prompts: token ids of P prompts, each shorter than the context.
         uniforms_PGT: numbers in [0, 1), shape (P, G, max_tokens): the randomness of every draw.
         decoding: how tokens are chosen.
     """
     n_prompts, group = uniforms_PGT.shape[:2]
     uniforms = torch.from_numpy(uniforms_PGT.reshape(n_prompts * group, -1)).float().to(model.device)
-    uniforms.clamp_(max=1 - 2**-24)  # rounding to float32 must not make a 1 of what is below 1
     logits, mask, cache = prefill(model, prompts, decoding.pad_id)
-    cache.batch_repeat_interleave(group)
-    rows = _decode(
-        model, logits.repeat_interleave(group, 0), mask.repeat_interleave(group, 0), cache, uniforms, decoding
-    )
+    if supports(model.config):
+        longest = min(decoding.max_tokens, decoding.context or decoding.max_tokens)
+        decoder: Decoder = SharedPrefix(cache, mask, group, longest)
+    else:
+        decoder = RepeatedCache(cache, mask, group)
+    room = (decoding.context or 1 << 62) - mask.sum(-1).repeat_interleave(group)
+    drawn = Drawn(len(uniforms), room, decoding)
+    decode(model, decoder, logits.repeat_interleave(group, 0), uniforms, drawn)
+    rows = drawn.completions()
     return [rows[p * group : (p + 1) * group] for p in range(n_prompts)]
 
 
-def _decode(
-    model: Any, logits: Tensor, mask: Tensor, cache: DynamicCache, uniforms: Tensor, decoding: Decoding
-) -> list[Completion]:
+def decode(model: Any, decoder: Decoder, logits: Tensor, uniforms: Tensor, drawn: Drawn) -> None:
     """Token by token until every row has ended; ended rows leave the batch now and then."""
-    tokens: list[list[int]] = [[] for _ in range(len(logits))]
-    rows = torch.arange(len(logits), device=logits.device)
-    running = torch.ones(len(rows), dtype=torch.bool, device=logits.device)
-    end_ids = torch.tensor(sorted(decoding.end_ids), device=logits.device)
+    decoding = drawn.decoding
     for t in range(decoding.max_tokens):
-        chosen = choose(logits, uniforms[rows, t], decoding)
-        for row, token, alive in zip(rows.tolist(), chosen.tolist(), running.tolist(), strict=True):
-            if alive:
-                tokens[row].append(token)
-        running &= ~torch.isin(chosen, end_ids)
-        if t + 1 == decoding.max_tokens or not running.any():
+        chosen = choose(logits, uniforms[drawn.rows, t], decoding.temperature, decoding.top_p)
+        drawn.add(t, chosen, logits)
+        if t + 1 == decoding.max_tokens or not drawn.running.any():
             break
-        if running.float().mean() <= COMPACT_BELOW:
-            keep = running.nonzero().squeeze(-1)
-            cache.batch_select_indices(keep)
-            rows, chosen, mask, running = rows[keep], chosen[keep], mask[keep], running[keep]
-        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
-        out = model(
-            input_ids=chosen[:, None],
-            attention_mask=mask,
-            position_ids=mask.sum(-1, keepdim=True) - 1,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        logits = out.logits[:, -1].float()
-    return [_completion(row, decoding) for row in tokens]
-
-
-def _completion(row: list[int], decoding: Decoding) -> Completion:
-    return Completion(tuple(row), "stop" if row and row[-1] in decoding.end_ids else "length")
+        keep = drawn.drop_ended()
+        if keep is not None:
+            decoder.keep(keep)
+            chosen = chosen[keep]
+        logits = decoder.step(model, chosen)

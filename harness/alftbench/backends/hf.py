@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
@@ -10,75 +12,147 @@ import torch
 from numpy.typing import NDArray
 
 from alftbench.backends.base import BackendOptions, known_args
-from alftbench.backends.generation import Decoding, generate
-from alftbench.backends.loading import end_token_ids, load_model, load_tokenizer, prompt_ids
+from alftbench.backends.batching import Batch, batches, is_shortage
+from alftbench.backends.generation import Completion, Decoding, generate
+from alftbench.backends.loading import (
+    check_template,
+    context_length,
+    end_token_ids,
+    load_model,
+    load_tokenizer,
+    prompt_ids,
+)
 from alftbench.backends.scoring import sequence_log_probs
+from alftbench.backends.stops import StopStrings
+from alftbench.errors import AlftbenchError
 from alftbench.seeds import stream
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 CACHE_BYTES = 1 << 30  # keys and values of one batch; decides the automatic batch size
 MAX_ROWS = 512
+Prompts = dict[tuple[str, str], list[int]]
+log = logging.getLogger(__name__)
 
 
 class HfBackend:
-    """Samples from a transformers causal language model, greedy or at a temperature."""
+    """Samples from a transformers causal language model, greedy or at a temperature.
+
+    `template` among the settings says how messages become a prompt: auto, chat or none, see `prompt_ids`.
+    """
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("hf", options.args, ())
+        known_args("hf", options.args, ("template",))
         self.tokenizer = load_tokenizer(model)
+        self.template = check_template(self.tokenizer, options.args.get("template", "auto"))
         self.model = load_model(model, options.device, options.dtype).eval()
-        self.batch_size = options.batch_size
+        self.batch_size, self.logprobs = options.batch_size, options.logprobs
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
     ) -> Iterator[list[Sample]]:
-        """Batch after batch; one of which anything is missing is drawn whole, so its numerics stay the same."""
-        for batch in self._batches(variants, params):
-            if any((v.problem_id, v.name, draw) not in done for v in batch for draw in range(params.n)):
-                yield self._sample_batch(batch, params)
+        """Batch after batch, longest prompts first, so that padding stays small and a shortage shows early.
 
-    def _batches(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
-        """Prompts of similar length together, longest first, so that padding stays small."""
-        rows = self.batch_size or self._rows_that_fit(params.max_tokens)
-        per_batch = max(1, rows // params.n)
-        lengths = {id(v): len(prompt_ids(self.tokenizer, v.messages)) for v in variants}
-        ordered = sorted(variants, key=lambda v: -lengths[id(v)])
-        return [ordered[i : i + per_batch] for i in range(0, len(ordered), per_batch)]
+        A batch of which anything is missing is drawn whole, so its numerics stay the same. A prompt that does
+        not fit into the model's context is recorded as an error, and the others go on.
+        """
+        prompts = self._prompts(variants)
+        ordered = sorted(variants, key=lambda v: -len(prompts[v.problem_id, v.name]))
+        served = {key for key, ids in prompts.items() if 0 < len(ids) < self._context()}
+        fits = [v for v in ordered if (v.problem_id, v.name) in served]
+        refused = Batch(tuple(v for v in ordered if (v.problem_id, v.name) not in served), range(params.n))
+        if any(key not in done for key in refused.keys):
+            yield self._refuse(refused, prompts)
+        for batch in batches(fits, params.n, self.batch_size or self._rows_that_fit(params.max_tokens)):
+            yield from self._draw(batch, prompts, params, done)
 
-    def _sample_batch(self, batch: Sequence[Variant], params: SamplingParams) -> list[Sample]:
-        """All draws for the prompts of a batch; each draw has a random stream of its own."""
-        prompts = [prompt_ids(self.tokenizer, variant.messages) for variant in batch]
-        uniforms = np.array([self._uniforms(variant, params) for variant in batch])
-        decoding = Decoding(
+    def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
+        """Log π(y|x) of every sample, shape (R,); see `sequence_log_probs`."""
+        ends = end_token_ids(self.model, self.tokenizer) or {self.tokenizer.pad_token_id}
+        end_id = self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in ends else min(ends)
+        return sequence_log_probs(self.model, self.tokenizer, self._prompts(variants), samples, end_id)
+
+    def _draw(
+        self, batch: Batch, prompts: Prompts, params: SamplingParams, done: Container[SampleKey]
+    ) -> Iterator[list[Sample]]:
+        """A batch, or its halves one after the other where memory does not hold it.
+
+        Nothing is remembered of a shortage, so what goes together depends on the batch and the memory only.
+
+        Raises:
+            AlftbenchError: not even one completion fits.
+        """
+        if all(key in done for key in batch.keys):
+            return
+        samples = self._sample_batch(batch, prompts, params)
+        if samples is not None:
+            yield samples
+            return
+        longest = max(len(prompts[v.problem_id, v.name]) for v in batch.variants)
+        if len(batch.keys) == 1:
+            raise AlftbenchError(
+                f"memory does not hold one completion of {params.max_tokens} tokens after a prompt of {longest}; "
+                f"use --dtype bfloat16, fewer --max-tokens or a larger device; what was drawn is kept"
+            )
+        log.warning("warning: memory does not hold %d completions at a time; trying half", len(batch.keys))
+        for half in batch.halves():
+            yield from self._draw(half, prompts, params, done)
+
+    def _sample_batch(self, batch: Batch, prompts: Prompts, params: SamplingParams) -> list[Sample] | None:
+        """All draws of a batch, each with a random stream of its own; None where memory ran out."""
+        stops = StopStrings(self.tokenizer, params.stop)
+        try:
+            groups = generate(
+                self.model,
+                [prompts[v.problem_id, v.name] for v in batch.variants],
+                np.array([self._uniforms(v, batch.draws, params) for v in batch.variants]),
+                self._decoding(params, stops),
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            groups = None
+        if groups is None:  # outside the handler, whose exception would hold on to the batch's tensors
+            release_memory()
+            return None
+        completions = (completion for group in groups for completion in group)
+        return [self._sample(*pair, stops) for pair in zip(batch.keys, completions, strict=True)]
+
+    def _decoding(self, params: SamplingParams, stops: StopStrings) -> Decoding:
+        return Decoding(
             params.max_tokens,
             params.temperature,
             params.top_p,
             end_token_ids(self.model, self.tokenizer),
             self.tokenizer.pad_token_id,
+            self.logprobs,
+            self._context(),
+            stops.reached if params.stop else None,
         )
-        groups = generate(self.model, prompts, uniforms, decoding)
-        return [
-            Sample(
-                problem_id=variant.problem_id,
-                variant=variant.name,
-                draw=draw,
-                text=self.tokenizer.decode(completion.token_ids, skip_special_tokens=True),
-                finish_reason=completion.finish_reason,
-                n_tokens=len(completion.token_ids),
-            )
-            for variant, group in zip(batch, groups, strict=True)
-            for draw, completion in enumerate(group)
-        ]
 
-    def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
-        """Log π(y|x) of every sample, shape (R,); see `sequence_log_probs`."""
-        ends = end_token_ids(self.model, self.tokenizer)
-        end_id = self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in ends else min(ends)
-        return sequence_log_probs(self.model, self.tokenizer, variants, samples, end_id)
+    def _sample(self, key: SampleKey, completion: Completion, stops: StopStrings) -> Sample:
+        """A completion as text, ended before the first stop string."""
+        n_tokens, text, stopped = stops.cut(completion.token_ids)
+        reason = "stop" if stopped else completion.finish_reason
+        log_probs = completion.log_probs
+        total = None if log_probs is None else float(np.sum(log_probs[:n_tokens], dtype=np.float64))
+        return Sample(*key, text, reason, n_tokens, total)
 
-    def _uniforms(self, variant: Variant, params: SamplingParams) -> Any:
+    def _refuse(self, batch: Batch, prompts: Prompts) -> list[Sample]:
+        """Draws of prompts that the model cannot take, as errors."""
+        for key in ((v.problem_id, v.name) for v in batch.variants):
+            where, size, most = " ".join(key), len(prompts[key]), self._context() - 1
+            log.warning("warning: prompt %s has %d tokens, the model takes 1 to %d: an error", where, size, most)
+        return [Sample(*key, "", "error", 0) for key in batch.keys]
+
+    def _prompts(self, variants: Sequence[Variant]) -> Prompts:
+        return {(v.problem_id, v.name): prompt_ids(self.tokenizer, v.messages, self.template) for v in variants}
+
+    def _context(self) -> int:
+        return context_length(self.model)
+
+    def _uniforms(self, variant: Variant, draws: range, params: SamplingParams) -> Any:
         keys = (variant.problem_id, variant.name)
-        return [stream(params.seed, *keys, draw).random(params.max_tokens) for draw in range(params.n)]
+        return [stream(params.seed, *keys, draw).random(params.max_tokens) for draw in draws]
 
     def _rows_that_fit(self, max_tokens: int) -> int:
         """Rows whose keys and values fill about CACHE_BYTES, a power of two so that it rarely changes."""
@@ -88,3 +162,10 @@ class HfBackend:
         per_token = 2 * config.num_hidden_layers * heads * width * torch.finfo(self.model.dtype).bits // 8
         rows = CACHE_BYTES // (per_token * (max_tokens + 256))
         return int(min(MAX_ROWS, 2 ** max(0, rows.bit_length() - 1)))
+
+
+def release_memory() -> None:
+    """Hand back what a failed batch held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alftbench.backends.generation import prefill
-from alftbench.backends.loading import prompt_ids
-from alftbench.types import Sample, Variant
+from alftbench.types import Sample
 
 LOGIT_BYTES = 1 << 28  # float32 logits of one batch; decides how many completions are scored at a time
 MAX_ROWS = 128
@@ -71,26 +70,30 @@ def token_log_probs(
 
 @torch.inference_mode()
 def sequence_log_probs(
-    model: Any, tokenizer: Any, variants: Sequence[Variant], samples: Sequence[Sample], end_id: int
+    model: Any,
+    tokenizer: Any,
+    prompts: Mapping[PromptKey, Sequence[int]],
+    samples: Sequence[Sample],
+    end_id: int,
 ) -> NDArray[np.float64]:
     """Log π(y|x) = Σ_t log π(y_t|x, y_<t) of every sample, in nats, at temperature 1.
 
     A sample is re-encoded from its text, with the end token where it stopped by itself. A tokenizer that
     merges pieces may split a text in other ways than the model wrote it, and special tokens are not in the
     text; the value is then that of the canonical encoding. Two models that share a tokenizer are scored on the
-    same tokens, so their ratio is that of the re-encoded text.
+    same tokens, so their ratio is that of the re-encoded text. A text that was cut at a stop string is scored as
+    if the model had ended it there.
 
     Args:
         model: a transformers causal language model in evaluation mode.
         tokenizer: its tokenizer, with a padding token.
-        variants: the prompts; those without samples are ignored.
+        prompts: token ids by problem and phrasing; those without samples are ignored.
         samples: completions of these prompts.
         end_id: the token that ends a completion.
 
     Returns:
         Shape (R,), in the order of `samples`.
     """
-    prompts = {(v.problem_id, v.name): prompt_ids(tokenizer, v.messages) for v in variants}
     distinct: dict[tuple[PromptKey, str, str], int] = {}
     places_R = [distinct.setdefault(content(sample), len(distinct)) for sample in samples]
     completions = [completion_ids(tokenizer, text, reason, end_id) for _, text, reason in distinct]

@@ -1,0 +1,165 @@
+"""Attention of a prompt's draws to their prompt, whose keys and values are held and read once for all of them.
+
+At a decoding step every draw has one query. Those of a prompt's G draws form one matrix that meets the prompt's
+keys in one product; the tokens a draw has written itself lie in room taken once for the longest completion, so
+nothing is copied as they grow and a batch that is too large fails at its start. The softmax runs over both parts
+together: the result is ordinary attention.
+
+The idea of one pass over a shared prefix: Juravsky et al., "Hydragen: High-Throughput LLM Inference with Shared
+Prefixes", 2024, arXiv:2402.05099.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+NAME = "alftbench_shared_prefix"
+# Architectures whose layers all attend to the whole context by plain softmax attention; each one is tested.
+PLAIN = frozenset({"llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "granite", "gemma"})
+
+
+def supports(config: Any) -> bool:
+    """Whether a model's attention is the one written here; others keep transformers' own cache."""
+    whole_context = set(getattr(config, "layer_types", None) or ()) <= {"full_attention"}
+    return config.model_type in PLAIN and whole_context and getattr(config, "sliding_window", None) is None
+
+
+class OwnTokens(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers leaves its hook untyped
+    """One layer's keys and values of what the draws wrote, in room for all of it: shape (R, K, T, D)."""
+
+    def __init__(self, like: Tensor, rows: int, room: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        shape = (rows, like.shape[1], room, like.shape[3])
+        self.all_keys, self.all_values = like.new_empty(shape), like.new_empty(shape)
+        self.length = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Store the new token's keys and values; all that are stored so far."""
+        self.all_keys[:, :, self.length] = key_states[:, :, 0]
+        self.all_values[:, :, self.length] = value_states[:, :, 0]
+        self.length += 1
+        return self.all_keys[:, :, : self.length], self.all_values[:, :, : self.length]
+
+    def get_seq_length(self) -> int:
+        """Tokens stored."""
+        return self.length
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows, inside the same memory."""
+        for store in (self.all_keys, self.all_values):
+            store[: len(rows), :, : self.length] = store[rows, :, : self.length]
+        self.all_keys, self.all_values = self.all_keys[: len(rows)], self.all_values[: len(rows)]
+
+
+class SharedPrefix:
+    """The cache of P prompts with G draws each, while the draws are decoded token by token.
+
+    Args:
+        prompts: the filled cache of the prompts, keys and values of shape (P, K, L, D) per layer.
+        mask: 1 on prompt tokens, 0 on padding, shape (P, L).
+        group: draws per prompt.
+        room: tokens that a draw may write.
+    """
+
+    def __init__(self, prompts: DynamicCache, mask: Tensor, group: int, room: int) -> None:
+        layers: list[Any] = prompts.layers
+        self.keys, self.values = [layer.keys for layer in layers], [layer.values for layer in layers]
+        dtype = self.keys[0].dtype
+        self.bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+        self.bias = self.bias.masked_fill_(mask == 0, torch.finfo(dtype).min)[:, None, None]
+        self.prompt_R = torch.arange(len(mask), device=mask.device).repeat_interleave(group)
+        self.lengths_R = mask.sum(-1).repeat_interleave(group)
+        self.layers = [OwnTokens(keys, len(self.prompt_R), room) for keys in self.keys]
+        self.own = Cache(layers=[*self.layers])
+        self.width = group
+        self.slot_R: Tensor | None = None  # the place of a row once groups are no longer whole
+
+    def step(self, model: Any, tokens: Tensor) -> Tensor:
+        """Logits after one more token of every row, shape (R, vocabulary)."""
+        positions = self.lengths_R + self.own.get_seq_length()
+        with attention(model):
+            out = model(
+                input_ids=tokens[:, None],
+                position_ids=positions[:, None],
+                past_key_values=self.own,
+                use_cache=True,
+                shared_prefix=self,
+            )
+        return out.logits[:, -1].float()  # type: ignore[no-any-return]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows, given in order; a prompt without any leaves too."""
+        for layer in self.layers:
+            layer.keep(rows)
+        self.lengths_R = self.lengths_R[rows]
+        left, self.prompt_R, counts = torch.unique(self.prompt_R[rows], return_inverse=True, return_counts=True)
+        if len(left) < len(self.bias):
+            self.bias = self.bias[left]
+            self.keys, self.values = [k[left] for k in self.keys], [v[left] for v in self.values]
+        self.width = int(counts.max())
+        place_in_group = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[self.prompt_R]
+        self.slot_R = self.prompt_R * self.width + place_in_group
+
+    def attend(self, layer: int, query: Tensor, keys: Tensor, values: Tensor, scaling: float) -> Tensor:
+        """softmax(q·[prompt keys, own keys]ᵀ · scaling) [prompt values, own values].
+
+        Args:
+            layer: which of the model's layers asks.
+            query: shape (R, H, 1, D).
+            keys: of the rows' own tokens, shape (R, K, t, D); K divides H.
+            values: like keys.
+            scaling: factor of the scores.
+
+        Returns:
+            Shape (R, 1, H, D).
+        """
+        rows, heads, _, width = query.shape
+        query = (query * scaling).reshape(rows, keys.shape[1], -1, width)
+        scores_prompt = self.gather(query) @ self.keys[layer].transpose(-1, -2) + self.bias
+        length = scores_prompt.shape[-1]
+        scores = torch.cat([self.scatter(scores_prompt), query @ keys.transpose(-1, -2)], dim=-1)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+        seen_prompt = self.scatter(self.gather(weights[..., :length]) @ self.values[layer])
+        return (seen_prompt + weights[..., length:] @ values).reshape(rows, 1, heads, width)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """(R, K, h, x) → (P, K, G·h, x): what belongs to a prompt side by side, zeros where a draw has ended."""
+        if self.slot_R is not None:
+            padded = rows.new_zeros((len(self.bias) * self.width, *rows.shape[1:]))
+            padded[self.slot_R] = rows
+            rows = padded
+        return rows.reshape(-1, self.width, *rows.shape[1:]).transpose(1, 2).flatten(2, 3)
+
+    def scatter(self, groups: Tensor) -> Tensor:
+        """(P, K, G·h, x) → (R, K, h, x), undoing `gather`."""
+        prompts, heads, queries, size = groups.shape
+        rows = groups.view(prompts, heads, self.width, queries // self.width, size).transpose(1, 2).flatten(0, 1)
+        return rows if self.slot_R is None else rows[self.slot_R]
+
+
+def shared_prefix_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, scaling: float, shared_prefix: Any, **__: Any
+) -> tuple[Tensor, None]:
+    """The function that transformers calls in every layer."""
+    return shared_prefix.attend(module.layer_idx, query, key, value, scaling), None
+
+
+AttentionInterface.register(NAME, shared_prefix_attention)
+
+
+@contextmanager
+def attention(model: Any) -> Iterator[None]:
+    """Let a model attend by `shared_prefix_attention` for a while."""
+    before = model.config._attn_implementation
+    model.config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
