@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("shared cores", deadline=None)  # a crowded machine is slow, not wrong
+settings.load_profile("shared cores")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

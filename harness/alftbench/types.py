@@ -108,7 +108,8 @@ class AnswerPartition:
     classes_Z: canonical keys, sorted. correct_Z: which classes are right. class_VN: the class of every
     sample of every variant, NO_ANSWER where there is none. outcomes: samples by outcome. conflicts: pairs of
     keys in one class that were found different. unresolved: pairs of keys whose comparison hit a limit; they
-    are in one class only if other pairs join them.
+    are in one class only if other pairs join them. guessed_VN: was the answer a guess (the last number of a
+    text that names no answer); empty where none was.
     """
 
     problem_id: str
@@ -118,6 +119,7 @@ class AnswerPartition:
     outcomes: Mapping[str, int]
     conflicts: int = 0
     unresolved: int = 0
+    guessed_VN: tuple[tuple[bool, ...], ...] = ()
 
     @property
     def n_samples(self) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from math import isnan, log
 
@@ -37,6 +38,17 @@ def made(class_VN, correct=(True, False, False, True)) -> AnswerPartition:
 def value(name: str, class_VN, **kwargs) -> float:
     n = len(class_VN[0])
     return next(m for m in metrics_for(n) if m.name == name).per_problem(made(class_VN, **kwargs))
+
+
+def test_guesses_count_in_accuracy_and_not_in_strict_accuracy():
+    partition = replace(
+        made([[0, 3, 1, -1], [0, 0, 0, 1]]), guessed_VN=((True, False, True, False), (True, False, False, True))
+    )
+    by_name = {m.name: m.per_problem(partition) for m in metrics_for(4)}
+    assert by_name["accuracy"] == (2 / 4 + 3 / 4) / 2
+    assert by_name["strict_accuracy"] == (1 / 4 + 2 / 4) / 2
+    assert by_name["rate_guessed"] == 4 / 8
+    assert value("strict_accuracy", [[0, 1]]) == 0.5
 
 
 @given(rows, st.integers(1, 6))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
+from alftbench.answers.extract import GUESSES
 from alftbench.answers.judge import Judge, shared_judge
 from alftbench.answers.verifiers import VERIFIER, any_right
 from alftbench.errors import BadInput
@@ -73,6 +74,7 @@ def partition(
         outcomes=Counter(str(outcome(answer, place)) for answer in answers),
         conflicts=found.conflicts,
         unresolved=found.unresolved,
+        guessed_VN=tuple(tuple(answer.rule in GUESSES for answer in row) for row in answers_VN),
     )
 
 

@@ -21,6 +21,17 @@ def accuracy(row: list[int], partition: AnswerPartition) -> float:
     return n_right(row, partition) / len(row)
 
 
+def strict_accuracy(partition: AnswerPartition) -> float:
+    """Accuracy where a guessed answer (the last number of a text that names none) counts as not right."""
+    guessed_VN = partition.guessed_VN or [[False] * len(row) for row in partition.class_VN]
+    shares = [
+        sum(z >= 0 and partition.correct_Z[z] and not guess for z, guess in zip(row, guesses, strict=True))
+        / len(row)
+        for row, guesses in zip(partition.class_VN, guessed_VN, strict=True)
+    ]
+    return sum(shares) / len(shares)
+
+
 def pass_at_k(row: list[int], partition: AnswerPartition, k: int) -> float:
     """Probability that k draws contain a right answer: 1 − C(n−c, k) / C(n, k), unbiased.
 
@@ -44,7 +55,7 @@ def majority(row: list[int], partition: AnswerPartition) -> float:
 
 
 def metrics(n: int) -> Sequence[Metric]:
-    """accuracy, pass@2, pass@4 … pass@n, maj@n."""
+    """accuracy, strict_accuracy, pass@2, pass@4 … pass@n, maj@n."""
 
     def right(name: str, score: object) -> Metric:
         return Metric(name, "probability", True, (0.0, 1.0), mean_over_variants(score))  # type: ignore[arg-type]
@@ -52,6 +63,7 @@ def metrics(n: int) -> Sequence[Metric]:
     ks = [k for k in (2**i for i in range(1, n.bit_length())) if k <= n]
     return [
         right("accuracy", accuracy),
+        Metric("strict_accuracy", "probability", True, (0.0, 1.0), strict_accuracy),
         *(right(f"pass@{k}", partial(pass_at_k, k=k)) for k in ks),
         right(f"maj@{n}", majority),
     ]

@@ -14,9 +14,14 @@ def rate(partition: AnswerPartition, outcome: Outcome) -> float:
     return partition.outcomes.get(str(outcome), 0) / partition.n_samples
 
 
+def rate_guessed(partition: AnswerPartition) -> float:
+    """Share of an orbit's samples whose answer is a guess."""
+    return sum(map(sum, partition.guessed_VN)) / partition.n_samples
+
+
 def metrics(n: int) -> Sequence[Metric]:
-    """One rate per outcome, named `rate_<outcome>`."""
-    return [
+    """One rate per outcome, named `rate_<outcome>`, and the rate of guesses among all samples."""
+    outcomes = [
         Metric(
             f"rate_{outcome}",
             "probability",
@@ -26,3 +31,4 @@ def metrics(n: int) -> Sequence[Metric]:
         )
         for outcome in Outcome
     ]
+    return [*outcomes, Metric("rate_guessed", "probability", None, (0.0, 1.0), rate_guessed)]
