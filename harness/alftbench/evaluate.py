@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,21 +15,20 @@ import numpy as np
 from alftbench import plugins
 from alftbench.answers.extract import extract
 from alftbench.answers.judge import Judge
-from alftbench.answers.partition import partition
+from alftbench.answers.partition import by_phrasing, partition
 from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
 from alftbench.errors import BadInput, PluginError, UsageError
+from alftbench.interop.layout import Evaluated, Task, write_layout
 from alftbench.jsonio import digest
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import fingerprint, locate
 from alftbench.orbits import parse_orbit
 from alftbench.runs import RunFolder, existing, verify_samples
-from alftbench.suites.base import Suite
+from alftbench.suites.base import Grader, Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import (
-    Answer,
     AnswerPartition,
-    MetricValue,
     Orbit,
     RunRecord,
     Sample,
@@ -102,13 +102,13 @@ def plan(request: EvalRequest) -> Plan:
     """
     suite = load_suite(request.suite)
     params = sampling(request, suite.info.sampling)
-    model = locate(request.model)
     plugins.find("backend", request.backend)
+    model = find_model(request)
     selection = request.selection
     orbits = read_orbits(suite, selection)
     config = {
         "model": display_name(request, model),
-        "model_sha256": fingerprint(model) if Path(model).is_dir() else None,
+        "model_sha256": model_digest(model),
         "suite": suite.info.name,
         "suite_version": suite.info.version,
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
@@ -122,6 +122,25 @@ def plan(request: EvalRequest) -> Plan:
         **selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)
+
+
+def find_model(request: EvalRequest) -> str:
+    """The model's folder or hub id; a backend may know other names by a `locate` of its own."""
+    try:
+        return locate(request.model)
+    except UsageError:
+        own = getattr(plugins.load("backend", request.backend), "locate", None)
+        if own is None:
+            raise
+        return str(own(request.model))
+
+
+def model_digest(model: str) -> str | None:
+    """What says which model it was: the digest of its folder or file; a name alone has none."""
+    path = Path(model)
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return fingerprint(model) if path.is_dir() else None
 
 
 def identity(params: SamplingParams) -> dict[str, Any]:
@@ -154,7 +173,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
             draw_samples(plan, run, backend, progress)
             run.seal()
         verify_samples(folder)
-        write_metrics(plan, run)
+        measure(plan, run)
     return run.record
 
 
@@ -225,40 +244,42 @@ def partitions(
         orbit = open_orbits.pop(problem_id, None)
         if orbit is None:
             raise BadInput(f"samples of problem {problem_id!r}, which is unknown here or came before")
-        yield partition(orbit.problem, answers(suite, orbit, group), judge)
+        yield graded(suite, orbit, group, judge)
     if open_orbits:
         raise BadInput(f"no samples of problem {next(iter(open_orbits))!r}; run the evaluation again")
 
 
-def answers(suite: Suite, orbit: Orbit, samples: Iterable[Sample]) -> list[list[Answer]]:
-    """The answers of one orbit's samples, by phrasing."""
+def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample], judge: Judge | None) -> AnswerPartition:
+    """The classes of one orbit's samples, by the suite's own rules where it has some."""
+    samples_VN = by_phrasing(orbit, samples)
+    if isinstance(suite, Grader):
+        return suite.partition(orbit, samples_VN)
     kind, rules = orbit.problem.answer_kind, suite.info.answer_rules
-    rows: dict[str, list[Answer]] = {variant.name: [] for variant in orbit.variants}
-    for sample in samples:
-        if sample.variant not in rows:
-            raise BadInput(f"problem {orbit.problem.id!r} has no phrasing {sample.variant!r}, but samples of it")
-        rows[sample.variant].append(extract(sample.text, kind, rules, sample.finish_reason))
-    for name, row in rows.items():
-        if not row:
-            raise BadInput(f"problem {orbit.problem.id!r}: no samples of phrasing {name!r}")
-    return list(rows.values())
+    answers_VN = [[extract(s.text, kind, rules, s.finish_reason) for s in row] for row in samples_VN]
+    return partition(orbit.problem, answers_VN, judge)
 
 
-def write_metrics(plan: Plan, run: RunFolder) -> list[MetricValue]:
-    """Measure a complete run from its samples and write metrics.json."""
+def measure(plan: Plan, run: RunFolder) -> None:
+    """Measure a complete run, reading its samples problem by problem; write metrics.json and lm-eval's layout."""
+    made = list(partitions(plan.suite, plan.orbits, run.samples()))
+    content = metrics_content(plan, made, run.record.n_samples)
+    run.save_metrics(content)
+    evaluated = Evaluated(run.record, plan.orbits, run.samples, made, content, plan.suite.info.answer_rules)
+    write_layout(run.path, evaluated, plan.suite if isinstance(plan.suite, Task) else None)
+
+
+def metrics_content(plan: Plan, made: Sequence[AnswerPartition], n_samples: int) -> dict[str, Any]:
+    """The content of metrics.json: every metric with its interval, and its value per problem."""
     metrics = metrics_for(plan.params.n)
     ids = [orbit.problem.id for orbit in plan.orbits]
-    values = per_problem(partitions(plan.suite, plan.orbits, run.samples()), metrics, ids)
-    rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
-    run.save_metrics(
-        {
-            "metrics": [asdict(row) for row in rows],
-            "bounds": {metric.name: metric.bounds for metric in metrics},
-            "problems": ids,
-            "per_problem": {name: list(map(float, v)) for name, v in values.items()},
-        }
-    )
-    return rows
+    values = per_problem(made, metrics, ids)
+    rows = summarise({name: v[None] for name, v in values.items()}, metrics, n_samples)
+    return {
+        "metrics": [asdict(row) for row in rows],
+        "bounds": {metric.name: metric.bounds for metric in metrics},
+        "problems": ids,
+        "per_problem": {name: list(map(float, v)) for name, v in values.items()},
+    }
 
 
 def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:

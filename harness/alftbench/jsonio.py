@@ -47,6 +47,16 @@ def write_gzip(path: Path, content: bytes) -> None:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Replace a file in one step when all of it has been written; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        yield file.write
+    partial.replace(path)
+
+
+@contextmanager
 def writing_gzip(path: Path) -> Iterator[Callable[[bytes], object]]:
     """Replace a compressed file in one step when all of it has been written; equal content gives equal bytes."""
     partial = path.with_name(path.name + ".partial")

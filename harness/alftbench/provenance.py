@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ PACKAGES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "vllm", "lm
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, commit and hardware of this process."""
+    """Date, versions, commit and hardware of this process."""
     return {
         "alftbench": __version__,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := installed(name))},
         "commit": commit(),

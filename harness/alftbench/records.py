@@ -51,7 +51,10 @@ class Evidence:
     @property
     def seed(self) -> int:
         """The seed of sampling, and of training where there was any."""
-        return int(self.record.config["sampling"]["seed"])
+        seed = self.record.config["sampling"]["seed"]
+        if seed is None:
+            raise BadInput(f"{self.folder}: the seed of an imported run is unknown; import it with --results")
+        return int(seed)
 
 
 def read_evidence(folder: Path) -> Evidence:

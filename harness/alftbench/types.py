@@ -7,12 +7,13 @@ a `group` is GRPO's G rollouts of one prompt, an `orbit` the prompts that ask th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 Message = Mapping[str, str]
+PLAIN = "plain"  # the role of a message that is a whole prompt, to be encoded as it stands
 SampleKey = tuple[str, str, int]  # problem, phrasing, draw
 NO_ANSWER = -1  # the class index of a sample without a final answer
 
@@ -30,11 +31,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class Variant:
-    """One phrasing of a problem, as the chat messages that a model receives."""
+    """One phrasing of a problem, as the chat messages that a model receives.
+
+    A single message of the role PLAIN is a whole prompt: no chat template is put around it.
+    """
 
     problem_id: str
     name: str
     messages: tuple[Message, ...]
+
+
+def plain_prompt(messages: Sequence[Message]) -> str | None:
+    """The text of a prompt that is to be encoded as it stands, None for chat messages."""
+    return messages[0]["content"] if len(messages) == 1 and messages[0]["role"] == PLAIN else None
 
 
 @dataclass(frozen=True)

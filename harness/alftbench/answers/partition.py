@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
@@ -14,7 +15,7 @@ from alftbench.answers.extract import GUESSES
 from alftbench.answers.judge import Judge, shared_judge
 from alftbench.answers.verifiers import VERIFIER, any_right
 from alftbench.errors import BadInput
-from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Outcome, Problem
+from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Orbit, Outcome, Problem, Sample
 
 
 def reference_keys(problem: Problem) -> frozenset[str]:
@@ -27,6 +28,23 @@ def reference_keys(problem: Problem) -> frozenset[str]:
                 f"correct the data file"
             )
     return frozenset(key for key in keys.values() if key is not None)
+
+
+def by_phrasing(orbit: Orbit, samples: Iterable[Sample]) -> list[list[Sample]]:
+    """One orbit's samples, a list for every phrasing.
+
+    Raises:
+        BadInput: a phrasing is unknown or has no samples.
+    """
+    rows: dict[str, list[Sample]] = {variant.name: [] for variant in orbit.variants}
+    for sample in samples:
+        if sample.variant not in rows:
+            raise BadInput(f"problem {orbit.problem.id!r} has no phrasing {sample.variant!r}, but samples of it")
+        rows[sample.variant].append(sample)
+    for name, row in rows.items():
+        if not row:
+            raise BadInput(f"problem {orbit.problem.id!r}: no samples of phrasing {name!r}")
+    return list(rows.values())
 
 
 def verified_keys(problem: Problem, answers: Sequence[Answer]) -> frozenset[str] | None:
@@ -55,25 +73,41 @@ def partition(
         MissingPackage: a pair needs math-verify, which is not installed.
     """
     answers = [answer for row in answers_VN for answer in row]
-    keys = {answer.canonical for answer in answers if answer.canonical is not None}
     verified = verified_keys(problem, answers)
     gold = reference_keys(problem) if verified is None else frozenset()
-    found = classify(keys, gold, judge or shared_judge())
+    found = classify(distinct_keys(answers), gold, judge or shared_judge())
     right = found.right if verified is None else {found.of[key] for key in verified if key in found.of}
-    classes = sorted(set(found.of.values()))
+    made = assembled(problem.id, answers_VN, found.of, right)
+    return replace(made, conflicts=found.conflicts, unresolved=found.unresolved)
+
+
+def grouped(problem_id: str, answers_VN: Sequence[Sequence[Answer]], right: Container[str]) -> AnswerPartition:
+    """The classes of answers whose keys decide alone; those whose key is in `right` are right."""
+    keys = distinct_keys(answer for row in answers_VN for answer in row)
+    return assembled(problem_id, answers_VN, {key: key for key in keys}, right)
+
+
+def distinct_keys(answers: Iterable[Answer]) -> frozenset[str]:
+    """The keys that occur."""
+    return frozenset(answer.canonical for answer in answers if answer.canonical is not None)
+
+
+def assembled(
+    problem_id: str, answers_VN: Sequence[Sequence[Answer]], class_of: Mapping[str, str], right: Container[str]
+) -> AnswerPartition:
+    """The partition of answers whose keys have classes; a key without one has none."""
+    classes = sorted(set(class_of.values()))
     index = {name: z for z, name in enumerate(classes)}
-    place = {key: index[name] for key, name in found.of.items()}
+    place = {key: index[name] for key, name in class_of.items()}
     return AnswerPartition(
-        problem_id=problem.id,
+        problem_id=problem_id,
         classes_Z=tuple(classes),
         correct_Z=tuple(name in right for name in classes),
         class_VN=tuple(
             tuple(NO_ANSWER if a.canonical is None else place.get(a.canonical, NO_ANSWER) for a in row)
             for row in answers_VN
         ),
-        outcomes=Counter(str(outcome(answer, place)) for answer in answers),
-        conflicts=found.conflicts,
-        unresolved=found.unresolved,
+        outcomes=Counter(str(outcome(answer, place)) for row in answers_VN for answer in row),
         guessed_VN=tuple(tuple(answer.rule in GUESSES for answer in row) for row in answers_VN),
     )
 

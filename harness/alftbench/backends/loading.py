@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from alftbench.backends.batching import is_shortage
 from alftbench.errors import AlftbenchError, UsageError
-from alftbench.types import Message
+from alftbench.types import Message, plain_prompt
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the harness shows its own
 
@@ -127,9 +127,12 @@ def check_template(tokenizer: Any, template: str) -> str:
 def prompt_ids(tokenizer: Any, messages: Sequence[Message], template: str = "auto") -> list[int]:
     """Token ids of a prompt.
 
-    By the model's chat template (`chat`; `auto` where there is one), else the messages' text as it is, joined by
-    empty lines, with the special tokens that the tokenizer puts before any text.
+    A plain prompt as it is; messages by the model's chat template (`chat`; `auto` where there is one), else their
+    text joined by empty lines, with the special tokens that the tokenizer puts before any text.
     """
+    plain = plain_prompt(messages)
+    if plain is not None:
+        return list(tokenizer.encode(plain))
     if template == "none" or not tokenizer.chat_template:
         return list(tokenizer.encode("\n\n".join(message["content"] for message in messages)))
     chat = [dict(message) for message in messages]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from alftbench.types import Orbit, SamplingParams
+from alftbench.types import AnswerPartition, Orbit, Sample, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -64,4 +64,13 @@ class Recorded(Protocol):
         Raises:
             BadInput: they are not; says what was expected and found.
         """
+        ...
+
+
+@runtime_checkable
+class Grader(Protocol):
+    """What a suite may offer besides: answer classes by rules of its own, in place of kind and answer rules."""
+
+    def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
+        """The classes of an orbit's answers, with the class of every sample."""
         ...

@@ -1,0 +1,92 @@
+"""Commands that work on samples there are already: regrade a run, import a samples file of lm-eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alftbench.cli.app import Data, Format, FormatOption, Output, app, echo_json
+from alftbench.cli.running import default_folder, print_evaluation
+
+if TYPE_CHECKING:
+    from alftbench.regrading import Regraded
+
+EXAMPLES = 5  # changed answers that are shown
+
+
+@app.command("regrade")
+def regrade_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="The same problems by another name, such as another filter.")
+    ] = None,
+    data: Data = None,
+    output_dir: Output = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Recompute a run's answers and metrics with today's code into another folder, and say what changed."""
+    from alftbench.regrading import plan_regrade, regrade
+
+    made = plan_regrade(run, suite, data)
+    folder = output_dir or default_folder(made)
+    found = regrade(made, folder)
+    if output_format is Format.JSON:
+        echo_json({"folder": str(folder), **found.to_json()})
+        return
+    print_changes(found)
+    typer.echo(f"run: {folder}")
+
+
+def print_changes(found: Regraded) -> None:
+    """Every metric before and after, and the first answers that changed."""
+    from alftbench.console import new_table, stdout
+    from alftbench.numbers import interval, signed
+
+    before = {metric.name: metric for metric in found.before}
+    table = new_table("", ["metric", "before", "after", "difference"])
+    for metric in found.after:
+        old = before.get(metric.name)
+        difference = metric.value - old.value if old else float("nan")
+        table.add_row(metric.name, interval(old), interval(metric), signed(difference))
+    stdout().print(table)
+    if found.changes is None:
+        typer.echo("the old run did not record its answers, so which changed is unknown")
+        return
+    typer.echo(f"{len(found.changes)} of {found.n_samples} answers changed")
+    for change in found.changes[:EXAMPLES]:
+        problem, variant, draw = change.key
+        typer.echo(
+            f"  {problem} {variant} {draw}: {change.before!r} → {change.after!r} in …{change.end_of_text!r}"
+        )
+
+
+@app.command("import")
+def import_command(
+    samples: Annotated[Path, typer.Argument(help="samples_<task>_<date>.jsonl as lm-eval writes it.")],
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Its results file; the one of the same date if not given.")
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", help="Grade like this suite, or as the task lm-eval:NAME; else as the file says."),
+    ] = None,
+    filter_name: Annotated[
+        str | None, typer.Option("--filter", help="Which of the file's filters; its first if not given.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Which of lm-eval's metrics says right or wrong.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What tables call the model.")] = None,
+    output_dir: Output = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Turn samples of lm-eval into a run with this harness's metrics."""
+    from alftbench.evaluate import evaluate
+    from alftbench.importing import ImportRequest, plan_import
+
+    made = plan_import(ImportRequest(samples, results, suite, filter_name, metric, name))
+    folder = output_dir or default_folder(made)
+    evaluate(made, folder)
+    print_evaluation(folder, output_format)

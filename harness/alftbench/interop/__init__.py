@@ -1,0 +1,1 @@
+"""Results and samples in the layout of lm-eval: written beside every run, and read from peers."""

@@ -1,0 +1,186 @@
+"""What is asked of lm-eval's task code: load a task, its sampling, its prompts, its way of comparing."""
+
+from __future__ import annotations
+
+import logging
+import re
+import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alftbench.errors import MissingExtra, UsageError
+from alftbench.types import Message, SamplingParams
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.tasks import TaskManager
+
+FEWSHOT_SEED = 1234  # lm-eval's default
+MAX_TOKENS = 256  # lm-eval's default where a task sets no limit
+BOOTSTRAP_ITERATIONS = 1000  # for the few aggregations without a closed-form standard error
+
+
+def installed_version() -> str:
+    """lm-eval's version."""
+    from importlib.metadata import version
+
+    return version("lm-eval")
+
+
+def load_task(name: str, settings: Mapping[str, str]) -> ConfigurableTask:
+    """A task of lm-eval's registry, of the folder `include_path`, or of a YAML file.
+
+    Raises:
+        MissingExtra: lm-eval is not installed.
+        UsageError: there is no such task, its data cannot be read, or it cannot be a suite of ours.
+    """
+    try:
+        import datasets
+        from lm_eval.tasks import TaskManager
+    except ImportError as error:
+        raise MissingExtra("lm-eval", "lm-eval") from error
+    datasets.disable_progress_bars()
+    manager = task_manager(TaskManager, name, settings.get("include_path"))
+    try:
+        with quiet("lm_eval"):
+            tasks = manager.load([name])["tasks"]
+    except KeyError:
+        raise UsageError(f"lm-eval has no task {name!r}; `lm-eval ls tasks` lists them") from None
+    except Exception as error:  # a task file is anybody's: whatever it raises is a fault of the task
+        raise UsageError(f"lm-eval cannot load the task {name}: {first_line(error)}") from error
+    if len(tasks) != 1:
+        raise UsageError(f"{name} is a group of lm-eval tasks; choose one of {', '.join(sorted(tasks))}")
+    return prepared(next(iter(tasks.values())), name, settings)
+
+
+def task_manager(kind: type[TaskManager], name: str, include_path: str | None) -> TaskManager:
+    """lm-eval's index of task files, of no more folders than needed: the whole takes half a minute to read."""
+    import lm_eval.tasks
+
+    if Path(name).suffix in (".yaml", ".yml"):
+        if not Path(name).is_file():
+            raise UsageError(f"no task file {name}")
+        return kind(include_defaults=False)
+    if include_path is not None and not Path(include_path).is_dir():
+        raise UsageError(f"include_path={include_path}: no such folder")
+    if include_path is not None:
+        return kind(include_path=include_path, include_defaults=False)
+    root = Path(lm_eval.tasks.__file__).parent
+    folders = [str(path) for path in sorted(root.iterdir()) if path.is_dir() and name.startswith(path.name)]
+    near = kind(include_path=folders, include_defaults=False)
+    return near if name in near.all_tasks else kind()
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Errors only from a logger, while it is used."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def prepared(task: ConfigurableTask, name: str, settings: Mapping[str, str]) -> ConfigurableTask:
+    """The task with its few-shot examples settled, if it can be a suite of ours.
+
+    Raises:
+        UsageError: it does not generate text, needs pictures, or runs what models write.
+    """
+    if task.OUTPUT_TYPE != "generate_until":
+        raise UsageError(f"lm-eval's task {name} is of type {task.OUTPUT_TYPE}; only generate_until has answers")
+    if getattr(task, "UNSAFE_CODE", False):
+        raise UsageError(f"lm-eval's task {name} runs what models write as code; that is not done here")
+    if getattr(task, "MULTIMODAL", False):
+        raise UsageError(f"lm-eval's task {name} needs pictures or sound, which no backend takes")
+    own = task.get_config("num_fewshot")
+    wanted = settings.get("num_fewshot")
+    if wanted is not None and not wanted.isdigit():
+        raise UsageError(f"num_fewshot={wanted}: must be a whole number")
+    if wanted is not None and own == 0 and int(wanted) > 0:
+        raise UsageError(f"lm-eval's task {name} fixes num_fewshot at 0; leave num_fewshot out")
+    task.set_config(key="num_fewshot", value=int(wanted) if wanted is not None else own or 0)
+    return task
+
+
+def sampling(task: ConfigurableTask) -> SamplingParams:
+    """The task's own way to generate: greedy unless it says otherwise."""
+    from lm_eval.models.utils import normalize_gen_kwargs
+
+    chosen = normalize_gen_kwargs(dict(task.config.generation_kwargs or {}), MAX_TOKENS)
+    stop = chosen.get("until") or []
+    return SamplingParams(
+        n=1,
+        temperature=float(chosen.get("temperature", 1.0 if chosen["do_sample"] else 0.0)),
+        top_p=float(chosen.get("top_p", 1.0)),
+        max_tokens=int(chosen["max_gen_toks"]),
+        stop=tuple([stop] if isinstance(stop, str) else stop),
+    )
+
+
+def plain_context(task: ConfigurableTask, doc: Mapping[str, Any]) -> str:
+    """Few-shot examples and question as one text."""
+    return _text(task, doc, False, None)
+
+
+def chat_context(task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool) -> tuple[Message, ...]:
+    """Few-shot examples and question as messages."""
+    seen: list[Sequence[Message]] = []
+
+    def capture(messages: Sequence[Message], add_generation_prompt: bool = True) -> str:
+        if not add_generation_prompt:
+            raise UsageError(f"lm-eval's task {task.task_name} begins the answer itself; leave chat=true out")
+        seen.append(messages)
+        return "chat"
+
+    _text(task, doc, multiturn, capture)
+    return tuple({"role": m["role"], "content": m["content"]} for m in seen[0])
+
+
+def _text(
+    task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool, template: Callable[..., str] | None
+) -> str:
+    context = task.fewshot_context(
+        doc,
+        num_fewshot=task.config.num_fewshot,
+        apply_chat_template=template is not None,
+        fewshot_as_multiturn=multiturn,
+        chat_template=template,
+        gen_prefix=task.doc_to_prefix(doc),
+    )
+    made = task.construct_requests(
+        doc=doc,
+        ctx=context,
+        metadata=(task.task_name, 0, 1),
+        apply_chat_template=template is not None,
+        chat_template=template,
+    )
+    if isinstance(made, list):
+        raise UsageError(f"lm-eval's task {task.task_name} asks several questions a document; it is no suite")
+    return str(made.args[0])
+
+
+def normalised(text: str, rules: Mapping[str, Any]) -> str:
+    """A text as lm-eval's exact_match compares it.
+
+    Args:
+        text: a filtered response or a reference.
+        rules: the metric's settings: regexes_to_ignore, ignore_case, ignore_punctuation, ignore_numbers.
+    """
+    for pattern in rules.get("regexes_to_ignore") or ():
+        text = re.sub(pattern, "", text)
+    if rules.get("ignore_case"):
+        text = text.lower()
+    dropped = (string.punctuation if rules.get("ignore_punctuation") else "") + (
+        string.digits if rules.get("ignore_numbers") else ""
+    )
+    return text.translate(str.maketrans("", "", dropped))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
