@@ -7,6 +7,7 @@ AlftbenchError                exit 1   something failed while running
 ├── RunConflict               exit 2   the output folder belongs to another configuration
 ├── MissingExtra              exit 1   an optional package is not installed
 ├── MissingPackage            exit 1   a package that alftbench depends on cannot be imported
+├── NotWritten                exit 1   the disk is full or refuses; nothing on it was spoilt
 ├── PluginError               exit 1   a plugin could not be loaded or broke its contract
 └── Diverged                  exit 1   numbers stopped being finite
 """
@@ -47,6 +48,10 @@ class RunConflict(AlftbenchError):
     """The output folder holds a run made with another configuration."""
 
     exit_code = 2
+
+
+class NotWritten(AlftbenchError, OSError):
+    """A file cannot be written; what was there before still is."""
 
 
 class MissingExtra(AlftbenchError, ImportError):

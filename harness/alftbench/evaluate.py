@@ -102,13 +102,13 @@ def plan(request: EvalRequest) -> Plan:
     """
     suite = load_suite(request.suite)
     params = sampling(request, suite.info.sampling)
-    plugins.find("backend", request.backend)
-    model = find_model(request)
+    engine = backend_class(request.backend)
+    model = find_model(request.model, engine)
     selection = request.selection
     orbits = read_orbits(suite, selection)
     config = {
         "model": display_name(request, model),
-        "model_sha256": model_digest(model),
+        "model_sha256": None if served(engine) else model_digest(model),
         "suite": suite.info.name,
         "suite_version": suite.info.version,
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
@@ -118,21 +118,40 @@ def plan(request: EvalRequest) -> Plan:
         "backend": request.backend,
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
-        **backend_settings(request.options),
+        **backend_settings(request.options, getattr(engine, "pace", ())),
         **selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)
 
 
-def find_model(request: EvalRequest) -> str:
+def backend_class(name: str) -> Any:
+    """The class of a backend that may have names of its own for models; None for the default one.
+
+    The default backend reads model files, and importing it takes seconds.
+
+    Raises:
+        UnknownName: there is no such backend.
+    """
+    plugins.find("backend", name)
+    return None if name == EvalRequest.backend else plugins.load("backend", name)
+
+
+def served(engine: Any) -> bool:
+    """Does a server elsewhere hold the model, so that its name is the server's?"""
+    return bool(getattr(engine, "served", False))
+
+
+def find_model(name: str, engine: Any) -> str:
     """The model's folder or hub id; a backend may know other names by a `locate` of its own."""
+    if served(engine):
+        return name
     try:
-        return locate(request.model)
+        return locate(name)
     except UsageError:
-        own = getattr(plugins.load("backend", request.backend), "locate", None)
+        own = getattr(engine, "locate", None)
         if own is None:
             raise
-        return str(own(request.model))
+        return str(own(name))
 
 
 def model_digest(model: str) -> str | None:
@@ -148,9 +167,10 @@ def identity(params: SamplingParams) -> dict[str, Any]:
     return {name: value for name, value in asdict(params).items() if value != ()}
 
 
-def backend_settings(options: BackendOptions) -> dict[str, Any]:
-    """Settings of one backend as they stand in a configuration: only those that were given."""
-    given = {"logprobs": options.logprobs, "backend_args": dict(options.args)}
+def backend_settings(options: BackendOptions, pace: Container[str]) -> dict[str, Any]:
+    """Settings of one backend as they stand in a configuration: those given, less those of pace alone."""
+    args = {name: text for name, text in options.args.items() if name not in pace}
+    given = {"logprobs": options.logprobs, "backend_args": args}
     return {name: value for name, value in given.items() if value}
 
 

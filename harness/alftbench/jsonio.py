@@ -7,12 +7,13 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from alftbench.errors import BadInput
+from alftbench.errors import BadInput, NotWritten
 
 RecordT = TypeVar("RecordT")
 BLOCK = 1 << 20  # bytes read or written at a time
@@ -29,44 +30,71 @@ def digest(value: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """Replace a file in one step: readers see the old content or the new, never a part.
+
+    Raises:
+        NotWritten: the disk is full or refuses; the old content is still there.
+    """
+    write_bytes(path, text.encode())
 
 
 def write_gzip(path: Path, content: bytes) -> None:
     """Replace a compressed file in one step; equal content gives equal bytes."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(gzip.compress(content, mtime=0))
-    partial.replace(path)
+    write_bytes(path, gzip.compress(content, mtime=0))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one step, as `write_text` does."""
+    with writing(path) as file:
+        file.write(content)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Replace a file in one step when all of it has been written; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Replace a file in one step when all of it has been written; makes its folder.
+
+    Raises:
+        NotWritten: the disk is full or refuses; the old content is still there.
+    """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        yield file.write
-    partial.replace(path)
+    with reporting(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
-def writing_gzip(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Replace a compressed file in one step when all of it has been written; equal content gives equal bytes."""
-    partial = path.with_name(path.name + ".partial")
+def writing_gzip(path: Path) -> Iterator[BinaryIO]:
+    """`writing` of a compressed file; equal content gives equal bytes."""
     with (
-        partial.open("wb") as file,
+        writing(path) as file,
         gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed,
         io.BufferedWriter(packed, BLOCK) as buffered,
     ):
-        yield buffered.write
-    partial.replace(path)
+        yield buffered
+
+
+@contextmanager
+def reporting(path: Path) -> Iterator[None]:
+    """What the operating system says about a write, as one error that tells what to do.
+
+    Raises:
+        NotWritten: the disk is full or refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(
+            f"{path} cannot be written: {error.strerror or error}; what is there is kept: once it can be written, "
+            f"the same command goes on"
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -145,11 +173,27 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Append one line per row and wait until the disk has them."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        file.flush()
-        os.fsync(file.fileno())
+    """Append one line per row and wait until the disk has them.
+
+    Raises:
+        NotWritten: the disk is full or refuses; no part of these rows is left, as far as the disk lets go of it.
+    """
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    with reporting(path), path.open("ab", buffering=0) as file:
+        start = file.tell()
+        try:
+            write_all(file, lines)
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(start)
+            raise
+
+
+def write_all(file: FileIO, content: bytes) -> None:
+    """Write everything, however little the system takes at a time."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def drop_torn_line(path: Path) -> None:

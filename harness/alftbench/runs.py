@@ -85,11 +85,11 @@ class RunFolder:
     def seal(self) -> None:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
         sha256, n_samples, n_tokens = hashlib.sha256(), 0, 0
-        with writing_gzip(self._sealed_samples) as write:
+        with writing_gzip(self._sealed_samples) as file:
             for sample, line in in_order(self._open_samples):
                 content = line.encode()
                 sha256.update(content)
-                write(content)
+                file.write(content)
                 n_samples += 1
                 n_tokens += sample.n_tokens
         self._save(

@@ -21,6 +21,11 @@ def stream(seed: int, *keys: str | int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
 
 
+def integer_seed(seed: int, *keys: str | int, bits: int = 63) -> int:
+    """A seed for one draw of an engine that keeps its own generators, from the draw's stream."""
+    return int(stream(seed, *keys).integers(2**bits))
+
+
 def name_key(name: str) -> int:
     """The first 64 bits of a name's SHA-256, the same on every machine and in every process."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -68,11 +68,13 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion; `draw` counts the samples of one variant, `finish_reason` is stop, length or error.
+    """One completion; `draw` counts the samples of one variant.
 
-    error: the engine could not take the prompt; the text is empty. n_tokens, logprob: of the drawn tokens, the end
-    token or stop string included. logprob: log π(y|x) = Σ_t log π(y_t|x, y_<t) under the model at temperature 1,
-    in nats, on request: that of the distribution they were drawn from where temperature and top_p are 1.
+    finish_reason: stop, length, content_filter, or error where the engine could not take the prompt (no text).
+    n_tokens, logprob: of the drawn tokens, the end token or stop string included. logprob: log π(y|x) = Σ_t log
+    π(y_t|x, y_<t) under the model at temperature 1, in nats, on request: that of the distribution they were drawn
+    from where temperature and top_p are 1. n_tokens_estimated: the server did not count; n_tokens is a quarter of
+    the text's bytes.
     """
 
     problem_id: str
@@ -82,6 +84,7 @@ class Sample:
     finish_reason: str
     n_tokens: int
     logprob: float | None = None
+    n_tokens_estimated: bool = False
 
     @property
     def key(self) -> SampleKey:

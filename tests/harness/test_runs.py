@@ -212,3 +212,70 @@ def test_a_folder_has_one_writer(tmp_path):
     with sole_writer(tmp_path), pytest.raises(RunConflict, match="another process"):
         evaluate(small_plan(), tmp_path)
     assert evaluate(small_plan(), tmp_path).status == "complete"
+
+
+def limit_file_size(size):
+    """Make every write beyond `size` bytes fail in this process, as a full disk does (EFBIG for ENOSPC)."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_rows_that_do_not_fit_leave_no_part_behind(tmp_path):
+    """In a process of its own: a file holds 100 bytes, one row fits and two do not."""
+    code = (
+        "from pathlib import Path\n"
+        "from alftbench.errors import NotWritten\n"
+        "from alftbench.jsonio import append_jsonl, write_json\n"
+        "append_jsonl(Path('rows.jsonl'), ['a' * 60])\n"
+        "write_json(Path('value.json'), 1)\n"
+        "for write in (lambda: append_jsonl(Path('rows.jsonl'), ['b' * 20, 'c' * 60]),\n"
+        "              lambda: write_json(Path('value.json'), 'd' * 200)):\n"
+        "    try:\n"
+        "        write()\n"
+        "    except NotWritten as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        preexec_fn=lambda: limit_file_size(100),
+    )  # fmt: skip
+    first, second = done.stdout.splitlines()
+    assert first.startswith("rows.jsonl cannot be written: File too large; what is there is kept")
+    assert second.startswith("value.json cannot be written: ")
+    assert (tmp_path / "rows.jsonl").read_text() == json.dumps("a" * 60) + "\n"
+    assert (tmp_path / "value.json").read_text() == "1\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl", "value.json"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 48 KiB; skips where this user may not mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs more rights")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(small_disk, cli, tmp_path):
+    arguments = ["eval", "--limit", "25", "--samples", "4", "--batch-size", "64", "--output-dir"]
+    whole = cli(*arguments, "whole")
+    assert whole.returncode == 0, whole.stderr
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 16_000)
+    run = small_disk / "run"
+    full = cli(*arguments, str(run))
+    assert full.returncode == 1
+    assert "cannot be written: No space left on device; what is there is kept" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert read_record(run).status == "running"
+    kept = [row for _, row in read_jsonl(run / "samples.jsonl")]
+    assert kept
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    again = cli(*arguments, str(run))
+    assert again.returncode == 0, again.stderr
+    assert verify(run).samples_sha256 == verify(tmp_path / "whole").samples_sha256

@@ -52,8 +52,10 @@ def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "st
         kind: the suite's answer kind, which decides the canonical key (see `canonical`).
         rules: names of extraction rules, in order of trust.
         finish_reason: "length" where the token limit cut the text off: an answer that touches the cut is
-            incomplete, so its outcome is TRUNCATED.
+            incomplete, so its outcome is TRUNCATED. "error" where the backend got no completion.
     """
+    if finish_reason == "error":
+        return Answer(Outcome.BACKEND_ERROR)
     tail = text[-MAX_SCANNED:]
     for rule in rules:
         found = RULES[rule](tail)

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
-from alftbench.types import Sample, SampleKey, SamplingParams, Variant
+from alftbench.types import Message, Sample, SampleKey, SamplingParams, Variant
 
 
 @runtime_checkable
 class Backend(Protocol):
     """An engine that samples completions; registered under the entry point group `alftbench.backends`.
 
+    A class may say `served = True`: its models have names of a server's own, not files; and name in `pace` the
+    settings that change no sample, which an evaluation may go on with others of.
     What is drawn for a (prompt, draw) never depends on what else is done already, so an interrupted evaluation
     ends like an unbroken one.
     """
@@ -68,6 +70,11 @@ def known_args(backend: str, args: Mapping[str, str], known: Collection[str]) ->
         if name not in known:
             allowed = f"it knows {', '.join(sorted(known))}" if known else "it takes none"
             raise UsageError(f"--backend-args {name}: the backend {backend} has no such setting; {allowed}")
+
+
+def plain_text(messages: Sequence[Message]) -> str:
+    """A prompt as plain text, for models without a chat template."""
+    return "\n\n".join(message["content"] for message in messages)
 
 
 # Entry points of `alftbench.backends` are factories: (model folder or id, options) → backend.

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from alftbench.backends.base import plain_text
 from alftbench.backends.batching import is_shortage
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.types import Message, plain_prompt
@@ -134,7 +135,7 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message], template: str = "aut
     if plain is not None:
         return list(tokenizer.encode(plain))
     if template == "none" or not tokenizer.chat_template:
-        return list(tokenizer.encode("\n\n".join(message["content"] for message in messages)))
+        return list(tokenizer.encode(plain_text(messages)))
     chat = [dict(message) for message in messages]
     try:
         return chat_ids(tokenizer, chat)

@@ -94,10 +94,10 @@ def write_layout(folder: Path, run: Evaluated, task: Task | None) -> Path:
     date = run.started.replace(tzinfo=None).isoformat().replace(":", "-")
     home = folder / FOLDER / model
     rows: list[dict[str, Any]] = []  # without texts, so that memory does not hold the run
-    with writing(home / f"samples_{run.task}_{date}.jsonl") as write:
+    with writing(home / f"samples_{run.task}_{date}.jsonl") as file:
         for row in native_rows(run, task) if task else own_rows(run):
             line = json.dumps(without_nan(row), ensure_ascii=False, default=plain_number)
-            write(f"{line}\n".encode())
+            file.write(f"{line}\n".encode())
             rows.append({name: row[name] for name in (*SUMMARISED, *row["metrics"])})
     write_json(home / f"results_{date}.json", results(run, rows, task))
     return home
