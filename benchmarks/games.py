@@ -1,7 +1,8 @@
 """Speed of the game core: against a general convex solver, and on a million traces.
 
-Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel: its whole
-call, as a user makes it, and Clarabel's own time alone. Run `python benchmarks/games.py` with
+Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel, its
+whole call as a user makes it. Times are of the processor, not of the clock, and the
+two take turns, so that other work on the machine falls on both. Run `python benchmarks/games.py` with
 OMP_NUM_THREADS=1.
 """
 
@@ -14,65 +15,140 @@ from collections.abc import Callable
 import cvxpy as cp
 import numpy as np
 
-from alftbench.games import Coherence, Diversity, Game, Objective, Prompt, Solution, solve
+from alftbench.games import (
+    Coherence,
+    Consensus,
+    Constraint,
+    Correctness,
+    Diversity,
+    Game,
+    HardCoherence,
+    Objective,
+    PairwiseCoherence,
+    Prompt,
+    QuadraticDiversity,
+    Solution,
+    TargetMatching,
+    solve,
+)
 
 ANSWERS, PROMPTS = 50, 8
 BETA, LAMBDA = 0.5, 1.0
-REPEATS = 7
+REPEATS = 9
+OURS_PER_TURN = 20
 
 
-def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median wall time."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def seconds(call: Callable[[], object]) -> float:
+    """Processor time of one call."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
 
 
-def convex_problem(p0_PZ: np.ndarray, name: str) -> cp.Problem:
-    w = np.full(PROMPTS, 1 / PROMPTS)
+def constraints(p0_PZ: np.ndarray, rng: np.random.Generator) -> dict[str, Constraint]:
+    """Random half-spaces that cut off the references' average; an equality; rows given twice."""
+    A = rng.normal(size=(4, ANSWERS))
+    inside = p0_PZ.mean(axis=0)
+    b = A @ inside - 0.05
+    equal = np.vstack([A[:2], -A[:2]])
+    return {
+        "constraint, 4 rows": Constraint(A, b),
+        "constraint, 2 equalities": Constraint(equal, equal @ inside),
+        "constraint, 4 rows twice": Constraint(np.vstack([A, A]), np.concatenate([b, b])),
+    }
+
+
+def objectives(p0_PZ: np.ndarray) -> dict[str, Objective]:
+    rng = np.random.default_rng(1)
+    bonus = (rng.random(ANSWERS) < 0.3).astype(float)
+    log_q = np.log(rng.dirichlet(np.ones(ANSWERS)))
+    return {
+        "correctness": Correctness(bonus),
+        "diversity": Diversity(LAMBDA, np.zeros(ANSWERS)),
+        "diversity + correctness": Diversity(LAMBDA, bonus),
+        "quadratic diversity": QuadraticDiversity(LAMBDA, np.zeros(ANSWERS)),
+        "target matching": TargetMatching(LAMBDA, log_q),
+        "coherence": Coherence(LAMBDA),
+        "hard coherence": HardCoherence(),
+        "frozen consensus": Consensus(LAMBDA, log_q),
+        "pairwise coherence": PairwiseCoherence(LAMBDA),
+        **constraints(p0_PZ, rng),
+    }
+
+
+def convex_problem(p0_PZ: np.ndarray, F: Objective) -> cp.Problem:
     p = cp.Variable(p0_PZ.shape)
-    cost = BETA * (w @ cp.sum(cp.rel_entr(p, p0_PZ), axis=1))
-    if name == "coherence":
-        q = cp.vstack([w @ p] * PROMPTS)
-        cost += LAMBDA * (w @ cp.sum(cp.rel_entr(p, q), axis=1))
-    else:
-        cost += LAMBDA * (w @ cp.sum(-cp.entr(p), axis=1))
-    return cp.Problem(cp.Minimize(cost), [cp.sum(p, axis=1) == 1])
+    rules = [cp.sum(p, axis=1) == 1]
+    if isinstance(F, HardCoherence):
+        rules.append(p[1:] == p[:-1])
+    if isinstance(F, Constraint):
+        rules.append(p @ F.A_CZ.T <= np.tile(F.b_C, (PROMPTS, 1)))
+    anchor = BETA / PROMPTS * cp.sum(cp.rel_entr(p, p0_PZ))
+    return cp.Problem(cp.Minimize(anchor + cost(F, p) / PROMPTS), rules)
+
+
+def cost(F: Objective, p: cp.Variable) -> cp.Expression:
+    """P times F."""
+    match F:
+        case Correctness():
+            return -cp.sum(p @ F.bonus_Z)
+        case Diversity():
+            return -LAMBDA * cp.sum(cp.entr(p)) - cp.sum(p @ F.bonus_Z)
+        case QuadraticDiversity():
+            return LAMBDA / 2 * cp.sum_squares(p)
+        case TargetMatching():
+            return LAMBDA * cp.sum(cp.rel_entr(p, np.tile(np.exp(F.log_q_Z), (PROMPTS, 1))))
+        case Consensus():
+            return -LAMBDA * cp.sum(p @ F.log_q_Z)
+        case Coherence():
+            return LAMBDA * cp.sum(cp.rel_entr(p, cp.vstack([cp.sum(p, axis=0) / PROMPTS] * PROMPTS)))
+        case PairwiseCoherence():
+            pairs = [(i, j) for i in range(PROMPTS) for j in range(PROMPTS) if i != j]
+            here, there = (p[[pair[side] for pair in pairs]] for side in (0, 1))
+            return LAMBDA / PROMPTS * cp.sum(cp.rel_entr(here, there))
+    return cp.Constant(0.0)
+
+
+def race(p0_PZ: np.ndarray, F: Objective) -> tuple[float, float, float]:
+    """Median seconds of ours and of theirs, taking turns, and their excess value."""
+    ours, theirs = [], []
+
+    def general() -> None:
+        problem = convex_problem(p0_PZ, F)
+        problem.solve(solver=cp.CLARABEL)
+        values.append(float(problem.value))
+
+    def exact(F: Objective) -> None:
+        values.append(solve(Game.from_marginals(p0_PZ, F, BETA)).value)
+
+    values: list[float] = []
+    for _ in range(REPEATS):
+        theirs.append(seconds(general))
+        # A fresh game and objective each time: nothing that one solve remembered may serve the next.
+        ours += [seconds(lambda: exact(fresh(F))) for _ in range(OURS_PER_TURN)]
+    excess = values[0] - values[-1]
+    return float(np.median(ours)), float(np.median(theirs)), excess
+
+
+def fresh(F: Objective) -> Objective:
+    return Constraint(F.A_CZ, F.b_C) if isinstance(F, Constraint) else F
 
 
 def against_clarabel() -> None:
     p0 = np.random.default_rng(0).dirichlet(np.ones(ANSWERS), size=PROMPTS)
-    objectives: dict[str, Objective] = {
-        "coherence": Coherence(LAMBDA),
-        "diversity": Diversity(LAMBDA, np.zeros(ANSWERS)),
-    }
-    print(f"{ANSWERS} answers x {PROMPTS} prompts, median of {REPEATS}")
-    for name, objective in objectives.items():
-        inner = []
-
-        def general(name: str = name, inner: list[float] = inner) -> float:
-            problem = convex_problem(p0, name)
-            problem.solve(solver=cp.CLARABEL)
-            inner.append(problem.solver_stats.solve_time)
-            return float(problem.value)
-
-        # A fresh game each time: nothing that one solve cached may serve the next.
-        games = iter([Game.from_marginals(p0, objective, BETA) for _ in range(10 * REPEATS)])
-        theirs, ours = seconds(general), seconds(lambda games=games: solve(next(games)), 10 * REPEATS)
-        excess = general() - solve(Game.from_marginals(p0, objective, BETA)).value
+    print(f"{ANSWERS} answers x {PROMPTS} prompts, processor time, medians of {REPEATS} turns")
+    for name, F in objectives(p0).items():
+        ours, theirs, excess = race(p0, F)
         print(
-            f"  {name:10s} exact {1e3 * ours:7.3f} ms"
-            f"   cvxpy+Clarabel {1e3 * theirs:7.1f} ms  x{theirs / ours:6.0f}"
-            f"   Clarabel alone {1e3 * np.median(inner):7.1f} ms  x{np.median(inner) / ours:5.0f}"
-            f"   their excess value {excess:.1e}"
+            f"  {name:24s} exact {1e3 * ours:6.3f} ms"
+            f"   cvxpy+Clarabel {1e3 * theirs:7.1f} ms  x{theirs / ours:5.0f}"
+            f"   their excess value {excess:.1e}",
+            flush=True,
         )
 
 
 def many_traces(traces: int, answers: int, prompts: int, objective: Objective) -> tuple[float, float, Solution]:
-    """Seconds from raw traces to lifted policy, peak bytes per trace, and the solution."""
+    """Processor seconds from raw traces to lifted policy, peak bytes per trace, and the solution."""
     rng = np.random.default_rng(1)
     each = traces // prompts
     orbit = tuple(Prompt(rng.integers(0, answers, each), rng.normal(size=each)) for _ in range(prompts))
@@ -83,7 +159,7 @@ def many_traces(traces: int, answers: int, prompts: int, objective: Objective) -
         _ = solution.policy
         return solution
 
-    took = seconds(whole, 3)
+    took = float(np.median([seconds(whole) for _ in range(3)]))
     tracemalloc.start()
     solution = whole()
     peak = tracemalloc.get_traced_memory()[1]

@@ -157,10 +157,17 @@ def comparison_tables(table: Table) -> Iterable[RichTable]:
         yield cost_table(table.rows)
 
 
-def solution_table(solution: Solution) -> RichTable:
-    """Reference, equilibrium and target per answer, a column of marginals for every prompt."""
+def solution_tables(solution: Solution, width: int) -> Iterable[RichTable]:
+    """Reference, policy and target per answer, as many prompts side by side as fit: no number is ever cut."""
+    number, answer = len("reference") + 2, 12
+    at_once = max(1, (width - answer - number) // (2 * number))
+    P = len(solution.game.prompts)
+    for first in range(0, P, at_once):
+        yield _prompts_table(solution, range(first, min(first + at_once, P)))
+
+
+def _prompts_table(solution: Solution, prompts: Sequence[int]) -> RichTable:
     reference_PZ, policy_PZ, target_Z = np.exp(solution.game.log_reference_PZ), solution.p_PZ, solution.target_Z
-    prompts = range(len(policy_PZ))
     columns = [f"{name}\nprompt {i}" for i in prompts for name in ("reference", "policy")]
     table = new_table(f"{solution.game.objective.name}, {solution.method}", ["answer", *columns, "target"])
     for z, answer in enumerate(solution.game.answers):

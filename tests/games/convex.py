@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cvxpy as cp
 import numpy as np
@@ -21,43 +21,46 @@ from alftbench.games import (
     QuadraticDiversity,
     TargetMatching,
 )
-from alftbench.games.numerics import FloatArray
+from alftbench.games.numerics import FloatArray, kl, log_of
 
 
-def least_values(games: Sequence[Game]) -> list[tuple[float, bool]]:
-    """J at Clarabel's minimum of each game, and whether Clarabel vouches for it.
+@dataclass(frozen=True)
+class Minimum:
+    """What Clarabel found: J and the policies, and whether it vouches for them."""
 
-    One problem for all games, to compile once; each alone where Clarabel reports the batch inaccurate.
-    """
-    policies = [cp.Variable(game.log_reference_PZ.shape) for game in games]
-    costs, rules = [], []
-    for game, p in zip(games, policies, strict=True):
-        cost, bound = _game(game, p)
-        # Each game in its own unit: otherwise the largest beta would drown the smallest.
-        costs.append(cost / max(game.beta, _scale(game)))
-        rules += bound
-    problem = cp.Problem(cp.Minimize(cp.sum(cp.hstack(costs))), rules)
+    value: float
+    log_p_PZ: FloatArray
+    accurate: bool
+
+
+def unit(game: Game) -> float:
+    """The unit in which Clarabel sees a game; its accuracy is relative to that."""
+    return max(game.beta, float(getattr(game.objective, "lambda_", 0.0)))
+
+
+def minimum(game: Game) -> Minimum:
+    """The game's minimum by Clarabel, with J by this package's own formula at Clarabel's policies."""
+    p = cp.Variable(game.log_reference_PZ.shape)
+    cost, rules = _game(game, p)
+    problem = cp.Problem(cp.Minimize(cost / unit(game)), rules)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Solution may be inaccurate")
         problem.solve(solver=cp.CLARABEL)
-    accurate = problem.status == cp.OPTIMAL
-    if not accurate and len(games) > 1:
-        return [least_values([game])[0] for game in games]
-    return [(_value(game, p.value), accurate) for game, p in zip(games, policies, strict=True)]
+    log_p_PZ = log_of(_cleaned(game, p.value))
+    value = game.value(log_p_PZ)
+    if isinstance(game.objective, Constraint):
+        # Clarabel's policies miss a constraint by its accuracy, where our J is infinite.
+        value = game.beta * float(game.weights_P @ kl(log_p_PZ, game.log_reference_PZ))
+    return Minimum(value, log_p_PZ, problem.status == cp.OPTIMAL)
 
 
-def _scale(game: Game) -> float:
-    return float(getattr(game.objective, "lambda_", 0.0))
-
-
-def _value(game: Game, p_PZ: FloatArray) -> float:
-    """J of the solver's policies, cleaned of rounding: negative entries and sums that are not quite one."""
+def _cleaned(game: Game, p_PZ: FloatArray) -> FloatArray:
+    """The solver's policies without rounding: no negative entries, and sums of one."""
     p = np.where(np.isneginf(game.log_admissible_PZ), 0.0, np.maximum(p_PZ, 0.0))
     p /= p.sum(axis=1, keepdims=True)
     if isinstance(game.objective, HardCoherence):
         p[:] = game.weights_P @ p
-    with np.errstate(divide="ignore"):
-        return game.value(np.log(p))
+    return p
 
 
 def _game(game: Game, p: cp.Variable) -> tuple[cp.Expression, list[cp.Constraint]]:

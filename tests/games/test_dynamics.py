@@ -17,6 +17,7 @@ from alftbench.games import (
     QuadraticDiversity,
     Status,
     solve,
+    trace_quality,
 )
 
 P0 = np.array([[0.6, 0.3, 0.1]])
@@ -97,6 +98,30 @@ def test_alternating_on_quadratic_diversity_cycles_without_blowing_up():
     assert solve(game, "alternating").status is Status.CYCLES
 
 
+@pytest.mark.parametrize("lambda_", [10.0, 1e3, 1e6])
+def test_a_bounded_target_never_diverges(lambda_):
+    """λ/β of 1e6 throws log p a million nats in one round, but no farther in the next."""
+    game = Game.from_marginals(P0, QuadraticDiversity(lambda_, np.zeros(3)), 0.7)
+    assert solve(game, "alternating").status is Status.CYCLES
+
+
+@pytest.mark.parametrize("lambda_", [1.0 + 1e-9, 1.00001, 1.001])
+def test_a_gap_that_does_not_fall_is_no_reason_for_more_iterations(lambda_):
+    """λ a little above β: the limit comes long before the boundary, and the gap has only grown."""
+    above = solve(diversity(lambda_), "alternating", max_iterations=2000)
+    assert above.status is Status.DIVERGES
+    assert above.gap > 1e-3
+    assert solve(diversity(1 / lambda_), "alternating", max_iterations=2000).status is not Status.DIVERGES
+
+
+@pytest.mark.parametrize("lambda_", [1.1, 3.0, 1e4])
+def test_alternating_on_diversity_runs_to_the_boundary(lambda_):
+    """log p is multiplied by λ/β a round, fast or slow, until the watch has seen enough."""
+    solution = solve(diversity(lambda_), "alternating")
+    assert solution.status is Status.DIVERGES
+    assert "log-probability moved" in solution.message
+
+
 @pytest.mark.parametrize("lambda_", [0.1, 1.0, 10.0, 100.0])
 def test_alternating_on_coherence_converges_for_every_lambda(lambda_):
     """A joint minimisation: J never rises."""
@@ -138,6 +163,20 @@ def test_no_regret_averages_converge(kind):
     assert many.gap <= max(few.gap / 100, 1e-14)
     assert many.value <= solve(game).value + many.gap + 1e-12
     assert many.history.gap_T[0] == solve(game, "no-regret", max_iterations=1).history.gap_T[0]
+
+
+def test_no_regret_is_the_average_of_its_definition():
+    """η_t = 2/(β (t + 1 + t0)), weights t + t0, t0 = 2λ/β: five rounds summed in probabilities."""
+    beta, lambda_ = 0.5, 0.8
+    game = Game.from_marginals(P0, QuadraticDiversity(lambda_, np.zeros(3)), beta)
+    t0, log_p, total, mass = 2 * lambda_ / beta, np.log(P0), np.zeros(3), 0.0
+    for t in range(1, 6):
+        share = 2 / (t + 1 + t0)
+        log_p = (1 - share) * log_p + share * (np.log(P0) - lambda_ / beta * np.exp(log_p))
+        log_p -= np.log(np.exp(log_p).sum())
+        total, mass = total + (t + t0) * np.exp(log_p[0]), mass + t + t0
+    found = solve(game, "no-regret", 1e-300, max_iterations=5)
+    assert np.allclose(found.p_PZ[0], total / mass, atol=1e-14)
 
 
 def test_no_regret_converges_where_alternating_cycles():
@@ -182,6 +221,39 @@ def test_direct_with_free_logits_is_exact_on_traces():
     assert np.allclose(found.policy[0], exact.policy[0], atol=1e-6)
     # p0 = (0.8, 0.2) becomes (2/3, 1/3); within an answer the traces keep their shares.
     assert np.allclose(np.exp(exact.policy[0]), [5 / 8 * 2 / 3, 3 / 8 * 2 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize("method", ["mirror", "alternating", "direct"])
+def test_the_last_iterate_is_tested_too(method):
+    """A linear objective takes one step, and one is allowed."""
+    game = Game.from_marginals(P0, Correctness(np.array([0.0, 0.0, 1.0])), 0.5)
+    solution = solve(game, method, max_iterations=1)
+    assert solution.iterations == 1
+    assert solution.converged
+
+
+def test_direct_measures_its_gap_on_traces():
+    """The class bends traces within answers: gap and drift are those of enumeration, the drift not zero."""
+    rng = np.random.default_rng(0)
+    traces = Prompt(np.array([0, 0, 1, 2]), np.log([0.4, 0.2, 0.3, 0.1]))
+    game = Game(0.5, Diversity(1.0, np.zeros(3)), ("a", "b", "c"), (traces,))
+    found = solve(game, "direct", 1e-12, features=[rng.normal(size=(4, 1))])
+    quality = trace_quality(game, found.policy)
+    assert quality.drift > 1e-4
+    assert found.gap == pytest.approx(quality.gap)
+    assert found.gap == pytest.approx(game.gap(found.log_p_PZ) + 0.5 * quality.drift)
+
+
+def test_direct_in_a_class_stops_at_the_slope_asked_for():
+    """Half the squared natural slope over β bounds what the class has left: the best of the class is as near."""
+    traces = Prompt(np.array([0, 0, 1, 2]), np.log([0.4, 0.2, 0.3, 0.1]))
+    game = Game(0.5, Diversity(1.0, np.zeros(3)), ("a", "b", "c"), (traces,))
+    phi = [np.array([[1.0], [0.2], [-0.4], [0.9]])]
+    best = solve(game, "direct", 1e-18, features=phi).value
+    for tolerance in (1e-3, 1e-5, 1e-7):
+        rough = solve(game, "direct", tolerance, features=phi)
+        assert rough.status is Status.RESTRICTED
+        assert rough.value - best <= tolerance
 
 
 def test_direct_in_a_poor_class_is_stationary_and_shows_what_it_costs():

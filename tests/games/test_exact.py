@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from convex import least_values
-from hypothesis import HealthCheck, given, settings
+from convex import minimum, unit
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from random_games import CONVEX, random_game, random_marginals
+from random_games import CONVEX, game_of, overlapping_marginals, random_game
 
 from alftbench.errors import BadInput
 from alftbench.games import (
@@ -23,10 +23,9 @@ from alftbench.games import (
 )
 from alftbench.games.numerics import total_variation
 
-# Clarabel stops at 1e-8 relative, in the unit of the larger of β and λ.
-CLARABEL = 1e-6
+# Clarabel stops at 1e-8 relative, in the unit of the larger of β and λ; at 5e-5 where it gets no farther.
+CLARABEL, REDUCED = 2e-7, 1e-4
 SEEDS = st.integers(0, 2**32 - 1)
-PER_BATCH = 10
 
 
 @pytest.mark.parametrize("kind", CONVEX)
@@ -42,17 +41,33 @@ def test_exact_certifies_itself(kind, seed):
         assert np.allclose(solution.p_PZ.sum(axis=1), 1.0, atol=1e-12)
 
 
+STRENGTHS = st.floats(-2.0, 2.0).map(lambda exponent: 10.0**exponent)
+
+
 @pytest.mark.parametrize("kind", CONVEX)
-@pytest.mark.parametrize("batch", range(2))
-def test_no_convex_solver_does_better(kind, batch):
-    """Twenty games a kind, two hundred in all: our J is at most Clarabel's, less at most Clarabel's error."""
-    games = [random_game(kind, 1000 * batch + k, most_answers=12 if k else 50) for k in range(PER_BATCH)]
-    for game, (theirs, accurate) in zip(games, least_values(games), strict=True):
-        ours = solve(game).value
-        unit = max(game.beta, getattr(game.objective, "lambda_", 0.0), 1.0)
-        assert ours <= theirs + 1e-9 * unit
-        if accurate and np.isfinite(theirs):
-            assert ours >= theirs - CLARABEL * unit
+@settings(max_examples=45, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=SEEDS, P=st.integers(1, 8), Z=st.integers(2, 50), beta=STRENGTHS, lambda_=STRENGTHS)
+@example(seed=0, P=1, Z=2, beta=1.0, lambda_=1.0)
+@example(seed=1, P=1, Z=50, beta=0.01, lambda_=1.0)
+@example(seed=2, P=8, Z=50, beta=1.0, lambda_=100.0)
+@example(seed=3, P=8, Z=50, beta=0.01, lambda_=100.0)
+@example(seed=4, P=8, Z=50, beta=100.0, lambda_=0.01)
+def test_a_general_convex_solver_agrees(kind, seed, P, Z, beta, lambda_):
+    """Fifty games a kind: J from both sides within Clarabel's accuracy, and the marginals as near as that.
+
+    J is β-strongly convex in KL, so by Pinsker's inequality 2 β Σ w TV(p, p*)² ≤ J(p) − J(p*).
+    """
+    game = game_of(kind, np.random.default_rng(seed), P, Z, beta, lambda_)
+    ours, theirs = solve(game), minimum(game)
+    accuracy = unit(game) * (CLARABEL if theirs.accurate else REDUCED)
+    assert abs(theirs.value - ours.value) <= accuracy
+    exactly_feasible = kind != "constraint"
+    rounding = 1e-12 * unit(game)
+    if exactly_feasible:
+        assert theirs.value >= ours.value - rounding
+    excess = max(0.0, theirs.value - ours.value) + (rounding if exactly_feasible else accuracy)
+    distance = total_variation(theirs.log_p_PZ, ours.log_p_PZ)
+    assert 2 * beta * float(game.weights_P @ distance**2) <= excess
 
 
 @pytest.mark.parametrize("kind", ["diversity", "quadratic_diversity", "coherence", "pairwise_coherence"])
@@ -82,8 +97,7 @@ def test_closed_forms_by_hand():
 
 def test_hard_coherence_is_the_limit_of_soft():
     """The distance to the geometric mean shrinks as 1/λ: tenfold λ, a tenth of the distance."""
-    p0 = random_marginals(np.random.default_rng(1), 3, 6)
-    p0 = (p0 + 0.01) / (p0 + 0.01).sum(axis=1, keepdims=True)
+    p0 = overlapping_marginals(np.random.default_rng(1), 3, 6)
     hard = solve(Game.from_marginals(p0, HardCoherence(), 1.0)).log_p_PZ
     far, near = (
         total_variation(solve(Game.from_marginals(p0, Coherence(lam), 1.0)).log_p_PZ, hard).max()
@@ -91,6 +105,68 @@ def test_hard_coherence_is_the_limit_of_soft():
     )
     assert near < 1e-3
     assert far / near == pytest.approx(10, rel=0.01)
+
+
+@pytest.mark.parametrize("ratio", [1e-18, 20.0, 50.0, 1e2, 1e3, 1e4])
+def test_prompts_without_a_common_answer(ratio):
+    """One-hot references leave nothing to choose: F = λ JSD, with the two agreeing prompts at 2/3."""
+    p0 = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    solution = solve(Game.from_marginals(p0, Coherence(ratio), 1.0))
+    assert solution.converged
+    assert np.array_equal(solution.p_PZ, p0)
+    assert solution.value == pytest.approx(ratio * (np.log(3) - 2 / 3 * np.log(2)))
+
+
+def test_groups_of_prompts_that_share_no_answer_do_not_act_on_each_other():
+    """Two prompts over three answers beside one over two: each as if it were alone, weights renormalised."""
+    left, right = np.array([[0.7, 0.2, 0.1], [0.1, 0.0, 0.9]]), np.array([[0.4, 0.6]])
+    both = np.zeros((3, 5))
+    both[:2, :3], both[2:, 3:] = left, right
+    together = solve(Game.from_marginals(both, Coherence(3.0), 1.0, [1.0, 2.0, 5.0]))
+    alone = solve(Game.from_marginals(left, Coherence(3.0), 1.0, [1.0, 2.0]))
+    assert np.allclose(together.p_PZ[:2, :3], alone.p_PZ, atol=1e-12)
+    assert np.allclose(together.p_PZ[2, 3:], right)
+
+
+def sparse_game(seed, objective):
+    """A few prompts and answers, most of the references zero: chains, islands, single answers."""
+    rng = np.random.default_rng(seed)
+    P, Z = int(rng.integers(2, 9)), int(rng.integers(2, 9))
+    p0 = rng.integers(1, 10, (P, Z)) * (rng.random((P, Z)) > rng.choice([0.3, 0.5, 0.7]))
+    p0[np.arange(P), rng.integers(Z, size=P)] += 1
+    beta, lambda_ = 10 ** rng.uniform(-2, 2, size=2)
+    return Game.from_marginals(p0, objective(float(beta), float(lambda_)), float(beta), rng.uniform(0.1, 1.0, P))
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(seed=SEEDS)
+def test_coherence_over_any_pattern_of_zeros(seed):
+    """Certified at λ/β from 1e-4 to 1e4, and never above what the dynamics reach."""
+    game = sparse_game(seed, lambda beta, lambda_: Coherence(lambda_))
+    solution = solve(game, "exact", 1e-10)
+    assert solution.converged, (solution.status, solution.gap)
+    rival = solve(game, "alternating", max_iterations=30)
+    assert solution.value <= rival.value + 1e-13 * max(game.beta, game.objective.lambda_)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(seed=SEEDS)
+def test_coherence_at_the_weakest_anchor(seed):
+    """References flat on what they allow, λ/β = 1e8: rounding leaves a gap of at most 1e-8 λ."""
+    rng = np.random.default_rng(seed)
+    P, Z = int(rng.integers(6, 9)), int(rng.integers(5, 9))
+    p0 = (rng.random((P, Z)) > 0.6).astype(float)
+    p0[np.arange(P), rng.integers(Z, size=P)] = 1.0
+    game = Game.from_marginals(p0, Coherence(1e8), 1.0, rng.uniform(0.1, 1.0, P) ** 3)
+    assert solve(game).gap <= 1.0
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(seed=SEEDS)
+def test_free_consensus_close_to_collapse_over_any_pattern_of_zeros(seed):
+    """At λ = 0.9999 β the equal coherence game has λ/β = 1e4."""
+    game = sparse_game(seed, lambda beta, _: Consensus(0.9999 * beta))
+    assert solve(game).converged
 
 
 def test_extreme_couplings_stay_finite():
@@ -113,9 +189,19 @@ def test_newton_needs_few_steps_over_eight_orders_of_magnitude():
         assert solution.iterations <= 6
 
 
+def test_newton_is_shortened_where_the_references_are_far_apart():
+    """Answers at 1e-60 for one prompt and not for another: full steps overshoot by tens of nats."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        game = Game.from_marginals(10 ** rng.uniform(-60, 0, size=(3, 5)), PairwiseCoherence(2.0), 0.1)
+        solution = solve(game)
+        assert solution.converged
+        assert np.diff(solution.history.value_T).max() <= 1e-12 * solution.value
+
+
 def test_a_tolerance_below_rounding_is_not_claimed():
     """`converged` is about the tolerance asked for."""
-    game = random_game("pairwise_coherence", 2)
+    game = game_of("pairwise_coherence", np.random.default_rng(0), 3, 6, beta=1.0, lambda_=1.0)
     solution = solve(game, "exact", 1e-300)
     assert solution.status is Status.STALLED
     assert not solution.converged
@@ -168,6 +254,7 @@ def test_constraint_as_equality_and_as_prohibition():
     solution = solve(Game.from_marginals(np.array([[0.5, 0.3, 0.2]]), never, 0.1))
     assert solution.converged
     assert np.allclose(solution.p_PZ, [[0.0, 0.6, 0.4]])
+    assert solution.p_PZ[0, 0] == 0.0
 
 
 def test_constraints_of_any_scale_and_repeated():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alftbench.errors import BadInput, MissingExtra
-from alftbench.games import Consensus, HardCoherence, load_game, plot, solve
+from alftbench.games import Consensus, Correctness, Game, HardCoherence, load_game, plot, plotting, solve
 from alftbench.games.loading import OBJECTIVES
 
 
@@ -104,7 +104,21 @@ BAD = [
     (edited(["beta"], float("nan")), "beta is NaN; it must be finite"),
     (edited(["beta"], "1"), "beta is a string; it must be a number"),
     (edited(["beta"], True), "beta is true or false; it must be a number"),
-    (edited(["beta"], 10**400), "beta is too large"),
+    (edited(["beta"], 10**400), "beta is inf; it must be finite, and at most 1e+100"),
+    ('{"beta": ' + "1" * 5000 + "}", "beta is inf; it must be finite"),
+    (edited(["beta"], 1e-320), "beta is 9.99989e-321; it must be a positive number, at least 1e-100"),
+    (
+        edited(["prompts", 0, "weight"], 1e308),
+        "prompts[0].weight is 1e+308; it must be finite",
+    ),
+    ('{"beta": 1, "beta": 2}', "the game has the key 'beta' twice"),
+    (edited(["prompts", 0, "traces", 2, "text"], "x"), "prompts[0].traces[2] has an unknown key 'text'"),
+    (edited(["prompts", 0, "traces", 2, "answer"], "\ud800"), "prompts[0].traces[2].answer is '\\ud800', which"),
+    (edited(["objective", "lambda"], 1e308), "objective.lambda is 1e+308; it must be finite"),
+    (
+        edited(["objective", "lambda"], 1e99),
+        "objective.lambda is 1e+99 with beta 0.5; it must be at most 1e+12 times",
+    ),
     (edited(["beta"], None), "the game has no 'beta'"),
     (edited(["extra"], 1), "unknown key 'extra'"),
     (edited(["prompts"], []), "prompts is empty"),
@@ -126,7 +140,24 @@ BAD = [
     (edited(["objective", "hard"], True), "objective has an unknown key 'hard'"),
     (edited(["objective", "correct"], "12"), "objective.correct is a string; it must be a list"),
     (game_json({"name": "correctness"}), "objective.correct is missing"),
-    (game_json({"name": "coherence", "hard": 1}), "objective.hard is 1; it must be true or false"),
+    (game_json({"name": "coherence", "hard": 1}), "objective.hard is a number; it must be true or false"),
+    (game_json({"name": "coherence", "hard": True, "lambda": -3}), "objective.lambda is -3; it must be zero or"),
+    (
+        game_json({"name": "correctness", "correct": ["12"], "eta": 1e90}),
+        "objective.eta is 1e+90 with beta 0.5; it must be at most 1e+12 times beta",
+    ),
+    (
+        game_json({"name": "target_matching", "lambda": 1, "target": {"12": 1e308, "7": 1e308}}),
+        "objective.target['12'] is 1e+308; it must be finite",
+    ),
+    (
+        game_json({"name": "target_matching", "lambda": 1, "target": {"\udfff": 1}}),
+        "an answer of objective.target is '\\udfff', which holds half of a character",
+    ),
+    (
+        game_json({"name": "constraint", "answers": ["7"], "A": [[-1e308]], "b": [1]}),
+        "objective.A[0][0] is -1e+308; it must be finite",
+    ),
     (game_json({"name": "target_matching", "lambda": 1}), "objective has no 'target'"),
     (game_json({"name": "target_matching", "lambda": 1, "target": [1]}), "objective.target is a list"),
     (
@@ -152,6 +183,40 @@ def test_bad_games_are_refused_in_one_line(write, content, complaint):
         load_game(write(content))
     assert "game.json: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_keys_given_twice_are_named_where_they_stand(write):
+    """Not the last one taken."""
+    text = json.dumps(game_json()).replace('"logprob": -3.0', '"logprob": -3.0, "logprob": 0')
+    with pytest.raises(BadInput, match=r"prompts\[0\].traces\[2\] has the key 'logprob' twice"):
+        load_game(write(text))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("size", [1e-100, 1e-30, 1e-12, 1e12, 1e30, 1e100])
+def test_numbers_of_any_size_are_refused_or_solved_without_nan(write, name, size):
+    """No warning (they are errors here), no NaN, and `converged` only with a gap below the tolerance."""
+    for entry in ("lambda", "eta", "beta", "weight", "logprob"):
+        game = game_json({"name": name} | SPECS[name])
+        trace = game["prompts"][0]["traces"][0]
+        homes = {"beta": game, "weight": game["prompts"][0], "logprob": trace}
+        homes.get(entry, game["objective"])[entry] = -size if entry == "logprob" else size
+        try:
+            solution = solve(load_game(write(game)))
+        except BadInput:
+            continue
+        assert not np.isnan([solution.gap, solution.value]).any()
+        assert np.allclose(solution.p_PZ.sum(axis=1), 1.0)
+        assert solution.converged == (solution.gap <= 1e-9)
+
+
+def test_a_gap_that_is_no_number_is_no_success():
+    """Whatever made it."""
+    game = Game.from_marginals(np.array([[0.5, 0.5]]), Correctness(np.array([1e308, 0.0])), 1e-10)
+    with np.errstate(all="ignore"):
+        solution = solve(game)
+    assert np.isnan(solution.gap)
+    assert not solution.converged
 
 
 def test_all_traces_impossible(write):
@@ -182,6 +247,80 @@ def test_plot_writes_an_image(write, tmp_path, method):
     path = tmp_path / "game.png"
     plot(solve(load_game(write(game_json({"name": "coherence", "lambda": 1}))), method), path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """The figure that `plot` makes of a solution."""
+    pytest.importorskip("matplotlib")
+
+    def draw(solution):
+        figures = []
+        make = plotting.new_figure
+        monkeypatch.setattr(plotting, "new_figure", lambda *size: figures.append(make(*size)) or figures[-1])
+        plot(solution, tmp_path / "game.png")
+        return figures[-1]
+
+    return draw
+
+
+def test_plot_shows_the_solution(write, drawn):
+    """Bars of reference and equilibrium, the target's marks, and every gap of the history."""
+    solution = solve(load_game(write(game_json({"name": "coherence", "lambda": 1}))), "alternating")
+    answers, gaps = drawn(solution).axes
+    before, after = ([bar.get_height() for bar in bars] for bars in answers.containers)
+    weights, names = solution.game.weights_P, [label.get_text() for label in answers.get_xticklabels()]
+    order = [solution.game.answers.index(name) for name in names]
+    assert before == pytest.approx((weights @ np.exp(solution.game.log_reference_PZ))[order])
+    assert after == pytest.approx((weights @ solution.p_PZ)[order])
+    assert answers.lines[0].get_ydata() == pytest.approx(solution.target_Z[order])
+    assert gaps.lines[0].get_ydata() == pytest.approx(np.maximum(solution.history.gap_T, 1e-18))
+
+
+def test_plot_draws_any_answer_as_it_stands(write, drawn):
+    """Half a formula, a lone dollar sign, an underscore."""
+    text = json.dumps(game_json()).replace('"12"', json.dumps(r"$\frac{1}{2$")).replace('"8"', '"$_"')
+    figure = drawn(solve(load_game(write(text))))
+    assert {label.get_text() for label in figure.axes[0].get_xticklabels()} == {r"$\frac{1}{2$", "7", "$_"}
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"), [("p.xyz", "suffix"), ("p", "suffix"), ("none/p.png", "no folder")]
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_solving(cli, write, name, complaint):
+    """Exit 2, one line, nothing solved."""
+    pytest.importorskip("matplotlib")
+    done = cli("solve", str(write(game_json())), "--plot", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_solve_prints_its_result_before_it_draws(cli, write, tmp_path):
+    """A picture that fails late (a folder in its place) loses no result."""
+    pytest.importorskip("matplotlib")
+    (tmp_path / "taken.png").mkdir()
+    done = cli("solve", str(write(game_json())), "--plot", "taken.png", "--format", "json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["converged"] is True
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("width", ["60", "80", "120", "200"])
+def test_tables_of_many_prompts_lose_nothing(cli, write, width):
+    """Eight prompts: every answer in every block, every number whole, whatever the terminal."""
+    game = game_json({"name": "coherence", "lambda": 1})
+    game["prompts"] = [game["prompts"][0] | {"weight": 1 + i} for i in range(8)]
+    done = cli("solve", str(write(game)), env={"COLUMNS": width})
+    solution = solve(load_game(write(game)))
+    for i in range(8):
+        assert re.search(rf"prompt {i}\b", done.stdout)
+    rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] in (["12"], ["7"])]
+    numbers = [number for row in rows for number in row[1:]]
+    assert all(re.fullmatch(r"\d\.\d{6}", number) for number in numbers)
+    blocks = len(rows) // 2
+    assert len(numbers) == 2 * (2 * 8 + blocks)
+    assert f"{solution.p_PZ[7, 0]:.6f}" in numbers
 
 
 def test_plot_without_matplotlib_names_the_extra(write, tmp_path, monkeypatch):

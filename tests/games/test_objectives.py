@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_games import CONVEX, random_game, random_marginals
 
-from alftbench.games import Coherence, Diversity, Game, PairwiseCoherence, best_response, solve
+from alftbench.games import Coherence, Constraint, Diversity, Game, PairwiseCoherence, best_response, solve
 from alftbench.games.numerics import kl, log_normalise, log_of, log_sum_exp
 
 SMOOTH = [kind for kind in CONVEX if kind not in ("constraint", "hard_coherence")] + ["free_consensus"]
@@ -72,6 +72,33 @@ def test_gap_is_the_regret_of_both_players():
     least = -beta * np.log((p0 * np.exp(-u / beta)).sum()) - conjugate
     most = beta * (p * np.log(p / p0)).sum() + lam * (p * np.log(p)).sum()
     assert game.gap(np.log(p)[None]) == pytest.approx(most - least)
+
+
+def fair_game(bound):
+    """At most so much for answer 0, which the reference gives one half."""
+    fair = Constraint(np.array([[1.0, 0.0, 0.0]]), np.array([bound]))
+    return Game.from_marginals(np.array([[0.5, 0.3, 0.2]]), fair, 0.7)
+
+
+def test_gap_of_a_feasible_policy_is_what_a_constraint_leaves():
+    """The dual is tight: J(p) − J(p*) exactly, the slack at its price included."""
+    game = fair_game(0.25)
+    best = solve(game).value
+    for p in ([[0.25, 0.45, 0.3]], [[0.25, 0.3, 0.45]], [[0.1, 0.5, 0.4]], [[0.0, 0.5, 0.5]]):
+        log_p = log_of(np.array(p))
+        assert game.gap(log_p) == pytest.approx(game.value(log_p) - best, abs=1e-14)
+
+
+def test_gap_of_an_infeasible_policy_counts_the_violation():
+    """Where the multiplier is zero the violation alone is left; where not, once more at its price μ."""
+    idle = fair_game(0.6)
+    log_p = log_of(np.array([[0.8, 0.1, 0.1]]))
+    regret = 0.7 * float(kl(log_p, np.log([[0.5, 0.3, 0.2]]))[0])
+    assert idle.gap(log_p) == pytest.approx(regret + 0.2)
+    busy = fair_game(0.25)
+    mu = 0.7 * np.log(3.0)  # Odds of answer 0 fall from 1 to 1/3.
+    star = np.log([[0.25, 0.45, 0.3]])
+    assert busy.gap(log_p) == pytest.approx(0.7 * float(kl(log_p, star)[0]) + mu * 0.55 + 0.55)
 
 
 def test_gap_of_a_policy_that_misses_an_answer_is_infinite_for_diversity():

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alftbench.games import Coherence, Diversity, Game, Prompt, lift, marginalise, solve, trace_drift
+from alftbench.errors import BadInput
+from alftbench.games import (
+    Coherence,
+    Diversity,
+    Game,
+    Prompt,
+    TracePolicy,
+    lift,
+    marginalise,
+    solve,
+    trace_drift,
+    trace_quality,
+)
 from alftbench.games.numerics import kl, log_normalise, log_of
 
 
@@ -58,6 +70,58 @@ def test_solution_lifts_every_prompt():
         assert np.exp(log_pi).sum() == pytest.approx(1.0)
         assert np.allclose(marginalise(prompt.answer_Y, log_pi, 2), log_p)
     assert solution.policy[0][1] == -np.inf
+
+
+def two_prompts():
+    """Five traces and three on two answers, weights 3:1."""
+    prompts = (
+        Prompt(np.array([0, 0, 1, 1, 1]), np.log([0.3, 0.1, 0.2, 0.3, 0.1]), weight=3.0),
+        Prompt(np.array([1, 0, 0]), np.log([0.5, 0.25, 0.25])),
+    )
+    return Game(0.5, Coherence(1.0), ("a", "b"), prompts)
+
+
+def test_the_equilibrium_has_no_gap_no_error_and_no_drift():
+    """All three figures of the lifted solution are zero."""
+    game = two_prompts()
+    quality = trace_quality(game, solve(game).policy)
+    assert [quality.gap, quality.marginal_error, quality.drift] == pytest.approx([0, 0, 0], abs=1e-14)
+
+
+def test_quality_of_a_policy_by_hand():
+    """Only the first prompt drifts: its answers are those of p*, its traces within answer 0 are 1:1, not 3:1."""
+    game = two_prompts()
+    log_pi = [row.copy() for row in solve(game).policy]
+    mass = np.exp(log_pi[0][:2]).sum()
+    log_pi[0][:2] = np.log(mass / 2)
+    quality = trace_quality(game, [row + 7.0 for row in log_pi])  # Normalised on the way in.
+    drift = 0.75 * mass * 0.5 * np.log(0.5 / 0.75 * 0.5 / 0.25)
+    assert quality.drift == pytest.approx(drift)
+    assert quality.gap == pytest.approx(0.5 * drift)
+    assert quality.marginal_error == pytest.approx(0.0, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_value_and_gap_on_traces_are_those_of_the_game_of_traces(seed):
+    """J = β Σ w KL(π‖π0) + F(p) summed trace by trace, and gap = β Σ w KL(π‖π_u) with π_u ∝ π0 e^{−u/β}."""
+    game, rng = two_prompts(), np.random.default_rng(seed)
+    log_pi = tuple(log_normalise(rng.normal(size=x.log_prob_Y.size)) for x in game.prompts)
+    policy, weights = TracePolicy(game, log_pi), game.weights_P
+    anchor = [float(kl(row, x.log_prob_Y)) for row, x in zip(log_pi, game.prompts, strict=True)]
+    F = game.objective.value(policy.log_p_PZ, weights)
+    assert policy.value == pytest.approx(game.beta * float(weights @ anchor) + F)
+    u = game.objective.gradient(policy.log_p_PZ, weights)
+    answers = zip(game.prompts, u, strict=True)
+    best = [log_normalise(x.log_prob_Y - u_Z[x.answer_Y] / game.beta) for x, u_Z in answers]
+    regret = [float(kl(row, other)) for row, other in zip(log_pi, best, strict=True)]
+    assert policy.gap == pytest.approx(game.beta * float(weights @ regret))
+
+
+def test_a_policy_that_does_not_fit_is_refused():
+    """One entry per trace."""
+    with pytest.raises(BadInput, match="one entry per trace"):
+        trace_quality(two_prompts(), [np.zeros(5), np.zeros(2)])
 
 
 def test_a_million_traces():

@@ -25,18 +25,20 @@ def solve_command(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Solve an answer-level game whose traces are listed, and certify the equilibrium."""
-    from alftbench.games import load_game, plot, solve
+    from alftbench.games import check_picture, load_game, plot, solve
 
-    solution = solve(load_game(game), method, tolerance)
     if plot_file is not None:
-        plot(solution, plot_file)
+        check_picture(plot_file)
+    solution = solve(load_game(game), method, tolerance)
     if output_format is Format.JSON:
         echo_json(solution.to_json())
-        return
-    from alftbench.console import solution_table, stdout
+    else:
+        from alftbench.console import solution_tables, stdout
 
-    stdout().print(solution_table(solution))
-    typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+        stdout().print(*solution_tables(solution, stdout().width), sep="\n")
+        typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+    if plot_file is not None:
+        plot(solution, plot_file)
 
 
 @app.command("settle")

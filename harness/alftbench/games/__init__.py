@@ -23,7 +23,8 @@ from alftbench.games.objectives import (
     TargetMatching,
     best_response,
 )
-from alftbench.games.plotting import plot
+from alftbench.games.plotting import check_picture, plot
+from alftbench.games.policies import TracePolicy, TraceQuality, trace_quality
 from alftbench.games.solution import History, Solution, Status
 from alftbench.games.solvers import SOLVERS, solve
 from alftbench.games.traces import lift, marginalise, trace_drift
@@ -46,8 +47,11 @@ __all__ = [
     "Solution",
     "Status",
     "TargetMatching",
+    "TracePolicy",
+    "TraceQuality",
     "best_response",
     "certificate",
+    "check_picture",
     "kl",
     "lift",
     "load_game",
@@ -59,4 +63,5 @@ __all__ = [
     "solve",
     "total_variation",
     "trace_drift",
+    "trace_quality",
 ]

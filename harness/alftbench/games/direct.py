@@ -9,9 +9,9 @@ import numpy as np
 from alftbench.errors import BadInput
 from alftbench.games.dynamics import needs_gradient
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, kl, log_normalise, log_ratio
+from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
+from alftbench.games.policies import TracePolicy
 from alftbench.games.solution import History, Solution, Status
-from alftbench.games.traces import marginalise, trace_drift
 
 Traces = tuple[FloatArray, ...]
 
@@ -47,27 +47,31 @@ def direct(
     """
     needs_gradient(game, "direct")
     descent = _Descent(game, _checked(game, features))
-    traces = descent.start()
-    value, gap = descent.value(traces), descent.gap(traces)
+    policy = TracePolicy(game, descent.start())
+    value, gap = policy.value, policy.gap
     gaps, values = [gap], [value]
-    status = Status.ITERATION_LIMIT
-    for _ in range(max_iterations):
-        direction, slope = descent.direction(traces)
+    while True:
+        direction, slope = descent.direction(policy.log_traces)
         if min(gap, slope if features is not None else gap) <= tolerance:
             status = _success(game, gap, tolerance)
             break
-        candidate, value = descent.step(traces, direction, value)
-        if candidate is traces:
+        if len(gaps) > max_iterations:
+            status = Status.ITERATION_LIMIT
+            break
+        traces, value = descent.step(policy.log_traces, direction, value)
+        if traces is policy.log_traces:
             status = Status.STALLED
             break
-        traces, gap = candidate, descent.gap(candidate)
+        policy = TracePolicy(game, traces)
+        gap = policy.gap
         gaps.append(gap)
         values.append(value)
-    log_p_PZ = descent.marginals(traces)
+    log_p_PZ = policy.log_p_PZ
     target = game.objective.target(log_p_PZ, game.weights_P)
     history = History(tuple(gaps), tuple(values))
+    steps = len(gaps) - 1
     return Solution(
-        game, "direct", status, log_p_PZ, target, value, gap, len(gaps) - 1, history, log_traces=traces
+        game, "direct", status, log_p_PZ, target, value, gap, steps, history, log_traces=policy.log_traces
     )
 
 
@@ -106,31 +110,9 @@ class _Descent:
             for x, log_p0_Z in rows
         )
 
-    def marginals(self, traces: Traces) -> FloatArray:
-        """Log answer marginals of the policies."""
-        Z = len(self.game.answers)
-        pairs = zip(self.game.prompts, traces, strict=True)
-        return np.stack([marginalise(x.answer_Y, log_pi_Y, Z) for x, log_pi_Y in pairs])
-
-    def drift(self, traces: Traces) -> float:
-        """Weighted trace drift, in nats."""
-        Z, rows = len(self.game.answers), zip(self.game.prompts, traces, strict=True)
-        each = [trace_drift(x.answer_Y, log_pi_Y, x.log_prob_Y, Z) for x, log_pi_Y in rows]
-        return float(self.game.weights_P @ each)
-
-    def value(self, traces: Traces) -> float:
-        """J on traces: β Σ w KL(π‖π0) + F(p)."""
-        each = [float(kl(log_pi, x.log_prob_Y)) for x, log_pi in zip(self.game.prompts, traces, strict=True)]
-        F = self.game.objective.value(self.marginals(traces), self.game.weights_P)
-        return self.game.beta * float(self.game.weights_P @ each) + F
-
-    def gap(self, traces: Traces) -> float:
-        """The Nash gap on traces: that of the marginals plus β times the trace drift."""
-        return self.game.gap(self.marginals(traces)) + self.game.beta * self.drift(traces)
-
     def direction(self, traces: Traces) -> tuple[Traces, float]:
         """Descent direction in logits, and its squared length in the natural metric (times 1/2β: reward)."""
-        u_PZ = self.game.objective.gradient(self.marginals(traces), self.game.weights_P)
+        u_PZ = self.game.objective.gradient(TracePolicy(self.game, traces).log_p_PZ, self.game.weights_P)
         centred = []
         for x, log_pi, u_Z in zip(self.game.prompts, traces, u_PZ, strict=True):
             anchored = np.where(log_pi > -np.inf, self.game.beta * log_ratio(log_pi, x.log_prob_Y), 0.0)
@@ -163,7 +145,7 @@ class _Descent:
             candidate = tuple(
                 log_normalise(log_pi + length * move) for log_pi, move in zip(traces, direction, strict=True)
             )
-            value_then = self.value(candidate)
+            value_then = TracePolicy(self.game, candidate).value
             if value_then <= allowed:
                 return candidate, value_then
             length /= 2

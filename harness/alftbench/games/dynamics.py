@@ -19,6 +19,10 @@ from alftbench.games.solution import History, Solution, Status
 _ROUNDING = 4 * np.finfo(float).eps
 _FAR = 700.0
 """Nats below the reference at which a probability is about to leave float64."""
+_RECORDS = 5
+"""So many times the policies must be farther than ever: a target of bounded size throws them far, but once."""
+_ENOUGH = 100
+"""Rounds from which the gap's trend is worth a word."""
 
 
 @dataclass
@@ -35,6 +39,8 @@ class _Watch:
     _landmark: FloatArray | None = None
     _landmark_at: int = 0
     _previous: FloatArray | None = None
+    _farthest: float = _FAR
+    _records: int = 0
 
     def observe(self, log_p_PZ: FloatArray) -> Status | None:
         """Record one iterate; the status if the dynamics ended with it."""
@@ -45,16 +51,19 @@ class _Watch:
         if self.gaps[-1] <= self.tolerance:
             return Status.CONVERGED if self.game.objective.convex else Status.LOCAL
         if self._ran_away(log_p_PZ):
-            self.detail = f"A log-probability moved {_FAR:.0f} nats while the gap grew to {self.gaps[-1]:.3g}."
+            self.detail = f"A log-probability moved {self._farthest:.3g} nats, the gap to {self.gaps[-1]:.3g}."
             return Status.DIVERGES
         return self._repeats(log_p_PZ)
 
     def _ran_away(self, log_p_PZ: FloatArray) -> bool:
-        """Far from the reference, with both the gap and J above what they have been."""
+        """Ever farther from the reference, with both the gap and J above what they have been."""
         gap, value = self.gaps[-1], self.values[-1]
         if gap <= 2 * self._lowest_gap or value <= self._lowest_value + self.tolerance:
             return False
-        return _distance(log_p_PZ, self.game.log_admissible_PZ) > _FAR
+        distance = _distance(log_p_PZ, self.game.log_admissible_PZ)
+        if distance > 1.01 * self._farthest:
+            self._farthest, self._records = distance, self._records + 1
+        return self._records >= _RECORDS
 
     def _repeats(self, log_p_PZ: FloatArray) -> Status | None:
         now = len(self.gaps) - 1
@@ -70,6 +79,15 @@ class _Watch:
         if now & (now - 1) == 0:
             self._landmark, self._landmark_at = log_p_PZ, now
         return None
+
+    def at_limit(self) -> Status:
+        """The status when no round is left: what more rounds would bring."""
+        quarter = len(self.gaps) // 4
+        before, after = max(self.gaps[quarter : 2 * quarter + 1]), max(self.gaps[3 * quarter :])
+        if len(self.gaps) < _ENOUGH or after < before:
+            return Status.ITERATION_LIMIT
+        self.detail = f"Over the last half of the rounds the gap went from {before:.6g} to {after:.6g}."
+        return Status.DIVERGES
 
     def solution(self, method: str, status: Status, log_p_PZ: FloatArray) -> Solution:
         """What was seen, as a solution."""
@@ -180,7 +198,7 @@ def _play(
             break
         log_p_PZ = update(log_p_PZ)
         status = watch.observe(log_p_PZ)
-    return watch.solution(method, status or Status.ITERATION_LIMIT, log_p_PZ)
+    return watch.solution(method, status or watch.at_limit(), log_p_PZ)
 
 
 def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_000) -> Solution:
@@ -219,7 +237,7 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
         total += t + offset
         average = _mixed(average, log_p_PZ, (t + offset) / total)
         status = watch.observe(average)
-    return watch.solution("no-regret", status or Status.ITERATION_LIMIT, average)
+    return watch.solution("no-regret", status or watch.at_limit(), average)
 
 
 def _mixed(log_p_PZ: FloatArray, log_q_PZ: FloatArray, share: float) -> FloatArray:

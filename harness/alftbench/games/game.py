@@ -145,16 +145,18 @@ def _checked(index: int, prompt: Prompt, Z: int) -> Prompt:
     answer = np.asarray(prompt.answer_Y)
     if log_prob.size == 0:
         raise BadInput(f"{entry}.traces is empty; a prompt needs at least one trace")
-    wrong = np.flatnonzero(np.isnan(log_prob) | np.isposinf(log_prob))
-    if wrong.size:
-        shown = "NaN" if np.isnan(log_prob[wrong[0]]) else "+inf"
+    top = log_prob.max()
+    if not top < np.inf:
+        wrong = np.flatnonzero(~(log_prob < np.inf))[0]
+        shown = "NaN" if np.isnan(log_prob[wrong]) else "+inf"
         raise BadInput(
-            f"{entry}.traces[{wrong[0]}].logprob is {shown}; it must be below +inf (-inf is probability 0)"
+            f"{entry}.traces[{wrong}].logprob is {shown}; it must be below +inf (-inf is probability 0)"
         )
-    if np.isneginf(log_prob).all():
+    if top == -np.inf:
         raise BadInput(f"{entry}: every trace has logprob -inf; at least one must be possible")
     if answer.shape != log_prob.shape or answer.min() < 0 or answer.max() >= Z:
         raise BadInput(f"{entry}: each trace needs one answer among the game's {Z}")
-    if not (np.isfinite(prompt.weight) and prompt.weight > 0):
+    if not 0 < prompt.weight < np.inf:
         raise BadInput(f"{entry}.weight is {prompt.weight}; it must be positive (leave the prompt out for 0)")
-    return Prompt(answer, log_normalise(log_prob), prompt.weight)
+    relative = log_prob - top
+    return Prompt(answer, relative - np.log(np.exp(relative).sum()), prompt.weight)

@@ -46,6 +46,10 @@ _KEYS: dict[str, frozenset[str]] = {
     "pairwise_coherence": frozenset({"lambda"}),
 }
 OBJECTIVES = tuple(_KEYS)
+_LARGEST = 1e100
+"""No number of a game is larger in size: sums and squares of such numbers are finite."""
+_STRONGEST = 1e12
+"""No objective is this many times stronger than its anchor: beyond, rounding leaves nothing of the anchor."""
 
 
 def load_game(path: str | Path) -> Game:
@@ -59,7 +63,8 @@ def load_game(path: str | Path) -> Game:
     """
     path = Path(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        # Whole numbers are read as floats: Python refuses those of more than 4300 digits.
+        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Object, parse_int=float)
         game = _game(raw)
         _ = game.log_admissible_PZ  # An infeasible game is a bad input, not a failed solve.
     except OSError as error:
@@ -71,12 +76,21 @@ def load_game(path: str | Path) -> Game:
     return game
 
 
+class _Object(dict[str, Any]):
+    """A JSON object that remembers a key that was given twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.repeated = next((key for key in keys if keys.count(key) > 1), None) if len(self) < len(keys) else None
+
+
 def _game(raw: object) -> Game:
     top = _mapping(raw, "the game")
     _only(top, {"beta", "objective", "prompts"}, "the game")
     beta = _number(_get(top, "beta", "the game"), "beta")
-    if beta <= 0:
-        raise BadInput(f"beta is {beta:g}; it must be a positive number")
+    if beta < 1 / _LARGEST:
+        raise BadInput(f"beta is {beta:g}; it must be a positive number, at least {1 / _LARGEST:g}")
     rows = _list(_get(top, "prompts", "the game"), "prompts")
     prompts = [_RawPrompt.parse(row, f"prompts[{i}]") for i, row in enumerate(rows)]
     spec = _mapping(_get(top, "objective", "the game"), "objective")
@@ -114,6 +128,7 @@ class _RawPrompt:
         for y, raw_trace in enumerate(traces):
             here = f"{entry}.traces[{y}]"
             trace = _mapping(raw_trace, here)
+            _only(trace, {"answer", "logprob"}, here)
             answers.append(_text(_get(trace, "answer", here), f"{here}.answer"))
             log_probs.append(_log_prob(_get(trace, "logprob", here), f"{here}.logprob"))
         return cls(answers, log_probs, _number(prompt.get("weight", 1.0), f"{entry}.weight"))
@@ -130,7 +145,7 @@ def _answer_index(prompts: Iterable[_RawPrompt], spec: Mapping[str, Any]) -> dic
     """Every answer's position: first those of the traces, then those that only the objective mentions."""
     seen = dict.fromkeys(answer for prompt in prompts for answer in prompt.answers)
     if isinstance(spec.get("target"), dict):
-        seen |= dict.fromkeys(spec["target"])
+        seen |= dict.fromkeys(_text(name, "an answer of objective.target") for name in spec["target"])
     for key in ("correct", "answers"):
         if key in spec:
             names = _list(spec[key], f"objective.{key}")
@@ -150,12 +165,20 @@ class _Spec:
         value = _number(_get(self.raw, "lambda", "objective"), "objective.lambda")
         if value < 0:
             raise BadInput(f"objective.lambda is {value:g}; it must be zero or positive")
+        return self._against_anchor(value, "objective.lambda")
+
+    def _against_anchor(self, value: float, entry: str) -> float:
+        if abs(value) > _STRONGEST * self.reference.beta:
+            raise BadInput(
+                f"{entry} is {value:g} with beta {self.reference.beta:g}; "
+                f"it must be at most {_STRONGEST:g} times beta"
+            )
         return value
 
     def bonus_Z(self, *, required: bool = False) -> FloatArray:
         if "correct" not in self.raw and (required or "eta" in self.raw):
             raise BadInput("objective.correct is missing; list the correct answers")
-        eta = _number(self.raw.get("eta", 1.0), "objective.eta")
+        eta = self._against_anchor(_number(self.raw.get("eta", 1.0), "objective.eta"), "objective.eta")
         correct = np.zeros(len(self.index))
         correct[[self.index[answer] for answer in self.raw.get("correct", [])]] = 1.0
         return indicator_bonus(correct, eta)
@@ -176,8 +199,9 @@ class _Spec:
 def _coherence(spec: _Spec) -> Objective:
     hard = spec.raw.get("hard", False)
     if not isinstance(hard, bool):
-        raise BadInput(f"objective.hard is {hard!r}; it must be true or false")
-    return HardCoherence() if hard else Coherence(spec.lambda_())
+        raise BadInput(f"objective.hard is {_kind(hard)}; it must be true or false")
+    lambda_ = spec.lambda_() if "lambda" in spec.raw or not hard else 0.0
+    return HardCoherence() if hard else Coherence(lambda_)
 
 
 def _consensus(spec: _Spec) -> Objective:
@@ -234,6 +258,8 @@ def _only(mapping: Mapping[str, Any], known: Iterable[str], entry: str) -> None:
 def _mapping(raw: object, entry: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise BadInput(f"{entry} is {_kind(raw)}; it must be an object")
+    if isinstance(raw, _Object) and raw.repeated is not None:
+        raise BadInput(f"{entry} has the key {raw.repeated!r} twice; leave one")
     return raw
 
 
@@ -246,22 +272,22 @@ def _list(raw: object, entry: str) -> list[Any]:
 def _text(raw: object, entry: str) -> str:
     if not isinstance(raw, str):
         raise BadInput(f"{entry} is {_kind(raw)}; it must be a string")
+    if any("\ud800" <= character <= "\udfff" for character in raw):
+        raise BadInput(f"{entry} is {raw!r}, which holds half of a character; write the character itself")
     return raw
 
 
 def _float(raw: object, entry: str) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise BadInput(f"{entry} is {_kind(raw)}; it must be a number")
-    try:
-        return float(raw)
-    except OverflowError:
-        raise BadInput(f"{entry} is too large for a float") from None
+    return float(raw)
 
 
 def _number(raw: object, entry: str) -> float:
     value = _float(raw, entry)
-    if not math.isfinite(value):
-        raise BadInput(f"{entry} is {'NaN' if math.isnan(value) else value}; it must be finite")
+    if not abs(value) <= _LARGEST:
+        shown = "NaN" if math.isnan(value) else f"{value:g}"
+        raise BadInput(f"{entry} is {shown}; it must be finite, and at most {_LARGEST:g} in size")
     return value
 
 
@@ -274,5 +300,5 @@ def _log_prob(raw: object, entry: str) -> float:
 
 
 def _kind(raw: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    names = {_Object: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(raw), "a number")

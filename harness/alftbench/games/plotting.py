@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alftbench.errors import MissingExtra
+from alftbench.errors import MissingExtra, UsageError
 from alftbench.games.solution import Solution
 
 if TYPE_CHECKING:
@@ -33,6 +33,21 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def check_picture(path: str | Path) -> None:
+    """Refuse what `plot` could not write, before there is anything to lose.
+
+    Raises:
+        UsageError: a suffix that names no format of pictures, or a folder that does not exist.
+        MissingExtra: matplotlib is not installed.
+    """
+    path = Path(path)
+    known = new_figure(1.0, 1.0).canvas.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in known:
+        raise UsageError(f"{path}: no format of pictures has this suffix; known: {', '.join(sorted(known))}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+
+
 def plot(solution: Solution, path: str | Path) -> None:
     """Draw reference, equilibrium and target per answer, and the gap against iteration.
 
@@ -41,13 +56,18 @@ def plot(solution: Solution, path: str | Path) -> None:
         path: the image file; its suffix picks the format.
 
     Raises:
+        UsageError: the file cannot be written.
         MissingExtra: matplotlib is not installed.
     """
+    check_picture(path)
     figure = new_figure(9.0, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_answers(left, solution)
     _draw_gap(right, solution)
-    figure.savefig(path, dpi=150)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _draw_answers(axes: Axes, solution: Solution) -> None:
@@ -61,7 +81,9 @@ def _draw_answers(axes: Axes, solution: Solution) -> None:
     axes.bar(at + 0.2, after[shown], 0.4, color="C0", label="equilibrium $p^*$")
     if solution.target_Z is not None:
         axes.plot(at, solution.target_Z[shown], "k_", markersize=10, label="target $q$")
-    axes.set_xticks(at, [solution.game.answers[z] for z in shown], rotation=45, ha="right")
+    # An answer may hold a dollar sign or half a formula: it is drawn as it stands.
+    names = [solution.game.answers[z] for z in shown]
+    axes.set_xticks(at, names, rotation=45, ha="right", parse_math=False)
     axes.set_ylabel("probability (orbit average)")
     axes.set_title(solution.game.objective.name)
     axes.legend(frameon=False)

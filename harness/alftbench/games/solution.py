@@ -33,7 +33,7 @@ _MESSAGES = {
     Status.ITERATION_LIMIT: "The iteration limit was reached; allow more iterations or use --method exact.",
     Status.STALLED: "Rounding stopped the progress before the tolerance was reached.",
     Status.CYCLES: "The dynamics return to where they were and never settle; use --method exact or mirror.",
-    Status.DIVERGES: "The dynamics run off to the boundary; use --method exact or mirror.",
+    Status.DIVERGES: "The dynamics move away from the equilibrium; use --method exact or mirror.",
     Status.APPROXIMATE: "The one-shot method is not exact for this objective; the gap says by how much.",
 }
 _SUCCESSES = frozenset({Status.CONVERGED, Status.LOCAL, Status.RESTRICTED})

@@ -14,13 +14,13 @@ from alftbench.games import (
     Objective,
     Prompt,
     QuadraticDiversity,
+    TracePolicy,
     kl,
     solve,
     total_variation,
-    trace_drift,
 )
 from alftbench.games.numerics import FloatArray, log_normalise
-from alftbench.settle.language import Language, marginals
+from alftbench.settle.language import Language
 from alftbench.settle.settings import SettleSettings
 from alftbench.settle.targets import correct_answers
 
@@ -63,25 +63,17 @@ class Settled:
 
     def distance(self, log_pi_PY: FloatArray) -> Distance:
         """All distances of a policy, from its enumerated traces."""
-        log_pi_PY = log_normalise(log_pi_PY)
-        log_p_PZ = marginals(self.language.tree, log_pi_PY)
-        drift = self._drift(log_pi_PY)
-        beta, weights_P = self.game.beta, self.game.weights_P
-        tv_P = total_variation(log_p_PZ, self.log_star_PZ)
+        policy = TracePolicy(self.game, tuple(log_normalise(log_pi_PY)))
+        weights_P = self.game.weights_P
+        tv_P = total_variation(policy.log_p_PZ, self.log_star_PZ)
         return Distance(
             tv=float(weights_P @ tv_P),
             tv_max=float(tv_P.max()),
-            kl=float(weights_P @ kl(log_p_PZ, self.log_star_PZ)),
-            excess=self.game.value(log_p_PZ) + beta * drift - self.value_star,
-            gap=self.game.gap(log_p_PZ) + beta * drift,
-            drift=drift,
+            kl=float(weights_P @ kl(policy.log_p_PZ, self.log_star_PZ)),
+            excess=policy.value - self.value_star,
+            gap=policy.gap,
+            drift=policy.drift,
         )
-
-    def _drift(self, log_pi_PY: FloatArray) -> float:
-        tree = self.language.tree
-        rows = zip(log_pi_PY, self.game.prompts, strict=True)
-        each = [trace_drift(tree.answer_Y, row, x.log_prob_Y, tree.answers) for row, x in rows]
-        return float(self.game.weights_P @ np.array(each))
 
 
 def objective_of(game: str, settings: SettleSettings) -> Objective:
