@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.equilibrium import FIGURES, ROUNDING
+from alftbench.equilibrium import BOUNDS, FIGURES, LEAST
 from alftbench.errors import BadInput
 from alftbench.metrics.base import FloatArray
 from alftbench.records import BASE, Evidence
@@ -73,7 +73,7 @@ class Table:
 
 
 def without_name(figure: QualityValue) -> dict[str, Any]:
-    """Value, interval, floor and whether it is resolved."""
+    """Value, interval, floor, whether it is a lower bound and whether it is resolved."""
     return {key: value for key, value in asdict(figure).items() if key != "name"}
 
 
@@ -175,19 +175,25 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
 def quality_value(name: str, runs: Sequence[Evidence]) -> QualityValue:
     """A figure of equilibrium quality over the seeds of a method."""
     found = [run.quality for run in runs if run.quality is not None]
-    return judge(
-        name,
-        np.array([quality.per_problem[name] for quality in found]),
-        np.array([quality.floor[name] for quality in found]),
+    return judge(name, np.array([quality.per_problem[name] for quality in found]))
+
+
+def judge(name: str, values_SP: FloatArray) -> QualityValue:
+    """A figure's mean over seeds and problems; resolved where its interval lies above `LEAST`.
+
+    The floor is the smallest value that would be: `LEAST`, and how far the interval reaches below the value.
+    """
+    estimate = mean_interval(values_SP, (-np.inf, np.inf))
+    floor = estimate.value - estimate.low + LEAST[name]
+    return QualityValue(
+        name=name,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        floor=floor,
+        bound=name in BOUNDS,
+        resolved=bool(estimate.low > LEAST[name]),
     )
-
-
-def judge(name: str, values_SP: FloatArray, floors_SP: FloatArray) -> QualityValue:
-    """A figure's mean over seeds and problems; resolved where its interval lies above the floor's upper end."""
-    bounds = (0.0, 1.0) if name == "marginal_error" else (-np.inf, np.inf)
-    estimate, floor = mean_interval(values_SP, bounds), mean_interval(floors_SP, bounds).high
-    floor = floor if np.isnan(floor) else max(floor, ROUNDING)
-    return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bool(estimate.low > floor))
 
 
 def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:

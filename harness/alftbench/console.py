@@ -13,7 +13,7 @@ from rich.text import Text
 
 from alftbench.comparison import COMPARED, Row, Table
 from alftbench.games import Solution
-from alftbench.numbers import FIGURE_HEADINGS, floor, p_text, quantity, resolved, short, signed
+from alftbench.numbers import FIGURE_HEADINGS, claim, p_text, quantity, resolved, short, signed
 from alftbench.types import Comparison, MetricValue, QualityValue
 
 HEADINGS = {
@@ -79,7 +79,7 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
 def equilibrium_table(suite: str, rows: Sequence[Row]) -> RichTable:
     """How far each method is from the equilibrium of its game, estimated."""
     table = new_table(
-        f"{suite}: equilibrium quality, estimates, 95% intervals", ["method", *FIGURE_HEADINGS.values()]
+        f"{suite}: equilibrium quality, estimates, 95% confidence", ["method", *FIGURE_HEADINGS.values()]
     )
     for row in rows:
         found = {figure.name: figure for figure in row.equilibrium}
@@ -88,11 +88,8 @@ def equilibrium_table(suite: str, rows: Sequence[Row]) -> RichTable:
 
 
 def figure_cell(figure: QualityValue) -> Text:
-    """The value where it is above the noise floor, its interval and the floor, a line each."""
-    if math.isnan(figure.value):
-        return Text("–")
-    ends = f"{short(figure.low)} – {short(figure.high)}"
-    return Text.assemble(resolved(figure), "\n", (f"{ends}\nfloor {floor(figure.floor)}", "dim"))
+    """The value where it is above the noise floor, and what can be said of it on a second line."""
+    return Text.assemble(resolved(figure), "\n", (claim(figure), "dim"))
 
 
 def cost_table(rows: Sequence[Row]) -> RichTable:

@@ -29,15 +29,24 @@ def interval(metric: MetricValue | None) -> str:
 
 
 def resolved(figure: QualityValue) -> str:
-    """A value that its noise floor lets speak; never 0 for one that it does not."""
+    """A value that is above its noise floor; never 0 for one that is not."""
     if math.isnan(figure.value):
         return "–"
     return short(figure.value) if figure.resolved else "not resolved"
 
 
+def claim(figure: QualityValue) -> str:
+    """What the samples say at 95%: an interval, "at least" for a bound, the floor where nothing is resolved."""
+    if math.isnan(figure.value):
+        return ""
+    if not figure.resolved:
+        return f"floor {floor(figure.floor)}"
+    return f"at least {floor(figure.low)}" if figure.bound else f"{short(figure.low)} – {short(figure.high)}"
+
+
 def floor(value: float) -> str:
-    """A noise floor, rounded up so that it is never shown as 0."""
-    return short(value) if math.isnan(value) or value >= 0.001 else "<0.001"
+    """A positive number, never shown as 0."""
+    return short(value) if value >= 0.0005 else "<0.001"
 
 
 def signed(value: float) -> str:

@@ -2,7 +2,7 @@
 
 log_ratios.jsonl.gz   which models and samples, then a line per sample with its log-probability under the policy
                       and under the reference, the model that training started from; written whole
-equilibrium.json      every figure of `alftbench.equilibrium` and its noise floor, per problem
+equilibrium.json      every figure of `alftbench.equilibrium`, per problem
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from alftbench import plugins
 from alftbench.backends.base import Scorer
-from alftbench.equilibrium import FIGURES, Figures, OrbitDraws, estimate, noise_floor
+from alftbench.equilibrium import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.errors import AlftbenchError, BadInput, PluginError
 from alftbench.evaluate import Plan, partitions
 from alftbench.games import Objective
-from alftbench.jsonio import digest, read_dataclass, read_jsonl, write_gzip, write_json
+from alftbench.jsonio import digest, read_dataclass, read_json, read_jsonl, write_gzip, write_json
 from alftbench.models import fingerprint, locate
 from alftbench.runs import read_record, read_samples
 from alftbench.seeds import stream
@@ -30,7 +30,7 @@ from alftbench.suites.base import Suite
 from alftbench.training import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
-SCHEMA_VERSION = 1
+RATIOS_VERSION, QUALITY_VERSION = 1, 2
 RATIOS, QUALITY = "log_ratios.jsonl.gz", "equilibrium.json"
 FloatArray = NDArray[np.float64]
 
@@ -39,8 +39,8 @@ FloatArray = NDArray[np.float64]
 class Quality:
     """The content of equilibrium.json; `inputs` says what it was made from.
 
-    game: objective and beta, None where the trainer declares none. per_problem, floor: per figure, null where
-    it has no meaning.
+    game: objective and beta, None where the trainer declares none. per_problem: per figure, null where it has
+    no meaning.
     """
 
     schema_version: int
@@ -48,7 +48,6 @@ class Quality:
     game: Mapping[str, Any] | None
     problems: Sequence[str]
     per_problem: Mapping[str, FloatArray]
-    floor: Mapping[str, FloatArray]
 
 
 def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
@@ -83,7 +82,7 @@ def own_distribution(plan: Plan) -> bool:
 def identity(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
     """Which policy, reference and samples."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RATIOS_VERSION,
         "policy_sha256": model_digest(plan.model),
         "reference_sha256": model_digest(locate(reference)),
         "samples_sha256": read_record(folder).samples_sha256,
@@ -135,25 +134,31 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
         "reference_samples_sha256": read_record(base).samples_sha256,
         "trainer": digest([type(trainer).__name__, dict(trainer.config())]),
     }
-    if (folder / QUALITY).exists() and read_quality_file(folder).inputs == inputs:
+    if measured(folder, inputs):
         return
     policy, reference = (partitions_of(problems, run) for run in (folder, base))
-    figures, floors, game = [], [], None
+    figures, game = [], None
     for orbit in problems.orbits:
         ours, theirs = policy[orbit.problem.id], reference[orbit.problem.id]
         draws = orbit_draws(ours, theirs, ratios_VN(orbit, log_ratios))
         declared = declared_game(trainer, draws.correct_Z)
         game = {"objective": declared[0].name, "beta": declared[1]} if declared else None
-        figures.append(estimate(draws, declared))
-        floors.append(noise_floor(draws, declared, stream(0, "equilibrium floor", orbit.problem.id)))
+        figures.append(estimate(draws, declared, stream(0, "equilibrium", orbit.problem.id)))
     ids = [orbit.problem.id for orbit in problems.orbits]
-    quality = Quality(SCHEMA_VERSION, inputs, game, ids, columns(figures), columns(floors))
+    quality = Quality(QUALITY_VERSION, inputs, game, ids, columns(figures))
     write_json(folder / QUALITY, as_json(quality))
 
 
 def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:
     """The classes of every problem's answers in a complete run."""
     return {p.problem_id: p for p in partitions(problems.suite, problems.orbits, read_samples(folder))}
+
+
+def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
+    """Does the folder hold the quality made from these inputs, by this version's estimators?"""
+    if not (folder / QUALITY).exists() or read_json(folder / QUALITY).get("schema_version") != QUALITY_VERSION:
+        return False
+    return read_quality_file(folder).inputs == inputs
 
 
 def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:
@@ -241,9 +246,9 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
 def read_quality_file(folder: Path) -> Quality:
     """The content of a folder's equilibrium.json."""
     path = folder / QUALITY
-    quality = read_dataclass(path, Quality, SCHEMA_VERSION)
+    quality = read_dataclass(path, Quality, QUALITY_VERSION)
     try:
-        return replace(quality, per_problem=revived(quality.per_problem), floor=revived(quality.floor))
+        return replace(quality, per_problem=revived(quality.per_problem))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{path}: not a file of equilibrium quality ({error!r}); remove it") from None
 

@@ -156,13 +156,18 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class QualityValue:
-    """An estimate of equilibrium quality; `resolved` says that its interval lies above the noise floor."""
+    """An estimate of equilibrium quality with its interval; `resolved` says that the value is above the floor.
+
+    bound: value and interval are of a lower bound, so the figure is at least `low`, and `high` limits nothing.
+    floor: the least value that these samples could have told from 0.
+    """
 
     name: str
     value: float
     low: float
     high: float
     floor: float
+    bound: bool
     resolved: bool
 
 

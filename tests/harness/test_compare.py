@@ -95,12 +95,16 @@ def test_rows_have_the_quality_of_their_equilibrium(compared):
             continue
         assert list(found) == ["kl", "trace_drift", "marginal_error", "nash_gap"]
         for name, figure in found.items():
-            assert list(figure) == ["value", "low", "high", "floor", "resolved"]
+            assert list(figure) == ["value", "low", "high", "floor", "bound", "resolved"]
             if row["method"] == "majority-vote" and name in ("marginal_error", "nash_gap"):  # declares no game
-                assert figure == {"value": None, "low": None, "high": None, "floor": None, "resolved": False}
+                assert figure == dict.fromkeys(("value", "low", "high", "floor"), None) | {
+                    "bound": True,
+                    "resolved": False,
+                }
             else:
                 assert figure["low"] <= figure["value"] <= figure["high"]
-                assert figure["resolved"] == (figure["low"] > figure["floor"] > 0)
+                assert figure["resolved"] == (figure["value"] > figure["floor"] > 0)
+                assert figure["bound"] == (name != "kl")
 
 
 def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):

@@ -15,7 +15,7 @@ from jinja2 import Environment
 from alftbench.comparison import Row, Table, build_table
 from alftbench.errors import BadInput
 from alftbench.jsonio import write_text
-from alftbench.numbers import FIGURE_HEADINGS, floor, interval, p_text, quantity, resolved, short, signed
+from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, quantity, resolved, short, signed
 from alftbench.records import collect
 
 DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
@@ -175,7 +175,7 @@ def render(template: str, page: dict[str, object], escape: bool) -> str:
         p=p_text,
         md=markdown_text,
         resolved=resolved,
-        floor=floor,
+        claim=claim,
     )
     text = files(__package__).joinpath(template).read_text(encoding="utf-8")
     return environment.from_string(text).render(page)
