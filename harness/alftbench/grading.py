@@ -6,10 +6,10 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from alftbench.answers.extract import read_answer
+from alftbench.answers.extract import GUESSES, read_answer
 from alftbench.answers.judge import Judge, Verdict, settled
 from alftbench.answers.workers import Result
 from alftbench.errors import BadInput
@@ -32,13 +32,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Grade:
-    """What was found: `outcome` is the prediction's, or gold_unparsed where the gold answer cannot be read."""
+    """What was found: `outcome` is the prediction's, or gold_unparsed where the gold answer cannot be read.
+
+    guessed: the prediction names no answer, so its last formula or number was taken.
+    """
 
     id: str | int
     equivalent: bool
     outcome: str
     gold_key: str | None
     prediction_key: str | None
+    guessed: bool = False
 
 
 def read_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
@@ -62,7 +66,7 @@ def read_row(line: str, number: int, source: str) -> Row:
     if not isinstance(row, dict):
         raise BadInput(f"{place}: expected an object with gold and prediction, found {type(row).__name__}")
     name, label = row.get("id", number), row.get("equivalent")
-    if not isinstance(name, (str, int)):
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise BadInput(f"{place}: id is {type(name).__name__}, must be a string or a whole number")
     if label is not None and not isinstance(label, bool):
         raise BadInput(f"{place}: equivalent is {label!r}, must be true, false or absent")
@@ -96,7 +100,8 @@ def begin(row: Row, judge: Judge) -> tuple[Row, Grade, Verdict | Future[Result] 
     """Read both answers and ask the judge; None where there is nothing to ask."""
     gold, prediction = read_answer(row.gold, KIND), read_answer(row.prediction, KIND)
     outcome = str(prediction.outcome) if gold.canonical is not None else GOLD_UNPARSED
-    found = Grade(row.id, False, outcome, gold.canonical, prediction.canonical)
+    guessed = prediction.rule in GUESSES
+    found = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
     if gold.canonical is None or prediction.canonical is None:
         return row, found, None
     return row, found, judge.ask_accepts(gold.canonical, prediction.canonical)
@@ -113,8 +118,7 @@ def finish(row: Row, found: Grade, asked: Verdict | Future[Result] | None) -> tu
         return row, found
     verdict = settled(asked)
     outcome = found.outcome if verdict.decided else OUTCOMES[verdict]
-    grade = Grade(found.id, verdict is Verdict.SAME, str(outcome), found.gold_key, found.prediction_key)
-    return row, grade
+    return row, replace(found, equivalent=verdict is Verdict.SAME, outcome=str(outcome))
 
 
 OUTCOMES = {
@@ -128,7 +132,7 @@ class Summary:
     """Counts over the grades of a run."""
 
     def __init__(self) -> None:
-        self.rows = self.equivalent = self.labelled = self.agreeing = self.false_equal = 0
+        self.rows = self.equivalent = self.labelled = self.agreeing = self.false_equal = self.guessed = 0
         self.outcomes: Counter[str] = Counter()
         self.unreadable: list[str | int] = []
 
@@ -137,6 +141,7 @@ class Summary:
         self.rows += 1
         self.equivalent += grade.equivalent
         self.outcomes[grade.outcome] += 1
+        self.guessed += grade.guessed
         if grade.outcome == GOLD_UNPARSED:
             self.unreadable.append(grade.id)
         elif row.label is not None:
@@ -155,6 +160,7 @@ class Summary:
         return {
             "rows": self.rows,
             "equivalent": share(self.equivalent, self.graded),
+            "guessed": share(self.guessed, self.rows),
             "outcomes": dict(self.outcomes.most_common()),
             **({"agreement": agreement} if self.labelled else {}),
         }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -35,7 +36,9 @@ def test_grades_come_in_order_with_outcomes(cli, pairs):
     done = cli("grade", str(pairs), "--workers", "1", "--time-limit", "1", "--format", "json")
     assert done.returncode == 0, done.stderr
     grades = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [list(g) for g in grades] == [["id", "equivalent", "outcome", "gold_key", "prediction_key"]] * 5
+    assert [list(g) for g in grades] == [
+        ["id", "equivalent", "outcome", "gold_key", "prediction_key", "guessed"]
+    ] * 5
     assert [(g["id"], g["equivalent"], g["outcome"]) for g in grades] == [
         ("half", True, "answered"),
         (2, True, "answered"),
@@ -171,3 +174,40 @@ def test_ctrl_c_ends_in_time(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - started < 20
+
+
+def test_output_spares_what_it_points_at(cli, pairs, tmp_path):
+    content = pairs.read_text(encoding="utf-8")
+    for output, message in ((pairs, "would overwrite the pairs"), (tmp_path, "is a folder")):
+        done = cli("grade", str(pairs), "--output", str(output))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+    assert pairs.read_text(encoding="utf-8") == content
+    target, link, pipe = tmp_path / "target.jsonl", tmp_path / "link.jsonl", tmp_path / "pipe"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    cli("grade", str(pairs), "--time-limit", "1", "--output", str(link))
+    assert link.is_symlink()
+    assert len(target.read_text(encoding="utf-8").splitlines()) == len(ROWS)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    cli("grade", str(pairs), "--time-limit", "1", "--output", str(pipe))
+    assert len(os.read(reader, 1 << 16).splitlines()) == len(ROWS)
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(cli, pairs):
+    pairs.write_bytes(b"\xef\xbb\xbf" + pairs.read_bytes())
+    assert cli("grade", str(pairs), "--time-limit", "1").returncode == 0
+
+
+def test_guesses_are_counted(cli, tmp_path):
+    rows = [
+        {"gold": "7", "prediction": "So we get 3 and then 4, that makes 7 in all I think, or so"},
+        {"gold": "7", "prediction": "7"},
+    ]
+    (tmp_path / "rows.jsonl").write_text(as_lines(rows), encoding="utf-8")
+    done = cli("grade", str(tmp_path / "rows.jsonl"), "--format", "json")
+    assert [json.loads(line)["guessed"] for line in done.stdout.splitlines()] == [True, False]
+    assert json.loads(done.stderr)["guessed"]["count"] == 1

@@ -206,7 +206,7 @@ def test_ctrl_c_ends_everything_with_one_line(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.strip() == "interrupted; the same command goes on from here"
+    assert said.strip() == "interrupted; nothing is lost, run the same command again"
     wait_until(lambda: not group_is_alive(process.pid), seconds=30)
 
 

@@ -101,7 +101,7 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            typer.echo("interrupted; the same command goes on from here", err=True)
+            typer.echo("interrupted; nothing is lost, run the same command again", err=True)
         raise
     except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:

@@ -40,6 +40,7 @@ def grade_command(
     from alftbench.grading import Summary, grade, read_rows
     from alftbench.progress import counting_bar
 
+    check_output(output, pairs)
     total = check_rows(pairs)
     summary = Summary()
     with (
@@ -76,7 +77,7 @@ def lines_of(path: Path) -> Iterator[Iterator[str]]:
         UsageError: the file does not exist or is not text.
     """
     try:
-        with nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8") as file:
+        with nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8-sig") as file:
             yield iter(file)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
@@ -94,21 +95,39 @@ def check_rows(path: Path) -> int | None:
         return sum(1 for _ in read_rows(lines, name_of(path)))
 
 
+def check_output(output: Path | None, pairs: Path) -> None:
+    """Refuse to write over a folder or over what is read.
+
+    Raises:
+        UsageError: the output is one of these.
+    """
+    if output is not None and output.is_dir():
+        raise UsageError(f"--output {output}: is a folder; name a file")
+    if output is not None and output.exists() and pairs.exists() and output.samefile(pairs):
+        raise UsageError(f"--output {output}: would overwrite the pairs; name another file")
+
+
 @contextmanager
 def writing(output: Path | None) -> Iterator[IO[str]]:
-    """stdout, or a file that appears when everything is in it; until then it is FILE.partial."""
+    """stdout, or a file that appears when everything is in it; until then it is FILE.partial.
+
+    A device or pipe is written to as it is.
+    """
     if output is None:
         yield sys.stdout
         sys.stdout.flush()
         return
-    partial = output.with_name(output.name + ".partial")
+    plain = output.is_file() or not output.exists()
+    target = output.resolve()  # a link stays a link
+    partial = target.with_name(target.name + ".partial") if plain else target
     try:
         file = partial.open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from None
     with file:
         yield file
-    partial.replace(output)
+    if plain:
+        partial.replace(target)
 
 
 def summary_text(summary: Summary, output_format: Format) -> str:
@@ -122,6 +141,7 @@ def summary_text(summary: Summary, output_format: Format) -> str:
     if "agreement" in content:
         agreement = content["agreement"]
         lines.append(f"{shares('agree with labels', agreement)}; {agreement['false_equal']} wrongly equal")
+    lines.append(shares("guessed from a text that names no answer", content["guessed"]))
     lines.append("outcomes: " + ", ".join(f"{name} {count}" for name, count in content["outcomes"].items()))
     return "\n".join(lines)
 
