@@ -10,8 +10,8 @@ VLLM_READY := .venv-vllm/.ready
 demo: $(READY)  ## compare three trainers on the embedded model, about four minutes on two cores
 	$(BIN)/alftbench compare
 
-test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -q
+test: $(READY)  ## the whole test suite, a process per core
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
 
 test-vllm: $(VLLM_READY)  ## the vllm and openai backends with the real vLLM, on CPU; installs 3.5 GB at first
 	OMP_NUM_THREADS=1 $(VLLM) -m pytest -q tests/vllm

@@ -60,7 +60,7 @@ def test_a_class_is_right_if_the_verifier_says_so_and_not_by_its_text():
     texts = [f"\\boxed{{{right}}}", f"\\boxed{{{int(right) + 1}}}", "\\boxed{none}", "no box"]
     grades = partition(orbit.problem, [[extract(text, "text", ("boxed",)) for text in texts]])
     correct = dict(zip(grades.classes_Z, grades.correct_Z, strict=True))
-    assert correct == {right: True, str(int(right) + 1): False, "none": False}
+    assert correct == {f'"{right}"': True, f'"{int(right) + 1}"': False, '"none"': False}
     assert grades.class_VN[0][3] == -1
 
 

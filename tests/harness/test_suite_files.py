@@ -101,7 +101,7 @@ def test_a_suite_of_ones_own_says_what_its_rows_mean(mine):
         ("answer_rules", "boxed", "'answer_rules' must be a list, found 'boxed'"),
         ("answer_rules", [], "'answer_rules' is empty"),
         ("answer_kind", "numbr", "unknown answer_kind 'numbr'; known: number"),
-        ("answer_rules", ["boxd"], "unknown answer rule 'boxd'; known: boxed"),
+        ("answer_rules", ["boxd"], "unknown answer rule 'boxd'; known: minerva, boxed"),
         ("file", None, "one of the keys 'file' and 'hub' is needed"),
         ("file.splits.test", 5, "'file.splits.test' must be a table of keys, found 5"),
         ("file.splits.test", {"row": 4}, "unknown key 'file.splits.test.row'; did you mean 'rows'?"),

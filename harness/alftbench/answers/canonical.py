@@ -8,6 +8,7 @@ and spacing ignored). Keys are made in process and in bounded time; nothing a mo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
@@ -41,13 +42,14 @@ def canonical(kind: str, raw: str) -> str | None:
     """The key of an answer's class, or None where `raw` holds no answer of that kind."""
     if len(raw) > (MAX_MATH_LENGTH if kind == "math" else MAX_LENGTH):
         return None
-    return remembered(kind, raw) if len(raw) <= MAX_REMEMBERED else KINDS[kind](raw)
+    read = KINDS[kind]
+    return remembered(read, raw) if len(raw) <= MAX_REMEMBERED else read(raw)
 
 
 @lru_cache(maxsize=1 << 16)
-def remembered(kind: str, raw: str) -> str | None:
+def remembered(read: Callable[[str], str | None], raw: str) -> str | None:
     """The key of a short answer: the samples of a problem repeat the same few."""
-    return KINDS[kind](raw)
+    return read(raw)
 
 
 def is_exact(key: str) -> bool:
