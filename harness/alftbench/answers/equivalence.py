@@ -18,7 +18,7 @@ from alftbench.answers.tokens import dressed_down
 MIN_DIGITS = 3  # significant ones that a rounded decimal must have
 INTEGER = re.compile(r"-?\d+")
 RATIONAL = re.compile(r"-?\d+(?:/\d+)?")
-CLOCK = re.compile(r"(?:1?\d|2[0-4]):[1-5]\d")
+CLOCK = re.compile(r"(?:1?\d|2[0-4]):[0-5]\d")
 HEAD = re.compile(r"([a-z]*)([(\[{])")
 UNSAFE = re.compile(
     r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
@@ -151,8 +151,8 @@ def _column(a: str, b: str) -> bool:
 
 
 def _ratio(a: str, b: str) -> bool:
-    """A ratio in other terms, or as its fraction; two times of day are no ratios."""
-    if CLOCK.fullmatch(a) and CLOCK.fullmatch(b):
+    """A ratio in other terms, or as its fraction; two times of day are no ratios, 12:05 never is one."""
+    if (CLOCK.fullmatch(a) and CLOCK.fullmatch(b)) or ":0" in a + b:
         return False
     values = [_proportion(key) for key in (a, b)]
     return (":" in a or ":" in b) and values[0] is not None and values[0] == values[1]

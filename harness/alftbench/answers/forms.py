@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from math import gcd, lcm
 
 from alftbench.answers.brackets import Unreadable, depth_step, split, too_deep
 from alftbench.answers.cursor import Node, Tokens
@@ -16,9 +17,10 @@ from alftbench.answers.expressions import equation_key, expression_key, inequali
 from alftbench.answers.intervals import intersection, union, without
 from alftbench.answers.matrices import matrix_of
 from alftbench.answers.names import is_name, is_value, name_of, plain_symbol
+from alftbench.answers.phrases import TEXT_COMMAND, phrase_key
 from alftbench.answers.syntax import read
-from alftbench.answers.tokens import Token, dressed_down, is_product, tokens
-from alftbench.answers.values import evaluate, symbols
+from alftbench.answers.tokens import Token, dressed_down, tokens
+from alftbench.answers.values import evaluate, number_text, symbols
 
 TEX = "tex:"
 Items = list[tuple[str | None, str]]  # (name or None, key)
@@ -28,9 +30,7 @@ RELATIONS = EQUAL | ORDER | {("cmd", "ne"), ("cmd", "in")}
 CONNECTORS = frozenset({("cmd", "and"), ("cmd", "or"), ("op", ";")})
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
-WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
-TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
-CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\(?:text|mathrm)\s*\{\s*)?([ap])\.?\s*m\.?\s*\}?", re.IGNORECASE)
+NEGATIVE = re.compile(r"\b(?:negative|minus) (?=[\d.$\\])", re.IGNORECASE)
 BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
 
 
@@ -39,7 +39,8 @@ def math_key(raw: str) -> str | None:
     text = dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()
     if not text:
         return None
-    special = words_key(text) or clock_key(text)
+    text = NEGATIVE.sub("-", text)
+    special = phrase_key(text)
     if special:
         return special
     found = tokens(text)
@@ -47,28 +48,8 @@ def math_key(raw: str) -> str | None:
         return TEX + squeezed(text)
     try:
         return statement(found)
-    except Unreadable:
+    except (Unreadable, ArithmeticError, ValueError):
         return TEX + squeezed(text)
-
-
-def words_key(text: str) -> str | None:
-    """A choice in words: case, brackets and spacing do not count."""
-    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
-    if not WORDS.fullmatch(plain) or plain.lower() in ("pi", "infinity", "oo", "inf", "infty"):
-        return None
-    if len(plain) <= 2 and plain.lower() not in ("no", "up"):
-        return None
-    if len(plain) <= 4 and is_product(plain):
-        return None
-    return '"' + " ".join(plain.casefold().split()) + '"'
-
-
-def clock_key(text: str) -> str | None:
-    """A time of day with a.m. or p.m. as 24 hours."""
-    match = CLOCK.fullmatch(text)
-    if match is None or not 1 <= int(match[1]) <= 12 or int(match[2]) > 59:
-        return None
-    return f"{int(match[1]) % 12 + (12 if match[3] in 'pP' else 0)}:{match[2]}"
 
 
 def squeezed(text: str) -> str:
@@ -225,8 +206,6 @@ def side_key(side: Tokens) -> str:
     if len(parts) == 2:
         return as_set(without(side_key(parts[0]), parts_of([side_key(parts[1])])))
     ratio = split(side, frozenset({("op", ":")}))
-    if is_clock(side):
-        return f"{side[0][1]}:{side[2][1]}"
     if len(ratio) > 1:
         return ratio_key([read(part) for part in ratio])
     infinite = [token for token in side if token != ("op", "+")]
@@ -278,31 +257,13 @@ def parts_of(keys: Sequence[str]) -> list[str]:
 
 
 def ratio_key(parts: Sequence[Node]) -> str:
-    """A ratio in lowest terms, but a time of day as it stands."""
-    values = [evaluate(part, {}) if not symbols(part) else None for part in parts]
-    if any(not isinstance(value, Fraction) or value < 0 for value in values) or not any(values):
+    """A ratio in lowest terms."""
+    values = [evaluate(part, {}) for part in parts if not symbols(part)]
+    exact = [value for value in values if isinstance(value, Fraction) and value >= 0]
+    if len(exact) < len(parts) or not any(exact):
         raise Unreadable
-    scale = _common(values)  # type: ignore[arg-type]
-    return ":".join(str(value / scale) for value in values)  # type: ignore[operator]
-
-
-def is_clock(side: Tokens) -> bool:
-    """Whether a:bc may be a time of day, which is no ratio to be reduced."""
-    if len(side) != 3 or side[1] != ("op", ":") or side[0][0] != "num" or side[2][0] != "num":
-        return False
-    hour, minute = side[0][1], side[2][1]
-    return bool(0 <= hour <= 24 and 10 <= minute <= 59 and hour.denominator == minute.denominator == 1)
-
-
-def _common(values: Sequence[Fraction]) -> Fraction:
-    """The greatest common divisor of fractions."""
-    total = Fraction(0)
-    for value in values:
-        a, b = total, value
-        while b:
-            a, b = b, a % b
-        total = a
-    return total
+    shared = Fraction(gcd(*(v.numerator for v in exact)), lcm(*(v.denominator for v in exact)))
+    return ":".join(number_text(value / shared) for value in exact)
 
 
 def between(sides: Sequence[Tokens], relations: Sequence[Token]) -> str:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from alftbench.answers.vocabulary import ALIASES, BRACES, FUNCTIONS, LETTER_UNITS, TWO_SIGNS, UNITS
+from alftbench.answers.vocabulary import ALIASES, BRACES, FUNCTIONS, LETTER_UNITS, SCALES, TWO_SIGNS, UNITS
 
 MAX_TOKENS = 600
 Token = tuple[str, Any]
@@ -187,7 +187,8 @@ def _text(value: str) -> list[Token]:
         return list(tokens(inner) or ())
     if inner in FUNCTIONS:
         return [_command(inner)]
-    return [("text", inner)]
+    first, _, rest = inner.partition(" ")
+    return [("text", first), ("text", rest.strip())] if rest and first.lower() in SCALES else [("text", inner)]
 
 
 def _word(word: str) -> list[Token]:
@@ -224,6 +225,8 @@ def _in_context(found: list[Token]) -> list[Token]:
                 before[0] == "num" or before == ("op", "}") or before == ("cmd", "pi")
             )
             kept.append(("text" if unit else "sym", value))
+        elif kind == "text" and value.lower() in SCALES and before[0] == "num" and not _attached(kept):
+            kept += [("op", "*"), ("num", Fraction(SCALES[value.lower()]))]
         elif kind != "space" or (
             before[0] == "num" and i + 1 < len(found) and found[i + 1][0] == "num" and not _attached(kept)
         ):

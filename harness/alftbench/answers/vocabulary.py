@@ -34,14 +34,23 @@ FUNCTIONS = words(
 )
 UNITS = words(
     """
-    am cent cents cm dm ft gal gb hr hrs hz in inch inches kcal kg kj km kph kw lb lbs mb mg mi min mins ml
-    mm mol mph nm oz pm pts rs sec sq secs usd yd
+    cent cents cm dm ft gal gb hr hrs hz in inch inches kcal kg kj km kph kw lb lbs mb mg mi min mins ml
+    mm mol mph nm oz pts rs sec sq secs usd yd
     """
 )
 LETTER_UNITS = frozenset("mgshlLNJWVAKCF")  # in \\text{...} behind a number
 INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 PERCENT = frozenset(("percent", "percents", "percentage", "pct", "%", "percentage points"))
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+MONTHS = {
+    name[:3]: name
+    for name in (
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+        "november", "december",
+    )
+}  # fmt: skip
+BEFORE_NUMBERS = words("above at below except half not over quarter than twice under unless up")
+BEHIND_NUMBERS = words("above ad am bc bce below ce east north pm south west")
 DEGREES = frozenset(("degree", "degrees", "deg"))
 TWO_SIGNS = {"**": "^", "<=": "le", ">=": "ge", "==": "=", "!=": "ne", "...": "ldots"}
 BRACES = {"lbrace": "\\{", "rbrace": "\\}", "row": "\\\\"}

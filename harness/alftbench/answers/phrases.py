@@ -1,0 +1,82 @@
+r"""Answers in words: choices, times of day, dates, and words that change what a number says.
+
+A key of words stands in quotes and is compared as it is: it is never sent to symbolic algebra, which drops words.
+"""
+
+from __future__ import annotations
+
+import re
+
+from alftbench.answers.tokens import is_product
+from alftbench.answers.vocabulary import BEFORE_NUMBERS, BEHIND_NUMBERS, MONTHS
+
+WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
+TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
+CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
+MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
+DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
+PLAIN = re.compile(r"[\w\s.,'%$-]+")
+NUMERAL = re.compile(r"\d[\d.,]*")
+
+
+def phrase_key(text: str) -> str | None:
+    """The key of an answer that is words, a time or a date; None where it is none of them."""
+    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
+    if not plain:
+        return None
+    if not plain[0].isdigit() and not plain[0].isalpha():
+        return None
+    return words_key(plain) or clock_key(plain) or date_key(plain) or qualified_key(plain)
+
+
+def words_key(plain: str) -> str | None:
+    """A choice in words: case, brackets and spacing do not count."""
+    if not WORDS.fullmatch(plain) or plain.lower() in ("pi", "infinity", "oo", "inf", "infty"):
+        return None
+    if len(plain) <= 2 and plain.lower() not in ("no", "up"):
+        return None
+    if len(plain) <= 4 and is_product(plain):
+        return None
+    return quoted(plain)
+
+
+def quoted(plain: str) -> str:
+    """Words as a key, without case and spacing."""
+    return '"' + " ".join(plain.casefold().split()) + '"'
+
+
+def clock_key(plain: str) -> str | None:
+    """A time of day in 24 hours: 3:05, 3:05 p.m., 3 pm. A number alone is none."""
+    match = CLOCK.fullmatch(plain)
+    if match is None or not (match[2] or match[3]) or int(match[2] or 0) > 59:
+        return None
+    hour = int(match[1])
+    if match[3] is None:
+        return f"{hour}:{match[2]}" if hour <= 24 else None
+    if not 1 <= hour <= 12:
+        return None
+    return f"{hour % 12 + (12 if match[3] in 'pP' else 0)}:{match[2] or '00'}"
+
+
+def date_key(plain: str) -> str | None:
+    """A day of a month, either first, with or without a year."""
+    plain = " ".join(plain.split())
+    month_first, day_first = MONTH_FIRST.fullmatch(plain), DAY_FIRST.fullmatch(plain)
+    if month_first:
+        month, day, year = month_first.groups()
+    elif day_first:
+        day, month, year = day_first.groups()
+    else:
+        return None
+    name = MONTHS.get(month.lower()[:3])
+    if name is None or not (name.startswith(month.lower()) or month.lower() == "sept") or not 1 <= int(day) <= 31:
+        return None
+    return f'"{name} {int(day)}{f" {year}" if year else ""}"'
+
+
+def qualified_key(plain: str) -> str | None:
+    """One number with a word that changes what it says: at least 5, not 5, 5 BC."""
+    around = [side.casefold().split() for side in NUMERAL.split(plain)] if PLAIN.fullmatch(plain) else []
+    if len(around) != 2 or not (BEFORE_NUMBERS & set(around[0]) or BEHIND_NUMBERS & set(around[1])):
+        return None
+    return quoted(plain)
