@@ -50,6 +50,10 @@ SAME = [
     ("10^{5000}:3", r"2\cdot10^{5000}:6"), ("1.5:1", "3:2"), (r"\frac12:\frac13", "3:2"),
     (r"\text{June } 20", "June 20"), ("20 June", "Jun. 20"), ("March 14, 2020", "14 March 2020"),
     ("3 hundred", "300"), ("3 hundred thousand", "300000"), (r"3\text{ million dollars}", "3000000"),
+    ("x>1, x<3", "(1,3)"), ("x<1, x>3", "x>3 or x<1"), ("a>0, b>0", "b>0 and a>0"), ("x+y<1", "1>y+x"),
+    ("x≠2", r"(-\infty,2)\cup(2,\infty)"), ("2≠x", r"\mathbb{R}\setminus\{2\}"), ("≥5", r"x\ge5"),
+    ("x≠1, x≠2", r"\mathbb{R}\setminus\{1,2\}"), ("x+y<1, x>y", "y-x<0, 1>x+y"),
+    ("x>0, x≠2", r"(0,2)\cup(2,\infty)"), (r"[0,5]\cup[1,2]", "[0,5]"),
     ("negative 5", "-5"), ("At  least 5", "at least 5"),
     (r"\infty", "oo"),
     (r"\varnothing", r"\{\}"), ("(1,2),(3,4)", r"\{(3,4),(1,2)\}"), ("٤٢", "42"), ("x²", "x^2"), ("－５", "-5"),
@@ -72,6 +76,11 @@ DIFFERENT = [
     ("less than 5", "more than 5"),
     ("May 5", "June 5"), ("May 5", "5"), ("May 5", "May 6"), ("3 hundred", "3"),
     (r"3\text{ million dollars}", "3"),
+    ("x>1, x<3", r"(-\infty,\infty)"), (r"x>0 \text{ and } y<5", "0<x<5"), ("a>0, b>0", "a>0"),
+    ("x>0, y>5", "x>0"),
+    ("x+y<1", "x+y>1"), ("x+y<1", r"x+y\le 1"), ("x+1≠3", "x+1≠4"), ("x≠2", "x=2"), ("x≠2", "x≠3"),
+    ("x≠2, y≠3", "x≠3, y≠2"),
+    ("x>0 or y<5", "x>0 and y<5"), ("≥5", "≤5"), (r"[0,5]\cup[1,2]", "[0,2]"),
 ]  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 from math import gcd, lcm
+from typing import NoReturn
 
 from alftbench.answers.brackets import Unreadable, depth_step, split, too_deep
 from alftbench.answers.cursor import Node, Tokens
@@ -26,6 +28,7 @@ TEX = "tex:"
 Items = list[tuple[str | None, str]]  # (name or None, key)
 EQUAL = frozenset({("op", "="), ("cmd", "equiv"), ("cmd", "approx")})
 ORDER = frozenset({("op", "<"), ("op", ">"), ("cmd", "le"), ("cmd", "ge")})
+BOUNDS = ORDER | {("cmd", "ne")}
 RELATIONS = EQUAL | ORDER | {("cmd", "ne"), ("cmd", "in")}
 CONNECTORS = frozenset({("cmd", "and"), ("cmd", "or"), ("op", ";")})
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
@@ -74,18 +77,29 @@ def statement(found: Tokens) -> str:
     if len(flat) == 1:
         return flat[0][1]
     if assigned(flat):
-        return where(flat)
+        return where(flat) if ("cmd", "or") not in found or not BOUNDS & set(found) else unreadable()
     if len(listed) > 1 and all(len(group) > 1 and assigned(group) for group in listed):
         return as_set([where(group) for group in listed])
-    return as_set(bounds(found, [key for _, key in flat]))
+    return as_set(bounds(found, flat) if BOUNDS & set(found) else [key for _, key in flat])
 
 
-def bounds(found: Tokens, keys: list[str]) -> list[str]:
-    """Several inequalities: "and" leaves what they share, "or" all; other keys stay as they are."""
-    if not ORDER & set(found) or not all(key.startswith(("(-oo;", "[", "(")) for key in keys):
-        return keys
-    shared = intersection(keys) if ("cmd", "and") in found else None
-    return [shared] if shared else union(keys)
+def bounds(found: Tokens, flat: Items) -> list[str]:
+    """Several inequalities of one variable: "or" joins them; else they hold at once, if they can.
+
+    Raises:
+        Unreadable: they bound several variables, or are no intervals.
+    """
+    united = ("cmd", "or") in found
+    names = {name for name, _ in flat}
+    if names == {None} and not united:
+        return [key for _, key in flat]
+    if (len(names) > 1 and names != {"", None}) or (united and ("cmd", "and") in found):
+        raise Unreadable
+    sets = [parts_of([key]) for _, key in flat]
+    shared = reduce(intersection, sets) if not united else []
+    if not shared and ("cmd", "and") in found:
+        raise Unreadable
+    return shared or union([part for parts in sets for part in parts])
 
 
 def assigned(group: Items) -> bool:
@@ -151,11 +165,31 @@ def item(part: Tokens) -> tuple[str | None, str]:
         return chain(sides)
     if relations == [("cmd", "in")] and is_name(sides[0]):
         return name_of(sides[0]), side_key(sides[1])
-    if relations == [("cmd", "ne")]:
-        return None, "ne{" + side_key(sides[1] if is_name(sides[0]) else sides[0]) + "}"
+    if relations == [("cmd", "ne")] and len(sides) == 2:
+        return unequal(*(sides if is_name(sides[0]) else reversed(sides)))
     if all(relation in ORDER for relation in relations) and len(sides) <= 3:
-        return None, inequality(sides, relations[0]) if len(sides) == 2 else between(sides, relations)
+        return bounded(sides, relations)
     raise Unreadable
+
+
+def unequal(name: Tokens, value: Tokens) -> tuple[str, str]:
+    """What x ≠ a says: every other number."""
+    if not is_name(name):
+        raise Unreadable
+    key = side_key(value)
+    if is_value(value):
+        return name_of(name), as_set(without("(-oo; oo)", parts_of([key])))
+    return name_of(name), "ne{" + key + "}"
+
+
+def bounded(sides: Sequence[Tokens], relations: Sequence[Token]) -> tuple[str | None, str]:
+    """(variable, key) of a < b or a < x < b; x is understood where < has nothing before it."""
+    if len(sides) == 3:
+        return name_of(sides[1]), between(sides, relations)
+    if not sides[0]:
+        return "", inequality([[("sym", "x")], sides[1]], relations[0])
+    names = symbols(("+", read(sides[0]), read(sides[1])))
+    return names.pop() if len(names) == 1 else None, inequality(sides, relations[0])
 
 
 def top_relations(part: Tokens) -> list[Token]:
@@ -192,7 +226,7 @@ def chain(sides: Sequence[Tokens]) -> tuple[str | None, str]:
     return None, equation
 
 
-def unreadable() -> tuple[None, str]:
+def unreadable() -> NoReturn:
     """Raise, where an expression is wanted."""
     raise Unreadable
 

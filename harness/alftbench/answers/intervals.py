@@ -71,13 +71,17 @@ def _touch(first: Interval, second: Interval) -> bool:
     return first.high[0] > second.low[0]
 
 
-def intersection(keys: Sequence[str]) -> str | None:
-    """The numbers in all intervals; None where there are none, or a key is no interval."""
-    found = [made for made in map(interval, keys) if made is not None]
-    if len(found) < len(keys):
-        return None
-    common = Interval(max(made.low for made in found), min(made.high for made in found))
-    return None if common.empty else common.key
+def intersection(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """The numbers in some interval of both unions.
+
+    Raises:
+        Unreadable: a key is no interval.
+    """
+    found = [[interval(key) for key in keys] for keys in (first, second)]
+    if None in found[0] + found[1]:
+        raise Unreadable
+    common = [Interval(max(a.low, b.low), min(a.high, b.high)) for a in found[0] for b in found[1] if a and b]
+    return [made.key for made in common if not made.empty]
 
 
 def without(whole: str, points: Sequence[str]) -> list[str]:
