@@ -100,3 +100,28 @@ def test_a_key_takes_bounded_time(text):
     key = canonical("math", text)
     assert key is None or len(key) < 5 * len(text) + 12_000
     assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("The answer is (B) 5 meters.", "B | 5"),
+        ("The correct option is B: 5 meters", "B | 5"),
+        ("D) 42", "D | 42"),
+        ("at least 5", '"at least 5"'),
+        ("The answer is not 5.", '"not 5"'),
+        ("The answer is June 20.", '"june 20"'),
+    ],
+)
+def test_words_about_a_number_are_kept(text, key):
+    assert read_answer(text, "math").canonical == key
+
+
+def test_a_value_that_is_denied_is_no_guess():
+    for text in (
+        "The answer cannot be 5.",
+        "So it is not $x$, it isn't 5",
+        "It never equals 7, and is not equal to 8",
+    ):
+        assert extract(text, "math", GRADING_RULES).outcome is Outcome.UNPARSED
+    assert extract("It is not 4 but 5.", "math", GRADING_RULES).canonical == "5"

@@ -19,6 +19,8 @@ MIN_DIGITS = 3  # significant ones that a rounded decimal must have
 INTEGER = re.compile(r"-?\d+")
 RATIONAL = re.compile(r"-?\d+(?:/\d+)?")
 CLOCK = re.compile(r"(?:1?\d|2[0-4]):[0-5]\d")
+EULER = "≈2.718281828459045235360287471352662497757"  # the key of e, which may be the letter
+LABEL = re.compile(r"[A-J] \| ")  # of a choice
 HEAD = re.compile(r"([a-z]*)([(\[{])")
 UNSAFE = re.compile(
     r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
@@ -113,6 +115,8 @@ def decimals(value: Fraction) -> int | None:
 
 def _named(a: str, b: str) -> bool:
     """An equation y = … by its right-hand side; named values by the values alone."""
+    if LABEL.match(a) and LABEL.match(b):
+        return False
     left, right = a.rpartition(" | ")[2], b.rpartition(" | ")[2]
     if (left, right) != (a, b) and left == right:
         return True
@@ -168,6 +172,7 @@ def _proportion(key: str) -> Fraction | None:
 
 
 def _letter(a: str, b: str) -> bool:
+    a, b = ("e" if key == EULER else key for key in (a, b))
     return len(a) == len(b) == 1 and a.isalpha() and a.upper() == b.upper() and a.upper() in "ABCDE"
 
 
@@ -183,7 +188,12 @@ def _parts(a: str, b: str) -> bool:
     return any(all(accepts(x, y) for x, y in zip(left, order, strict=True)) for order in orders)
 
 
-LENIENCIES = (_percent, _rounded, _named, _column, _ratio, _letter, _parts)
+def _residue(a: str, b: str) -> bool:
+    """A remainder without its modulus."""
+    return any(one.startswith("mod(") and elements(one)[0] == other for one, other in ((a, b), (b, a)))
+
+
+LENIENCIES = (_residue, _percent, _rounded, _named, _column, _ratio, _letter, _parts)
 
 
 def verify(a: str, b: str) -> bool:

@@ -35,6 +35,8 @@ WINDOW = 48  # characters at the end that are looked at first
 APART = re.compile(r"[^\d,./-]")
 HASHES = re.compile(r"####[ \t]*+([^\n]++)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
+PHRASE = re.compile(r'"[^"\d]*\d|[A-J] \| ')
+DENIED = re.compile(r"(?:\bnot|n't|\bcannot|\bnever)\s(?:be\s|equal\s(?:to\s)?)?\S{1,20}\Z")
 REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\b", re.IGNORECASE)
 BOX = re.compile(r"\\(?:boxed|fbox|framebox) *+\{|\\boxed (?=\d)")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -77,7 +79,8 @@ def read_answer(text: str, kind: str) -> Answer:
     """
     text = text[-MAX_SCANNED:].rpartition(THOUGHT)[2]
     whole = canonical(kind, text) if BOX.search(text) is None else None
-    prose = is_prose(text) or _marker(text) is not None or "####" in text
+    marked = _marker(text) is not None or "####" in text
+    prose = marked or (is_prose(text) and not is_phrase(whole))
     if whole is not None and not prose and not whole.startswith(TEX):
         return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
     answer = extract(text, kind, GRADING_RULES)
@@ -87,9 +90,15 @@ def read_answer(text: str, kind: str) -> Answer:
     return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
 
 
+def is_phrase(key: str | None) -> bool:
+    """Whether a key is words about a number (at least 5, June 20) or a labelled choice (B: 5 meters)."""
+    return key is not None and bool(PHRASE.match(key))
+
+
 def _answer(kind: str, raw: str, rule: str) -> Answer | None:
     """What a rule found, as an answer: of prose, the piece that is one."""
-    candidates = pieces(raw) if kind == "math" and rule in ("minerva", "marker", "hashes") else (raw,)
+    spoken = kind == "math" and rule in ("minerva", "marker", "hashes")
+    candidates = pieces(raw) if spoken and not is_phrase(canonical(kind, raw)) else (raw,)
     unread = None
     for candidate in candidates:
         key = canonical(kind, candidate)
@@ -124,8 +133,13 @@ def _number(text: str) -> tuple[str, int] | None:
     for start in (max(0, len(text) - WINDOW), 0):
         match = deque(NUMBER.finditer(text, start), maxlen=1)
         if match and (start == 0 or APART.search(text, start, match[0].start())):
-            return match[0].group(), match[0].end()
+            return None if denied(text, match[0].end()) else (match[0].group(), match[0].end())
     return None
+
+
+def denied(text: str, end: int) -> bool:
+    """Whether a sentence says that the value which ends there is not the answer."""
+    return DENIED.search(text[max(0, end - 40) : end]) is not None
 
 
 def _boxed(text: str) -> tuple[str, int] | None:
@@ -176,7 +190,9 @@ def _math(text: str) -> tuple[str, int] | None:
     number = last_value(text[last[0][1] :] if last else text)
     if last and number is None:
         return last[0]
-    return (number[0], number[1] + (last[0][1] if last else 0)) if number else None
+    if number is None or denied(text, number[1] + (last[0][1] if last else 0)):
+        return None
+    return (number[0], number[1] + (last[0][1] if last else 0))
 
 
 def formulas(text: str) -> Iterator[tuple[str, int]]:

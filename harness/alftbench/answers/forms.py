@@ -19,7 +19,7 @@ from alftbench.answers.expressions import equation_key, expression_key, inequali
 from alftbench.answers.intervals import intersection, union, without
 from alftbench.answers.matrices import matrix_of
 from alftbench.answers.names import is_name, is_value, name_of, plain_symbol
-from alftbench.answers.phrases import TEXT_COMMAND, phrase_key
+from alftbench.answers.phrases import TEXT_COMMAND, label, phrase_key, quoted
 from alftbench.answers.syntax import read
 from alftbench.answers.tokens import Token, dressed_down, tokens
 from alftbench.answers.values import evaluate, number_text, symbols
@@ -31,9 +31,13 @@ ORDER = frozenset({("op", "<"), ("op", ">"), ("cmd", "le"), ("cmd", "ge")})
 BOUNDS = ORDER | {("cmd", "ne")}
 RELATIONS = EQUAL | ORDER | {("cmd", "ne"), ("cmd", "in")}
 CONNECTORS = frozenset({("cmd", "and"), ("cmd", "or"), ("op", ";")})
+LOGIC = {("cmd", "land"): ("cmd", "and"), ("cmd", "lor"): ("cmd", "or")}  # between statements, not names
+MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
 NEGATIVE = re.compile(r"\b(?:negative|minus) (?=[\d.$\\])", re.IGNORECASE)
+INTEGER = re.compile(r"-?\d{1,600}")
+VECTOR = re.compile(r"\\(?:vec|overrightarrow)(?![a-zA-Z])")
 BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
 
 
@@ -43,6 +47,11 @@ def math_key(raw: str) -> str | None:
     if not text:
         return None
     text = NEGATIVE.sub("-", text)
+    choice = label(text)
+    if choice:
+        return labelled(*choice)
+    if "\\times" in text and VECTOR.search(raw):
+        return quoted(squeezed(text))  # a cross product is no product of numbers
     special = phrase_key(text)
     if special:
         return special
@@ -55,6 +64,12 @@ def math_key(raw: str) -> str | None:
         return TEX + squeezed(text)
 
 
+def labelled(letter: str, text: str) -> str:
+    """A choice with its label: the letter is the answer, what it labels is kept beside it."""
+    key = math_key(text)
+    return letter if key is None or TEX in key else f"{letter} | {key.rpartition(' | ')[2]}"
+
+
 def squeezed(text: str) -> str:
     """LaTeX without what does not show, for texts that are compared as they stand."""
     text = TEXT_COMMAND.sub(r"\1", text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac"))
@@ -64,8 +79,21 @@ def squeezed(text: str) -> str:
 
 def statement(found: Tokens) -> str:
     """The key of a whole answer: one item, or several in a set."""
+    if not found:
+        raise Unreadable
     if found[0] == ("env", ("begin", "cases")) and found[-1] == ("env", ("end", "cases")):
         found = [("op", ";") if token == ("op", "\\\\") else token for token in found[1:-1]]
+    if found.count(MODULO) == 1:
+        cut = found.index(MODULO)
+        modulus = side_key(found[cut + 1 :])
+        return as_set([residue(key, modulus) for key in parts_of([statement(found[:cut])])])
+    if RELATIONS & set(found):
+        found = [LOGIC.get(token, token) for token in found]
+    return listing(found)
+
+
+def listing(found: Tokens) -> str:
+    """The key of items with commas, "and" or "or" between them."""
     groups = [part for part in split(found, CONNECTORS) if part]
     if not groups:
         raise Unreadable
@@ -80,7 +108,9 @@ def statement(found: Tokens) -> str:
         return where(flat) if ("cmd", "or") not in found or not BOUNDS & set(found) else unreadable()
     if len(listed) > 1 and all(len(group) > 1 and assigned(group) for group in listed):
         return as_set([where(group) for group in listed])
-    return as_set(bounds(found, flat) if BOUNDS & set(found) else [key for _, key in flat])
+    if BOUNDS & set(found):
+        return as_set(bounds(found, flat))
+    return as_set([key for _, key in flat], nested=not RELATIONS & set(found))
 
 
 def bounds(found: Tokens, flat: Items) -> list[str]:
@@ -114,14 +144,20 @@ def where(group: Items) -> str:
     return "where{" + "; ".join(f"{name}={key}" for name, key in named) + "}"
 
 
-def as_set(keys: Sequence[str]) -> str:
-    """An unordered collection; intervals among its elements make it a union."""
+def as_set(keys: Sequence[str], nested: bool = False) -> str:
+    """An unordered collection; sets among its elements are opened up, unless `nested` those without intervals."""
     distinct: set[str] = set()
     for key in keys:
-        distinct.update(elements(key) if key.startswith("{") else [key.rpartition(" | ")[2]])
-    if len(distinct) == 1:
+        opened = key.startswith("{") and not (nested and interval_free(key))
+        distinct.update(elements(key) if opened else [key.rpartition(" | ")[2]])
+    if len(distinct) == 1 and not (nested and next(iter(distinct)).startswith("{")):
         return next(iter(distinct))
     return "{" + "; ".join(sorted(distinct)) + "}"
+
+
+def interval_free(key: str) -> bool:
+    """Whether no element of a set is an interval."""
+    return not any(part[0] in "([" for part in elements(key))
 
 
 def elements(key: str) -> list[str]:
@@ -151,9 +187,10 @@ def items(part: Tokens) -> Items:
 
 def item(part: Tokens) -> tuple[str | None, str]:
     """(name, key) of a value, an assignment, an equation or an inequality."""
-    present = [token for token in part if token in RELATIONS]
-    if not present:
-        return None, side_key(part)
+    if MODULO in part:
+        cut = part.index(MODULO)
+        name, key = item(part[:cut])
+        return name, residue(key, side_key(part[cut + 1 :]))
     sides = split(part, frozenset(RELATIONS))
     if len(sides) == 1:
         return None, side_key(part)
@@ -170,6 +207,13 @@ def item(part: Tokens) -> tuple[str | None, str]:
     if all(relation in ORDER for relation in relations) and len(sides) <= 3:
         return bounded(sides, relations)
     raise Unreadable
+
+
+def residue(key: str, modulus: str) -> str:
+    """A number by its remainder, with the modulus."""
+    if INTEGER.fullmatch(key) and INTEGER.fullmatch(modulus) and int(modulus) > 0:
+        key = str(int(key) % int(modulus))
+    return f"mod({key.rpartition(' | ')[2]}; {modulus})"
 
 
 def unequal(name: Tokens, value: Tokens) -> tuple[str, str]:
@@ -235,7 +279,10 @@ def side_key(side: Tokens) -> str:
     """The key of what stands on one side of a relation."""
     united = split(side, frozenset({("cmd", "cup")}))
     if len(united) > 1:
-        return as_set(union(parts_of([side_key(part) for part in united])))
+        keys = [side_key(part) for part in united]
+        if not all(key[0] in "{([" or part[0] == ("op", "\\{") for key, part in zip(keys, united, strict=True)):
+            raise Unreadable  # names of sets
+        return as_set(union(parts_of(keys)))
     parts = split(side, frozenset({("cmd", "setminus")}))
     if len(parts) == 2:
         return as_set(without(side_key(parts[0]), parts_of([side_key(parts[1])])))
@@ -279,7 +326,7 @@ def sequence_key(node: Node) -> str:
         return statement(defined[1])  # a set by its property
     found = [entry for part in parts if part for entry in items(part)]
     if braces:
-        return as_set([key for _, key in found]) if found else "{}"
+        return as_set([key for _, key in found], nested=True) if found else "{}"
     if len(found) < 2 or len(found) != len(parts):
         raise Unreadable
     return f"{opening}{'; '.join(key.partition(' | ')[0] for _, key in found)}{closing}"

@@ -16,7 +16,25 @@ CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNOREC
 MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 PLAIN = re.compile(r"[\w\s.,'%$-]+")
+MAX_AROUND = 4  # words on each side of a number: no sentence
 NUMERAL = re.compile(r"\d[\d.,]*")
+LABELLED = re.compile(
+    r"(?:\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{\s*\(([A-J])\)[.:]?\s*\}|\(([A-J])\)\s|([A-J])[).:]\s)\s*(\S.*)",
+    re.DOTALL,
+)
+NO_VALUE = re.compile(
+    r"\(?[a-zA-Z]\)?$|[-+] |[+*/=^<>_,;)&]|(?:and|or)\b"
+    r"|\\(?:cdot|times|div|cup|cap|setminus|in|le|ge|ne|text *\{ *(?:and|or))(?![a-zA-Z])"
+)  # what goes on with a letter, and is nothing that it labels
+
+
+def label(text: str) -> tuple[str, str] | None:
+    r"""The letter of a labelled choice and what it labels: \textbf{(C)}\ 12, D) 42, B: 5 meters."""
+    whole = TEXT_COMMAND.fullmatch(text)
+    match = LABELLED.fullmatch(whole[1].strip() if whole else text)
+    if match is None or NO_VALUE.match(match[4]) or LABELLED.match(match[4]):
+        return None
+    return match[1] or match[2] or match[3], match[4]
 
 
 def phrase_key(text: str) -> str | None:
@@ -77,6 +95,8 @@ def date_key(plain: str) -> str | None:
 def qualified_key(plain: str) -> str | None:
     """One number with a word that changes what it says: at least 5, not 5, 5 BC."""
     around = [side.casefold().split() for side in NUMERAL.split(plain)] if PLAIN.fullmatch(plain) else []
-    if len(around) != 2 or not (BEFORE_NUMBERS & set(around[0]) or BEHIND_NUMBERS & set(around[1])):
+    if len(around) != 2 or len(around[0]) > MAX_AROUND or len(around[1]) > MAX_AROUND:
+        return None
+    if not BEFORE_NUMBERS & set(around[0]) and not BEHIND_NUMBERS & set(around[1]):
         return None
     return quoted(plain)

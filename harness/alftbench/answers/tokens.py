@@ -26,7 +26,9 @@ SPACES = re.compile(r"(?<!\\)\\(?:(?:quad|qquad|enspace|thinspace)(?![a-zA-Z])|[
 DOUBLED = re.compile(r"\\\\(?=[a-zA-Z(\[{])")
 DELIMITERS = re.compile(r"\\[()\[\]]|\$\$|(?<!\\)\$")
 CHOOSE = re.compile(r"\{([^{}]*)\\(choose|over)(?![a-zA-Z])([^{}]*)\}")
-MODULUS = re.compile(r"\\pmod\s*(?:\{[^{}]*\}|\w)|\(\\(?:mod|bmod)\s*\w+\)|\(mod \w+\)")
+MODULUS = re.compile(
+    r"\\pmod\s*(?:\{([^{}]*)\}|(\w))|\(\s*(?:\\mod|\\bmod|mod(?:ulo)?)(?![a-zA-Z])\s*(?:\{([^{}]*)\}|(\w+))\s*\)"
+)
 SPEED = re.compile(
     r"(?<=\d) (?:[kcm]?m|mi|ft|k?g|L|J|N|W|V|C|mol)/(?:s|h|hr|min|sec|m|L|kg|K)(?:\^\{?[23]\}?)?(?=\.?$)"
 )
@@ -72,6 +74,9 @@ THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
 SPACED = re.compile(r"(?<![\d.,] )(?<![\d.,])[1-9]\d{0,2}(?:[ '\u00a0\u202f]\d{3})+(?![\d,])")
 EUROPEAN = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+,\d+(?![\d,])")
 DECIMAL_COMMA = re.compile(r"(?<![\d.,])0,(?=\d{2,}(?![\d,]))")
+COMBINATIONS = re.compile(r"(?<![a-zA-Z\\])C_\{?(\d+)\}?\^\{?(\d+)\}?(?!\d)")
+TIMES = re.compile(r"(?<=\d) [xX] (?=\d)")
+CYCLE = re.compile(r"(?<![^-])(\d*)\.(\d*)\((\d+)\)$")
 REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}")
 
 GREEK_LETTERS = re.compile("[\u0391-\u03c9]+")
@@ -94,9 +99,9 @@ def tokens(text: str) -> tuple[Token, ...] | None:
 def dressed_down(raw: str) -> str:
     """An answer without delimiters, size commands and look-alike characters."""
     text = raw if raw.isascii() else ascii_like(raw)
-    text = MODULUS.sub("", SPEED.sub("", ORDINAL.sub("", text)))
+    text = MODULUS.sub(_modulus, SPEED.sub("", ORDINAL.sub("", text)))
     if not any(sign in text for sign in "\\${"):
-        return text.strip()
+        return other_notations(text.strip())
     if "\\begin" not in text:
         text = DOUBLED.sub(r"\\", text)
     text = CHOOSE.sub(_infix, REPEATING.sub(_repeating, text))
@@ -105,7 +110,16 @@ def dressed_down(raw: str) -> str:
     text = text.replace("^{\\circ}", "\\circ ").replace("^ \\circ", "\\circ ").replace("^\\prime", "'")
     text = text.replace("^{\\prime}", "'")
     text = WRAPPERS.sub(" ", text)
-    return SPACES.sub(" ", DELIMITERS.sub(" ", text)).strip().rstrip("\\").strip()
+    return other_notations(SPACES.sub(" ", DELIMITERS.sub(" ", text)).strip().rstrip("\\").strip())
+
+
+def other_notations(text: str) -> str:
+    """0.(3), 2 x 3 and C_5^2 as they are written elsewhere."""
+    if ".(" in text or text.endswith(")"):
+        text = CYCLE.sub(_repeating, text)
+    if " x " in text or " X " in text:
+        text = TIMES.sub(r" \\times ", text)
+    return COMBINATIONS.sub(_combinations, text) if "C_" in text else text
 
 
 def ascii_like(raw: str) -> str:
@@ -129,6 +143,18 @@ def _repeating(match: re.Match[str]) -> str:
     value = Fraction(int(whole or 0)) + Fraction(int(fixed or 0), scale)
     value += Fraction(int(cycle), scale * (10 ** len(cycle) - 1))
     return rf" \frac{{{value.numerator}}}{{{value.denominator}}} "
+
+
+def _modulus(match: re.Match[str]) -> str:
+    r"""Every way to write (mod 5) as \pmod 5."""
+    return rf" \pmod {{{next(part for part in match.groups() if part is not None)}}} "
+
+
+def _combinations(match: re.Match[str]) -> str:
+    r"""C_5^2 as \binom{5}{2}; C_2^5 is the power of a name."""
+    among, chosen = match.groups()
+    proper = len(among) < 10 and len(chosen) < 10 and int(chosen) <= int(among)
+    return rf"\binom{{{among}}}{{{chosen}}}" if proper else match[0]
 
 
 def _infix(match: re.Match[str]) -> str:

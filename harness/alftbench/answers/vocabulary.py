@@ -60,7 +60,7 @@ ALIASES = {
     "geqslant": "ge", "neq": "ne", "lt": "<", "gt": ">", "asin": "arcsin", "acos": "arccos",
     "atan": "arctan", "varnothing": "emptyset", "degree": "circ", "ast": "times", "vert": "|",
     "lvert": "|", "rvert": "|", "colon": ":", "to": "rightarrow", "backslash": "setminus",
-    "simeq": "approx", "sim": "approx", "land": "and", "lor": "or", "vee": "or",
-    "wedge": "and", "prime": "'", "div": "/", "langle": "(", "rangle": ")", "lbrack": "[", "rbrack": "]",
+    "simeq": "approx", "sim": "approx", "vee": "lor",
+    "wedge": "land", "prime": "'", "div": "/", "langle": "(", "rangle": ")", "lbrack": "[", "rbrack": "]",
     "union": "cup", "varphi": "phi", "varepsilon": "epsilon",
 }  # fmt: skip
