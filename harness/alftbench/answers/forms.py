@@ -19,7 +19,7 @@ from alftbench.answers.expressions import equation_key, expression_key, inequali
 from alftbench.answers.intervals import intersection, union, without
 from alftbench.answers.matrices import matrix_of
 from alftbench.answers.names import is_name, is_value, name_of, plain_symbol
-from alftbench.answers.phrases import TEXT_COMMAND, label, phrase_key, quoted
+from alftbench.answers.phrases import TEXT_COMMAND, label, limit, phrase_key, quoted
 from alftbench.answers.syntax import read
 from alftbench.answers.tokens import Token, dressed_down, tokens
 from alftbench.answers.values import evaluate, number_text, symbols
@@ -52,7 +52,7 @@ def math_key(raw: str) -> str | None:
         return labelled(*choice)
     if "\\times" in text and VECTOR.search(raw):
         return quoted(squeezed(text))  # a cross product is no product of numbers
-    special = phrase_key(text)
+    special = limited(text) or phrase_key(text)
     if special:
         return special
     found = tokens(text)
@@ -68,6 +68,13 @@ def labelled(letter: str, text: str) -> str:
     """A choice with its label: the letter is the answer, what it labels is kept beside it."""
     key = math_key(text)
     return letter if key is None or TEX in key else f"{letter} | {key.rpartition(' | ')[2]}"
+
+
+def limited(text: str) -> str | None:
+    """The key of "at least" and the like before a formula that is read: words, so nothing else is equal to it."""
+    words, formula = limit(text) or ("", "")
+    key = math_key(formula) if words else None
+    return None if key is None or TEX in key or '"' in key else quoted(f"{words} {key}")
 
 
 def squeezed(text: str) -> str:

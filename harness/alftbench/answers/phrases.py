@@ -18,6 +18,11 @@ DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.I
 PLAIN = re.compile(r"[\w\s.,'%$-]+")
 MAX_AROUND = 4  # words on each side of a number: no sentence
 NUMERAL = re.compile(r"\d[\d.,]*")
+LIMIT = re.compile(
+    r"(?:\\text\s*\{\s*)?(at least|at most|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
+    r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
+    re.IGNORECASE | re.DOTALL,
+)
 LABELLED = re.compile(
     r"(?:\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{\s*\(([A-J])\)[.:]?\s*\}|\(([A-J])\)\s|([A-J])[).:]\s)\s*(\S.*)",
     re.DOTALL,
@@ -35,6 +40,14 @@ def label(text: str) -> tuple[str, str] | None:
     if match is None or NO_VALUE.match(match[4]) or LABELLED.match(match[4]):
         return None
     return match[1] or match[2] or match[3], match[4]
+
+
+def limit(text: str) -> tuple[str, str] | None:
+    """The words in front of a formula that change what it says, and the formula: at least, at most, not."""
+    match = LIMIT.fullmatch(text)
+    if match is None or LIMIT.match(match[2]):
+        return None
+    return " ".join(match[1].casefold().split()), match[2]
 
 
 def phrase_key(text: str) -> str | None:
