@@ -219,7 +219,7 @@ def verify(a: str, b: str) -> bool:
 def clean(text: str) -> str:
     """An answer or a key as LaTeX without dollar signs."""
     text = text.removeprefix(TEX).partition(" | ")[0].removeprefix("≈")
-    if re.match(r"(?:expr|eq|lt|le|where|ne)\{|\"", text):
+    if re.match(r"(?:expr|eq|lt|le|where|bounded|ne)\{|mod\(|\"", text):
         return ""
     return dressed_down(text)
 

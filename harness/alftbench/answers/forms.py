@@ -111,11 +111,12 @@ def listing(found: Tokens) -> str:
     flat = [item for group in listed for item in group]
     if len(flat) == 1:
         return flat[0][1]
-    if assigned(flat):
-        return where(flat) if ("cmd", "or") not in found or not BOUNDS & set(found) else unreadable()
+    bounding = BOUNDS & set(found)
+    if assigned(flat) and not (bounding and ("cmd", "or") in found):
+        return where(flat, "bounded" if bounding or ("cmd", "in") in found else "where")
     if len(listed) > 1 and all(len(group) > 1 and assigned(group) for group in listed):
         return as_set([where(group) for group in listed])
-    if BOUNDS & set(found):
+    if bounding:
         return as_set(bounds(found, flat))
     return as_set([key for _, key in flat], nested=not RELATIONS & set(found))
 
@@ -145,10 +146,10 @@ def assigned(group: Items) -> bool:
     return len(names) == len(group) == len(set(names))
 
 
-def where(group: Items) -> str:
-    """Named values: order does not count, names do."""
+def where(group: Items, head: str = "where") -> str:
+    """Named values, or bounded names: order does not count, names do."""
     named = sorted((str(name), key.rpartition(" | ")[2]) for name, key in group)
-    return "where{" + "; ".join(f"{name}={key}" for name, key in named) + "}"
+    return head + "{" + "; ".join(f"{name}={key}" for name, key in named) + "}"
 
 
 def as_set(keys: Sequence[str], nested: bool = False) -> str:

@@ -18,6 +18,7 @@ DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.I
 PLAIN = re.compile(r"[\w\s.,'%$-]+")
 MAX_AROUND = 4  # words on each side of a number: no sentence
 NUMERAL = re.compile(r"\d[\d.,]*")
+OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?(at least|at most|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
     r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
@@ -57,6 +58,9 @@ def phrase_key(text: str) -> str | None:
         return None
     if not plain[0].isdigit() and not plain[0].isalpha():
         return None
+    option = OPTION.fullmatch(plain)
+    if option:
+        return option[1]
     return words_key(plain) or clock_key(plain) or date_key(plain) or qualified_key(plain)
 
 

@@ -75,7 +75,7 @@ SPACED = re.compile(r"(?<![\d.,] )(?<![\d.,])[1-9]\d{0,2}(?:[ '\u00a0\u202f]\d{3
 EUROPEAN = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+,\d+(?![\d,])")
 DECIMAL_COMMA = re.compile(r"(?<![\d.,])0,(?=\d{2,}(?![\d,]))")
 COMBINATIONS = re.compile(r"(?<![a-zA-Z\\])C_\{?(\d+)\}?\^\{?(\d+)\}?(?!\d)")
-TIMES = re.compile(r"(?<=\d) [xX] (?=\d)")
+TIMES = re.compile(r"(?<=\d) [xX] (?=\d+(?:\.\d+)?(?: [xX] | ?=|$))")
 CYCLE = re.compile(r"(?<![^-])(\d*)\.(\d*)\((\d+)\)$")
 REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}")
 
