@@ -14,13 +14,18 @@ WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
 TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
 MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
+MONTH_YEAR = re.compile(r"([a-z]{3,9})\.?,? (\d{4})", re.IGNORECASE | re.ASCII)
 DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 PLAIN = re.compile(r"[\w\s.,'%$-]+")
 MAX_AROUND = 4  # words on each side of a number: no sentence
 NUMERAL = re.compile(r"\d[\d.,]*")
+BEHIND = re.compile(
+    r"\d (?:or (?:more|less|fewer|greater|above|below|under)|squared|cubed)(?![a-z])", re.IGNORECASE
+)
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 LIMIT = re.compile(
-    r"(?:\\text\s*\{\s*)?(at least|at most|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
+    r"(?:\\text\s*\{\s*)?"
+    r"(at least|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
     r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -94,8 +99,11 @@ def clock_key(plain: str) -> str | None:
 
 
 def date_key(plain: str) -> str | None:
-    """A day of a month, either first, with or without a year."""
+    """A day of a month, either first, with or without a year; a month of a year."""
     plain = " ".join(plain.split())
+    month_year = MONTH_YEAR.fullmatch(plain)
+    if month_year and month_name(month_year[1]):
+        return f'"{month_name(month_year[1])} {month_year[2]}"'
     month_first, day_first = MONTH_FIRST.fullmatch(plain), DAY_FIRST.fullmatch(plain)
     if month_first:
         month, day, year = month_first.groups()
@@ -103,10 +111,16 @@ def date_key(plain: str) -> str | None:
         day, month, year = day_first.groups()
     else:
         return None
-    name = MONTHS.get(month.lower()[:3])
-    if name is None or not (name.startswith(month.lower()) or month.lower() == "sept") or not 1 <= int(day) <= 31:
+    name = month_name(month)
+    if name is None or not 1 <= int(day) <= 31:
         return None
     return f'"{name} {int(day)}{f" {year}" if year else ""}"'
+
+
+def month_name(written: str) -> str | None:
+    """A month in full; None where a word is none."""
+    name = MONTHS.get(written.lower()[:3], "")
+    return name if name.startswith(written.lower()) else None
 
 
 def qualified_key(plain: str) -> str | None:
@@ -114,6 +128,9 @@ def qualified_key(plain: str) -> str | None:
     around = [side.casefold().split() for side in NUMERAL.split(plain)] if PLAIN.fullmatch(plain) else []
     if len(around) != 2 or len(around[0]) > MAX_AROUND or len(around[1]) > MAX_AROUND:
         return None
-    if not BEFORE_NUMBERS & set(around[0]) and not BEHIND_NUMBERS & set(around[1]):
-        return None
-    return quoted(plain)
+    counts = (
+        BEFORE_NUMBERS & set(around[0])
+        or BEHIND_NUMBERS & set(around[1])
+        or BEHIND.search(" ".join(plain.split()))
+    )
+    return quoted(plain) if counts else None

@@ -49,7 +49,12 @@ MONTHS = {
         "november", "december",
     )
 }  # fmt: skip
-BEFORE_NUMBERS = words("above at below except half not over quarter than twice under unless up")
+BEFORE_NUMBERS = words(
+    """
+    above at below except half not over quarter root than twice under unless up
+    monday tuesday wednesday thursday friday saturday sunday
+    """
+)
 BEHIND_NUMBERS = words("above ad am bc bce below ce east north pm south west")
 DEGREES = frozenset(("degree", "degrees", "deg"))
 TWO_SIGNS = {"**": "^", "<=": "le", ">=": "ge", "==": "=", "!=": "ne", "...": "ldots"}
