@@ -2,8 +2,8 @@
 
 Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel, its whole call to
 solve; what is timed on either side begins with the problem made and ends with the solution. Times are of the
-processor, not of the clock, and the two take turns, so that other work on the machine falls on both. Run `python benchmarks/games.py` with
-OMP_NUM_THREADS=1.
+processor, not of the clock, and the two take turns, so that other work on the machine falls on both. Run
+`python benchmarks/games.py` with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ FORGIVEN = [
     (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)"), ("3:4", r"\frac34"), ("1:2", "10:20"), ("C", "c"),
     ("(1, 1/3)", "(1, 0.333)"),
     ("12", r"\textbf{(C)}\ 12"), ("(C) 12", "12"), ("3", r"x\equiv 3 \pmod{7}"), ("E", "e"),
+    (r"\{1/3, 2\}", r"\{2, 0.333\}"),
+    ("20", r"20\%"), (r"20\%", "0.2"), (r"\pi", r"\pi\%"),
 ]  # fmt: skip
 NOT_FORGIVEN = [
     ("1/3", "0.33"), ("1/8", "0.13"), ("17", "17.001"), ("17.001", "17"), (r"\pi", "3.15"), ("2/3", "0.668"),
@@ -27,6 +29,7 @@ NOT_FORGIVEN = [
     ("a<0, b>5", r"(-\infty,0)\cup(5,\infty)"), (r"3\pmod{5}", r"3\pmod{7}"), ("4", r"3\pmod{5}"),
     ("E", "2.718"), ("1/3", "2/6.001"),
     ("x", "X"),
+    ("0.2", "20"), ("1/2", "50"), (r"20\%", "2"), (r"\{1/3, 2\}", r"\{2, 0.334\}"),
     ("AB=4,CD=5", "5, 5"), ("(1, 1/3)", "(1, 0.334)"),
 ]  # fmt: skip
 
@@ -49,6 +52,8 @@ def test_rounding_never_joins_classes():
 def test_an_unread_text_needs_the_slow_check():
     unread = canonical("math", r"\sum_{k=1}^3 k")
     assert accepts("6", unread) is None
+    assert accepts("6", unread + r"\%") is None
+    assert decide("6", unread + r"\%") is False
     assert decide(unread, "{1; 2}") is None
     assert decide(unread, '"ellipse"') is False
     assert decide("{1; 2}", "(1; 2)") is False

@@ -3,13 +3,13 @@ from __future__ import annotations
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alftbench.answers import classes
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
-from alftbench.answers.equivalence import decide
+from alftbench.answers.equivalence import accepts, decide
 from alftbench.answers.forms import TEX
 from alftbench.answers.judge import Verdict
 from alftbench.answers.partition import partition
@@ -131,3 +131,39 @@ def test_real_answers_group_by_value_and_hostile_ones_time_out(judge, order):
     assert rows["9^{9^{9^9}}"] == NO_ANSWER
     assert made.outcomes == {"answered": 5, "timeout": 1, "unparsed": 1}
     assert [z for z, right in enumerate(made.correct_Z) if right] == [rows["$x+1$"]]
+
+
+class Rules(Table):
+    """A judge by the rules in process alone."""
+
+    def accepts(self, pairs):
+        return [Verdict.SAME if accepts(*pair) else Verdict.DIFFERENT for pair in pairs]
+
+
+MARKED = [
+    "20", r"20\%", "0.2", "1/5", r"2000\%", "50", r"50\%", "0.5", "1/3", "0.333", "0.3333", r"33.3\%", "y=2x+1",
+    "2x+1", "y-2x=1", "f(x)=2x+1", "x=(y-1)/2", "x=1,y=2", "(1,2)", "1,2", r"\begin{pmatrix}1\\2\end{pmatrix}",
+    "3:4", "3/4", "0.75", r"75\%", "(20, 1)", r"(20\%, 1)", r"\{20, 1\}", r"\{20\%, 1\}", "C", "c", r"\pi",
+    "3.14", r"\pi\%",
+]  # fmt: skip
+
+
+@given(st.sampled_from(MARKED), st.lists(st.sampled_from(MARKED), unique=True))
+@example("0.2", ["20", r"20\%"])
+@example("1/2", ["50", r"50\%"])
+@example("2x+1", ["y=2x+1", "y-2x=1"])
+@settings(max_examples=500)
+def test_whether_an_answer_is_right_does_not_depend_on_the_others(gold, raws):
+    gold_key, keys = canonical("math", gold), {canonical("math", raw) for raw in raws}
+    found = classify(keys, [gold_key], Rules())
+    assert {key: found.of[key] in found.right for key in keys} == {
+        key: accepts(gold_key, key) is True for key in keys
+    }
+
+
+def test_a_percent_is_a_class_of_its_own():
+    percent, number, part = (canonical("math", raw) for raw in (r"20\%", "20", "0.2"))
+    assert not any(decide(a, b) for a, b in combinations([percent, number, part], 2))
+    for other in (number, part):
+        assert accepts(percent, other) is accepts(other, percent) is True
+    assert accepts(part, number) is False

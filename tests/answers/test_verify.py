@@ -30,3 +30,9 @@ def test_a_program_is_never_run(code, tmp_path):
     target = tmp_path / "made"
     assert verify(code.format(str(target)), "1") is False
     assert not target.exists()
+
+
+@pytest.mark.parametrize("one_way", [True, False])
+def test_what_holds_one_way_only_is_not_the_same(monkeypatch, one_way):
+    monkeypatch.setattr("math_verify.verify", lambda a, b, **_: (str(a) < str(b)) is one_way)
+    assert verify("x+1", "x+2") is verify("x+2", "x+1") is False

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
-from alftbench.answers.forms import TEX, math_key
-from alftbench.answers.tokens import ascii_like
+from alftbench.answers.budget import exhausted, renew
+from alftbench.answers.forms import TEX, math_key, squeezed
+from alftbench.answers.tokens import ascii_like, dressed_down
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
 MAX_REMEMBERED = 100
@@ -55,9 +56,9 @@ def remembered(read: Callable[[str], str | None], raw: str) -> str | None:
 def is_exact(key: str) -> bool:
     """Whether equality with another exact key decides.
 
-    False for texts that were not read, and for marks that do not count (%, the value beside an equation).
+    False for texts that were not read, and for a mark that does not count (the value beside an equation).
     """
-    return key.startswith('"') or (TEX not in key and "%" not in key and " | " not in key)
+    return key.startswith('"') or (TEX not in key and " | " not in key)
 
 
 def number_key(raw: str) -> str | None:
@@ -137,6 +138,20 @@ def _value(sign: str, whole: str, decimals: str | None, denominator: str | None)
     return str(-value if sign in ("-", "−") else value)
 
 
+def guarded_math_key(raw: str) -> str | None:
+    """`math_key` within a budget of steps; what goes beyond it, or beyond arithmetic, was not read."""
+    renew()
+    try:
+        key = math_key(raw)
+        if not exhausted():
+            return key
+    except (ArithmeticError, ValueError, RecursionError):
+        pass
+    finally:
+        renew()
+    return TEX + squeezed(dressed_down(raw))
+
+
 def choice_key(raw: str) -> str | None:
     """The letter of a choice: B, (B), Option B, B) 42."""
     match = CHOICE.fullmatch(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip()))
@@ -157,4 +172,10 @@ def text_key(raw: str) -> str | None:
     return f'"{words}"' if words else None
 
 
-KINDS = {"number": number_key, "math": math_key, "choice": choice_key, "addends": addends_key, "text": text_key}
+KINDS = {
+    "number": number_key,
+    "math": guarded_math_key,
+    "choice": choice_key,
+    "addends": addends_key,
+    "text": text_key,
+}

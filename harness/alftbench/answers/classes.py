@@ -1,9 +1,11 @@
 """Keys into classes: the connected components of "is the same answer as".
 
 Components are an equivalence relation whatever the comparison of two keys does, and they depend on the set of
-keys alone. Keys that decide alone are never compared by a judge, so an orbit of such keys starts no process.
-A comparison that ends at a limit joins nothing. A key is called incomparable where a judge had to be asked,
-could not compare it even with the number 1, and nothing was found the same in process: it has no class.
+keys alone. What a gold answer only forgives makes no other answer right: where keys decide, an answer is right or
+wrong whatever the others are. Keys that decide alone are never compared by a judge, so an orbit of such keys
+starts no process. A comparison that ends at a limit joins nothing. A key is called incomparable where a judge had
+to be asked, could not compare it even with the number 1, and nothing was found the same in process: it has no
+class.
 """
 
 from __future__ import annotations
@@ -51,9 +53,30 @@ def classify(keys: Iterable[str], gold: Iterable[str], judge: Judge) -> Classes:
         if not is_exact(key):
             join(key, ordered[:place], union, checks)
     accepted = checks.accepted(golds, ordered)
+    forgiven = frozenset(key for key in accepted if not is_same(key, golds))
     lost = checks.incomparable - accepted - union.joined()
-    of = {key: union.find(key) for key in ordered if key not in lost}
-    return Classes(of, frozenset(of[key] for key in accepted), conflicts(of, checks), checks.unresolved)
+    of, right = set_apart({key: union.find(key) for key in ordered if key not in lost}, accepted, forgiven)
+    return Classes(of, right, conflicts(of, checks), checks.unresolved)
+
+
+def is_same(key: str, golds: Sequence[str]) -> bool:
+    """Is an accepted key a gold answer's own class, and not one that is only forgiven?"""
+    return any(decide(gold, key) or accepts(gold, key) is None for gold in golds)
+
+
+def set_apart(
+    of: Mapping[str, str], accepted: frozenset[str], forgiven: frozenset[str]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """The classes and the right ones: what is forgiven in a wrong class is a class of its own.
+
+    So a sample is right or wrong whatever the other samples are.
+    """
+    right = {of[key] for key in accepted - forgiven}
+    firsts: dict[tuple[str, bool], str] = {}
+    made = {}
+    for key, name in of.items():
+        made[key] = firsts.setdefault((name, key in forgiven and name not in right), key)
+    return made, frozenset(made[key] for key in accepted)
 
 
 def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: Judge) -> frozenset[str]:

@@ -60,3 +60,17 @@ def negated(node: Node, sign: int) -> Node:
 def product_of(factors: Sequence[Node]) -> Node:
     """A product; one factor is itself."""
     return factors[0] if len(factors) == 1 else ("*", *factors)
+
+
+def proper(top: Node, bottom: Node) -> Node | None:
+    """A proper fraction of whole numbers; None for any other."""
+    if top[0] != "num" or bottom[0] != "num" or not 0 < top[1] < bottom[1]:
+        return None
+    return ("num", top[1] / bottom[1]) if top[1].denominator == bottom[1].denominator == 1 else None
+
+
+def is_differential(node: Node) -> bool:
+    """Whether a product begins with d, as in dy and d²y: dy/dx is no fraction."""
+    if node[0] in ("*", "^"):
+        return is_differential(node[1])
+    return node == ("sym", "d")

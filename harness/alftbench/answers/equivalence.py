@@ -34,6 +34,8 @@ def decide(a: str, b: str) -> bool | None:
         return True
     if TEX not in a and TEX not in b:
         return False
+    if ("%" in a) != ("%" in b):
+        return False  # p% is p/100 to one reader and p to another: neither joins it
     if a.startswith(TEX) or b.startswith(TEX):
         other = b if a.startswith(TEX) else a
         return False if other.startswith('"') else None
@@ -41,8 +43,8 @@ def decide(a: str, b: str) -> bool | None:
 
 
 def bare(key: str) -> str:
-    """A key without the marks that do not count: a percent sign, and the value beside an equation; words stay."""
-    return key if key.startswith('"') else key.partition(" | ")[0].replace("%", "")
+    """A key without the mark that does not count: the value beside an equation; words stay."""
+    return key if key.startswith('"') else key.partition(" | ")[0]
 
 
 def decide_parts(a: str, b: str) -> bool | None:
@@ -72,18 +74,23 @@ def accepts(gold: str, prediction: str) -> bool | None:
     same = decide(gold, prediction)
     if same or any(rule(gold, prediction) for rule in LENIENCIES):
         return True
+    if same is False and ("%" in gold) != ("%" in prediction):
+        return None if decide(gold.replace("%", ""), prediction.replace("%", "")) is None else False
     return same
 
 
 def _percent(a: str, b: str) -> bool:
+    """p% and p, or p% and p/100."""
     for one, other in ((a, b), (b, a)):
+        if one.endswith("%") and one[:-1] == other:
+            return True
         if one.endswith("%") and RATIONAL.fullmatch(one[:-1]) and RATIONAL.fullmatch(other):
             return Fraction(one[:-1]) / 100 == Fraction(other)
     return False
 
 
 def _rounded(a: str, b: str) -> bool:
-    a, b = bare(a), bare(b)
+    a, b = (bare(key).removesuffix("%") for key in (a, b))
     return rounds_to(a, b) or rounds_to(b, a)
 
 
@@ -222,11 +229,6 @@ def clean(text: str) -> str:
     if re.match(r"(?:expr|eq|lt|le|where|bounded|ne)\{|mod\(|\"", text):
         return ""
     return dressed_down(text)
-
-
-def verify_accepts(gold: str, prediction: str) -> bool:
-    """`verify`: where only symbolic algebra can tell there is nothing more to forgive."""
-    return verify(gold, prediction)
 
 
 def warm() -> None:

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
 from alftbench.answers.brackets import Unreadable
 from alftbench.answers.cursor import Node, Tokens
 from alftbench.answers.syntax import read
 from alftbench.answers.tokens import Token
-from alftbench.answers.values import Value, context, evaluate, inexact, number_text, point, recognised, symbols
+from alftbench.answers.values import (
+    Value,
+    children,
+    context,
+    evaluate,
+    inexact,
+    number_text,
+    point,
+    recognised,
+    symbols,
+)
 
 FINGERPRINT = 30  # digits
 CONSTANT_SETS = {("sym", "\\emptyset"): "{}", ("sym", "\\bbR"): "(-oo; oo)"}
+MAX_SIGNED = 3  # variables beside absolute values
 ZERO = 1e-40  # below it, a difference of computed numbers is rounding
 
 
 def expression_key(node: Node) -> str:
-    """A number's value, or an expression's values at two points."""
+    """A number's value, or an expression's values at two points, at more where absolute values matter."""
     names = symbols(node)
     if node in CONSTANT_SETS:
         return CONSTANT_SETS[node]
     if not names:
         return number_text(recognised(evaluate(node, {})))
-    points = [{name: point(name, which) for name in names} for which in (0, 1)]
-    if signs_matter(node):
-        points.append(negative(names))
+    points = [positive(names, which) for which in (0, 1)]
+    if holds_bars(node):
+        points += where_bars_matter(node, names)
     values = [recognised(evaluate(node, at)) for at in points]
     if len(values) == 2 and number_text(values[0]) == number_text(values[1]):
         return number_text(values[0])  # the variables cancel
@@ -33,13 +45,30 @@ def expression_key(node: Node) -> str:
     return same[0] if same else fingerprint("expr", values)
 
 
-def signs_matter(node: Node) -> bool:
-    """Whether an absolute value makes a difference where the variables are negative: |x| is not x, |x|² is x²."""
+def positive(names: set[str], which: int) -> dict[str, Fraction]:
+    """Where the variables stand, all positive."""
+    return {name: point(name, which) for name in names}
+
+
+def holds_bars(node: Node) -> bool:
+    """Whether variables stand in an absolute value."""
+    return (node[:2] == ("f", "abs") and bool(symbols(node))) or any(map(holds_bars, children(node)))
+
+
+def where_bars_matter(node: Node, names: set[str]) -> list[dict[str, Fraction]]:
+    """The first point with every choice of signs, if |a| is not a at any of them: |x| is not x, |x|² is x².
+
+    Products are the only absolute values that are read, so one point for every choice tells them apart.
+    """
+    if len(names) > MAX_SIGNED:
+        raise Unreadable
+    choices = product((1, -1), repeat=len(names))
+    points = [
+        {name: s * point(name, 0) for name, s in zip(sorted(names), signs, strict=True)} for signs in choices
+    ]
     plain = without_bars(node)
-    if plain == node:
-        return False
-    points = negative(symbols(node))
-    return bool(abs(inexact(evaluate(node, points)) - inexact(evaluate(plain, points))) > ZERO)
+    gaps = [abs(inexact(evaluate(node, at)) - inexact(evaluate(plain, at))) for at in points]
+    return points[1:] if max(gaps) > ZERO else []
 
 
 def without_bars(node: Node) -> Node:
@@ -49,11 +78,6 @@ def without_bars(node: Node) -> Node:
     if node[0] not in ("+", "*", "^", "f"):
         return node
     return tuple(without_bars(part) if isinstance(part, tuple) else part for part in node)
-
-
-def negative(names: set[str]) -> dict[str, Fraction]:
-    """The first point mirrored."""
-    return {name: -point(name, 0) for name in names}
 
 
 def fingerprint(head: str, values: Sequence[Value]) -> str:
@@ -78,7 +102,9 @@ def equation_key(left: Tokens, right: Tokens) -> str | None:
     try:
         node = ("+", read(left), ("*", ("num", Fraction(-1)), read(right)))
         names = symbols(node)
-        values = [evaluate(node, {name: point(name, which) for name in names}) for which in (0, 1, 2)]
+        if holds_bars(node):
+            return None
+        values = [evaluate(node, positive(names, which)) for which in (0, 1, 2)]
     except Unreadable:
         return None
     if not names or values[0] == 0:
@@ -90,11 +116,13 @@ def inequality(sides: Sequence[Tokens], relation: Token) -> str:
     """An interval where one variable is bounded linearly; else the signs and ratios of the difference."""
     node = ("+", read(sides[0]), ("*", ("num", Fraction(-1)), read(sides[1])))
     names = symbols(node)
+    if holds_bars(node):
+        raise Unreadable
     strict, below = relation[0] == "op", relation in (("op", "<"), ("cmd", "le"))
     interval = half_line(node, next(iter(names)), strict, below) if len(names) == 1 else None
     if interval:
         return interval
-    values = [real(inexact(evaluate(node, {name: point(name, which) for name in names}))) for which in (0, 1, 2)]
+    values = [real(inexact(evaluate(node, positive(names, which)))) for which in (0, 1, 2)]
     if not names or values[0] == 0:
         raise Unreadable
     sign = 1 if below else -1

@@ -62,7 +62,7 @@ class Judge:
 
     def _forget(self) -> None:
         self._lock = Lock()
-        self._known: dict[tuple[str, str, str], Verdict | Future[Result]] = {}
+        self._known: dict[Pair, Verdict | Future[Result]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A judge sent to another process is a new one with the same limits."""
@@ -99,25 +99,26 @@ class Judge:
     def ask_same(self, a: str, b: str) -> Verdict | Future[Result]:
         """A verdict, or where a worker has to find it, its future."""
         found = equivalence.decide(a, b)
-        return self._slow("verify", *sorted((a, b))) if found is None else _verdict(found)
+        return self._slow(a, b) if found is None else _verdict(found)
 
     def ask_accepts(self, gold: str, prediction: str) -> Verdict | Future[Result]:
         """As `ask_same`, for a gold answer and a prediction."""
         found = equivalence.accepts(gold, prediction)
-        return self._slow("verify_accepts", gold, prediction) if found is None else _verdict(found)
+        return self._slow(gold, prediction) if found is None else _verdict(found)
 
-    def _slow(self, function: str, a: str, b: str) -> Verdict | Future[Result]:
-        question = (function, a, b)
+    def _slow(self, a: str, b: str) -> Verdict | Future[Result]:
+        """The verdict of `verify`, which is symmetric."""
+        question = (min(a, b), max(a, b))
         with self._lock:
             if question in self._known:
                 return self._known[question]
             while len(self._known) >= REMEMBERED:
                 del self._known[next(iter(self._known))]
-            self._known[question] = future = self._workers.submit(function, a, b)
+            self._known[question] = future = self._workers.submit(equivalence.verify.__name__, *question)
         future.add_done_callback(lambda done: self._keep(question, done))
         return future
 
-    def _keep(self, question: tuple[str, str, str], done: Future[Result]) -> None:
+    def _keep(self, question: Pair, done: Future[Result]) -> None:
         """Replace a future by its verdict; one that failed is asked again next time."""
         with self._lock:
             if self._known.get(question) is not done:

@@ -1,7 +1,8 @@
 r"""One side of an answer read to a tree: arithmetic, roots, functions, matrices, brackets.
 
 Nodes are tuples: ("num", Fraction), ("sym", name), ("const", name), ("+", …), ("*", …), ("^", a, b),
-("f", name, …), ("deg", a), ("pct", a), ("base", digits, base), ("matrix", rows), ("seq", open, close, items).
+("f", name, …), ("det", matrix), ("deg", a), ("pct", a), ("base", digits, base), ("matrix", rows),
+("seq", open, close, items).
 The reader is a recursive descent of bounded depth over a bounded number of tokens: it ends on every text, and
 nothing is ever evaluated as code.
 """
@@ -11,10 +12,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from alftbench.answers.brackets import COMMAS, MAX_DEPTH, OPEN, Unreadable, depth_step, split
-from alftbench.answers.cursor import MINUS, Cursor, Node, Tokens, negated, product_of
+from alftbench.answers.budget import spend
+from alftbench.answers.cursor import MINUS, Cursor, Node, Tokens, is_differential, negated, product_of, proper
 from alftbench.answers.vocabulary import CALLS, DEGREES, GREEK, INVERSES, MATRICES, PERCENT, SCALES
 
 FACTORS = CALLS | GREEK | {"frac", "pi", "infty", "lfloor", "lceil", "lg"}  # commands that begin a factor
+APPLIED = frozenset("fghFGH")  # names that are functions where a bracket follows
 MAX_MARKS = 6  # powers, factorials and primes behind one base
 
 
@@ -24,6 +27,7 @@ def read(tokens: Tokens, depth: int = 0) -> Node:
     Raises:
         Unreadable: it is none, or too deep.
     """
+    spend(len(tokens) >> 2)
     reader = Reader(tokens, depth)
     node = reader.sum()
     if reader.at < len(reader.tokens):
@@ -70,9 +74,8 @@ class Reader(Cursor):
     def next_factor(self, factors: list[Node]) -> bool:
         """Read on by one factor; False where the product ends."""
         literal = self.at - self.start == 1 and self.tokens[self.start][0] == "num"
-        if literal and self.mixed():
-            factors[-1] = ("+", factors[-1], self.fraction())
-            return True
+        if literal and self.peek() in (("cmd", "frac"), ("space", " ")) and self.whole_before():
+            return self.mixed(factors)
         if self.peek() == ("space", " ") and not literal:
             self.take()
         times = self.accept(("op", "*"), ("cmd", "cdot"), ("cmd", "times"))
@@ -83,6 +86,8 @@ class Reader(Cursor):
         self.start = self.at
         if times or over:
             factor = self.signed_factor()
+            if over and is_differential(factor) and any(map(is_differential, factors)):
+                raise Unreadable
             factors.append(("^", factor, MINUS) if over else factor)
             return True
         if self.starts_factor() and not (literal and self.peek()[0] == "num"):
@@ -90,34 +95,26 @@ class Reader(Cursor):
             return True
         return False
 
-    def mixed(self) -> bool:
-        """Whether a proper fraction of whole numbers follows a whole number, as in 3 1/2."""
-        if self.tokens[self.at - 1][1].denominator != 1:
-            return False
-        at, nested = self.at, self.nested
-        try:
-            self.fraction()
-        except Unreadable:
-            return False
-        finally:
-            self.at, self.nested = at, nested
-        return True
+    def whole_before(self) -> bool:
+        """Whether the number just read is whole."""
+        return bool(self.tokens[self.at - 1][1].denominator == 1)
 
-    def fraction(self) -> Node:
-        """The fraction of a mixed number."""
-        if self.accept(("cmd", "frac")):
-            top, bottom = self.argument(digits=True), self.argument(digits=True)
-        elif self.accept(("space", " ")):
-            top = self.take()
-            if not self.accept(("op", "/")) or self.peek()[0] != "num":
-                raise Unreadable
-            bottom = self.take()
+    def mixed(self, factors: list[Node]) -> bool:
+        r"""Read on behind a whole number: by the fraction of a mixed number, as in 3 1/2, or by another \frac."""
+        if self.peek()[0] == "space":
+            top, over, bottom = [*self.tokens[self.at + 1 : self.at + 4], ("end", ""), ("end", "")][:3]
+            part = proper(top, bottom) if over == ("op", "/") else None
+            self.at += 4 if part else 0
         else:
-            raise Unreadable
-        whole = top[0] == bottom[0] == "num" and top[1].denominator == bottom[1].denominator == 1
-        if not whole or not 0 < top[1] < bottom[1]:
-            raise Unreadable
-        return ("num", top[1] / bottom[1])
+            start, node = self.at, self.base()
+            part = proper(node[1], node[2][1])
+            if part is None:
+                self.start = start
+                factors.append(self.with_marks(node))
+                return True
+        if part:
+            factors[-1] = ("+", factors[-1], part)
+        return part is not None
 
     def starts_factor(self) -> bool:
         """Whether a factor may follow without a sign."""
@@ -160,7 +157,10 @@ class Reader(Cursor):
 
     def factor(self) -> Node:
         """A base with the powers, factorials, %, ° and the index behind it."""
-        node = self.base()
+        return self.with_marks(self.base())
+
+    def with_marks(self, node: Node) -> Node:
+        """A base with the marks behind it."""
         for _ in range(MAX_MARKS):
             marked = self.marked(node)
             if marked is None:
@@ -242,6 +242,7 @@ class Reader(Cursor):
 
     def unnested_base(self) -> Node:
         """`base` at a depth that is allowed."""
+        spend()
         kind, value = self.peek()
         if kind == "num":
             self.take()
@@ -267,6 +268,8 @@ class Reader(Cursor):
                 name += subscript(self)
         if name in ("e", "i"):
             return ("const", name)
+        if self.peek() == ("op", "(") and (name[0] in APPLIED or name.endswith("'")):
+            raise Unreadable  # f(x + y) is no product
         return ("sym", name)
 
     def absolute(self) -> Node:
@@ -285,8 +288,7 @@ class Reader(Cursor):
         if name in ("pi", "infty"):
             return ("const", name)
         if name == "frac":
-            top, bottom = self.argument(digits=True), self.argument(digits=True)
-            return product_of([top, ("^", bottom, MINUS)])
+            return self.ratio()
         if name in ("lfloor", "lceil"):
             inner = self.sum()
             if not self.accept(("cmd", "r" + name[1:])):
@@ -301,6 +303,13 @@ class Reader(Cursor):
             self.tokens[self.at] = ("sym", "\\" + name)
             return self.symbol()
         raise Unreadable
+
+    def ratio(self) -> Node:
+        r"""What \frac takes."""
+        top, bottom = self.argument(digits=True), self.argument(digits=True)
+        if is_differential(top) and is_differential(bottom):
+            raise Unreadable
+        return product_of([top, ("^", bottom, MINUS)])
 
     def call(self, name: str) -> Node:
         """A function with its index, power and arguments, as in log_2 8 and sin^2 x."""
@@ -368,7 +377,7 @@ class Reader(Cursor):
         nodes = tuple(tuple(read(cell, self.depth + self.nested) for cell in row) for row in cells)
         if not nodes or len({len(row) for row in nodes}) != 1:
             raise Unreadable
-        return ("f", "det", ("matrix", nodes)) if name == "vmatrix" else ("matrix", nodes)
+        return ("det", ("matrix", nodes)) if name == "vmatrix" else ("matrix", nodes)
 
 
 def subscript(reader: Reader) -> str:

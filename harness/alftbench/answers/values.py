@@ -1,8 +1,10 @@
 r"""Values of trees: exact rationals where they exist, else 75 digits.
 
 A closed form is known by its value, so \frac{\sqrt{3}}{3} and \frac{1}{\sqrt{3}} get one key. An expression with
-variables is known by its values at two fixed points (Schwartz–Zippel: unequal ones agree there with a
-probability below 10⁻³⁰). Sizes and exponents are bounded before anything is computed.
+variables is known by its values at two fixed points: unequal polynomials of degree d agree at both for a share
+of about (d/20,000)² of all names. Functions with steps or bends (⌊x⌋, max, |x + 5|) are no polynomials: they
+are not read where variables stand in them. Sizes, exponents and the work as a whole are bounded before anything is
+computed; where digits that count would be lost (1 + e^{-200}), there is no value.
 """
 
 from __future__ import annotations
@@ -10,20 +12,27 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from alftbench.answers.brackets import Unreadable
+from alftbench.answers.budget import spend
 from alftbench.answers.cursor import Node
+from alftbench.answers.powers import MAX_BITS, exact_power
 
 DIGITS = 75  # of every computation
 KEPT = 40  # in a key
-MAX_BITS = 1 << 15  # of an exact numerator or denominator
 LONG = 2_048  # bits of a fraction that need not be exact
 MAX_EXPONENT = 10_000
 MAX_FACTORIAL = 2_500
+MAX_ARGUMENT = 10**6  # of a function
+MAX_HYPERBOLIC = 20  # beyond it, tanh is 1 and cosh is sinh in all digits that show
+MAX_BINOMIAL = 1_000  # of numbers that are not whole
+LEAST_ARGUMENT = 1e-10  # of a function: closer to 0, cos x is 1 in too many digits
+SHOWN = 120  # bits of an exact number that all show in the digits of a computed one
+SWAMPED = 1e-20  # a term below this share of another does not show enough
 Value = Any  # a Fraction, or a number of the thread's mpmath context
 Points = Mapping[str, Fraction]
 _local = threading.local()
@@ -69,6 +78,7 @@ def evaluate(node: Node, points: Points) -> Value:
     Raises:
         Unreadable: no number (a division by 0, an infinity, a sequence), or one that is out of bounds.
     """
+    spend()
     try:
         return EVALUATORS[node[0]](node, points)
     except (ZeroDivisionError, OverflowError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -78,9 +88,12 @@ def evaluate(node: Node, points: Points) -> Value:
 def bounded(value: Value) -> Value:
     """A value that further steps can afford."""
     if isinstance(value, Fraction):
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+        bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+        if bits > MAX_BITS:
             raise Unreadable
+        spend(bits * bits >> 22)
         return value
+    spend()
     mp = context()
     if not mp.isfinite(value) or (value != 0 and abs(mp.mag(value)) > MAX_BITS):
         raise Unreadable
@@ -104,33 +117,69 @@ def inexact(value: Value) -> Value:
     return mp.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
 
 
+def shown(result: Value, parts: Sequence[Value], points: Points) -> Value:
+    """A result, if no exact number went into a rounded one that is too long to show there: (10⁵⁰ + 1)π."""
+    if not points and not isinstance(result, Fraction) and any(map(_long, parts)):
+        raise Unreadable
+    return result
+
+
+def _long(value: Value) -> bool:
+    exact = isinstance(value, Fraction)
+    return exact and value.numerator.bit_length() + value.denominator.bit_length() > SHOWN
+
+
 def _sum(node: Node, points: Points) -> Value:
-    total: Value = Fraction(0)
-    for term in node[1:]:
-        value = evaluate(term, points)
-        if isinstance(total, Fraction) != isinstance(value, Fraction):
-            total, value = inexact(total), inexact(value)
-        before, total = total, total + value
-        if not isinstance(total, Fraction) and abs(total) < abs(before) * context().mpf(10) ** (15 - DIGITS):
-            total = Fraction(0)  # a cancellation: what is left is rounding
-    return affordable(total, points)
+    return plus([evaluate(term, points) for term in node[1:]], points)
+
+
+def plus(terms: Sequence[Value], points: Points) -> Value:
+    """A sum, its exact terms first; what cancels but for rounding is 0.
+
+    Raises:
+        Unreadable: a term is too small beside another to show, or most digits cancel.
+    """
+    exact = sum((term for term in terms if isinstance(term, Fraction)), Fraction(0))
+    rest = [term for term in terms if not isinstance(term, Fraction)]
+    if not rest and not points:
+        return bounded(exact)
+    sizes = [abs(inexact(term)) for term in terms if term != 0]
+    if sizes and min(sizes) < max(sizes) * SWAMPED:
+        raise Unreadable
+    if not rest:
+        return affordable(bounded(exact), points)
+    total = inexact(exact) + sum(rest)
+    if abs(total) < max(sizes) * context().mpf(10) ** (15 - DIGITS):
+        return Fraction(0)  # what is left is rounding
+    if abs(total) < max(sizes) * SWAMPED:
+        raise Unreadable
+    return shown(bounded(total), [exact], points)
 
 
 def _product(node: Node, points: Points) -> Value:
-    total: Value = Fraction(1)
-    for factor in node[1:]:
-        value = evaluate(factor, points)
-        if isinstance(total, Fraction) != isinstance(value, Fraction):
-            total, value = inexact(total), inexact(value)
-        total = affordable(total * value, points)
-    return total
+    return times([evaluate(factor, points) for factor in node[1:]], points)
+
+
+def times(factors: Sequence[Value], points: Points) -> Value:
+    """A product, its exact factors first."""
+    exact: Value = Fraction(1)
+    for factor in factors:
+        if isinstance(factor, Fraction):
+            exact = affordable(exact * factor if isinstance(exact, Fraction) else exact * inexact(factor), points)
+    rest = [factor for factor in factors if not isinstance(factor, Fraction)]
+    if not rest or exact == 0:
+        return exact
+    total = inexact(exact)
+    for factor in rest:
+        total = bounded(total * factor)
+    return shown(total, [exact], points)
 
 
 def _power(node: Node, points: Points) -> Value:
     base, exponent = evaluate(node[1], points), evaluate(node[2], points)
     if points and isinstance(base, Fraction) and base.denominator.bit_length() * abs(exponent) > LONG:
         base = inexact(base)
-    return power(base, exponent)
+    return shown(power(base, exponent), [base, exponent], points)
 
 
 def power(base: Value, exponent: Value) -> Value:
@@ -143,45 +192,10 @@ def power(base: Value, exponent: Value) -> Value:
             return exact
     if isinstance(exponent, Fraction) and exponent.denominator == 1:
         return bounded(base ** int(exponent))
+    if base == 0 or 0 < abs(exponent) < LEAST_ARGUMENT:
+        raise Unreadable
+    spend(10)
     return bounded(inexact(base) ** inexact(exponent))
-
-
-def exact_power(base: Fraction, exponent: Fraction) -> Fraction | None:
-    """A power that is a fraction; None where it is none."""
-    if base == 0 and exponent <= 0:
-        raise Unreadable
-    if exponent.denominator == 1:
-        return whole_power(base, int(exponent))
-    if base == 0:
-        return base
-    root_of_base = exact_root(base, exponent.denominator) if base > 0 else None
-    return None if root_of_base is None else whole_power(root_of_base, exponent.numerator)
-
-
-def whole_power(base: Fraction, exponent: int) -> Fraction:
-    """An exact power; refused before it is computed where it would be too long."""
-    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if abs(base) not in (0, 1) and bits * abs(exponent) > MAX_BITS + bits:
-        raise Unreadable
-    return base**exponent
-
-
-def exact_root(value: Fraction, degree: int) -> Fraction | None:
-    """The degree-th root of a positive fraction where it is a fraction."""
-    if degree > 64:
-        return None
-    roots = [whole_root(part, degree) for part in (value.numerator, value.denominator)]
-    return None if None in roots else Fraction(*roots)  # type: ignore[arg-type]
-
-
-def whole_root(value: int, degree: int) -> int | None:
-    """The whole root of a positive whole number, by Newton's steps from above."""
-    guess = 1 << -(-value.bit_length() // degree)
-    while True:
-        better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree
-        if better >= guess:
-            return guess if guess**degree == value else None
-        guess = better
 
 
 def root(value: Value, degree: Value) -> Value:
@@ -217,6 +231,8 @@ def binomial(n: Value, k: Value) -> Value:
         if not 0 <= k <= n or n > MAX_FACTORIAL:
             raise Unreadable
         return Fraction(math.comb(int(n), int(k)))
+    if max(abs(n), abs(k)) > MAX_BINOMIAL:
+        raise Unreadable
     return context().binomial(inexact(n), inexact(k))
 
 
@@ -229,39 +245,50 @@ def logarithm(value: Value, base: Value | None = None) -> Value:
     return result if base is None else result / mp.log(inexact(base))
 
 
-def _through(name: str) -> Any:
+def _through(name: str, largest: int = MAX_ARGUMENT) -> Any:
     def apply(value: Value) -> Value:
         mp = context()
-        if abs(value) > 10**6:
+        size = abs(inexact(value))
+        if size > largest or 0 < size < LEAST_ARGUMENT:
             raise Unreadable
         result = getattr(mp, name)(inexact(value))
-        if abs(result) > mp.mpf(10) ** (DIGITS // 2):
+        if abs(result) > mp.mpf(10) ** (DIGITS // 2) and name != "exp":
             raise Unreadable  # a pole, met but for rounding
+        if name != "exp" and abs(result) < mp.mpf(10) ** (15 - DIGITS) * max(1, size):
+            return Fraction(0)  # a zero, met but for rounding
         return result
 
     return apply
 
 
-def _determinant(rows: Any) -> Any:
-    if len(rows) == 1:
-        return rows[0][0]
-    if len(rows) > 5:
-        raise Unreadable
-    terms = []
-    for j, cell in enumerate(rows[0]):
-        minor = _determinant(tuple(row[:j] + row[j + 1 :] for row in rows[1:]))
-        terms.append(("*", ("num", Fraction((-1) ** j)), cell, minor))
-    return ("+", *terms)
-
-
 def _function(node: Node, points: Points) -> Value:
     name = node[1]
-    if name == "det":
-        rows = node[2][1]
-        if any(len(row) != len(rows) for row in rows):
-            raise Unreadable
-        return evaluate(_determinant(rows), points)
-    return bounded(recognised(FUNCTIONS[name](*(evaluate(child, points) for child in node[2:]))))
+    spend(10)
+    arguments = [evaluate(child, points) for child in node[2:]]
+    if points and any(not smooth(name, child) for child in node[2:]):
+        raise Unreadable
+    if name in STEPS:
+        arguments = [recognised(value) for value in arguments]
+    return shown(bounded(recognised(FUNCTIONS[name](*arguments))), arguments, points)
+
+
+def smooth(name: str, argument: Node) -> bool:
+    """Whether a few points can tell a function of this argument: steps of variables they cannot.
+
+    An absolute value is one up to signs where only products stand in it.
+    """
+    if name == "abs":
+        return is_monomial(argument) or not symbols(argument)
+    return name not in STEPS or not symbols(argument)
+
+
+def is_monomial(node: Node) -> bool:
+    """Whether a tree is a product of numbers and powers of variables."""
+    if node[0] == "*":
+        return all(map(is_monomial, node[1:]))
+    if node[0] == "^":
+        return is_monomial(node[1]) and node[2][0] == "num"
+    return node[0] in ("num", "const", "sym")
 
 
 def recognised(value: Value) -> Value:
@@ -269,14 +296,13 @@ def recognised(value: Value) -> Value:
     mp = context()
     if isinstance(value, Fraction):
         return value
+    spend(5)
     if isinstance(value, mp.mpc):
-        if abs(value.imag) > mp.mpf(10) ** (20 - DIGITS) * max(1, abs(value.real)):
+        if abs(value.imag) > mp.mpf(10) ** (20 - DIGITS) * abs(value.real):
             return value
         value = value.real
-    if not mp.isfinite(value) or value == 0 or abs(value) > 10**30:
+    if not mp.isfinite(value) or value == 0 or not 10**-15 < abs(value) < 10**30:
         return Fraction(0) if value == 0 else value
-    if abs(value) < mp.mpf(10) ** (15 - DIGITS):
-        return Fraction(0)
     sign, mantissa, exponent, _ = value._mpf_
     exact = Fraction(mantissa) * Fraction(2) ** exponent * (-1) ** sign
     near = exact.limit_denominator(10**12)
@@ -295,13 +321,16 @@ def _constant(node: Node, _: Points) -> Value:
 
 
 TEN = Fraction(10)  # the base of a logarithm that names none
+STEPS = frozenset(("floor", "ceil", "min", "max", "gcd", "lcm"))  # functions that jump or bend
 
 FUNCTIONS: dict[str, Any] = {
-    **{name: _through(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")},
+    **{name: _through(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
+    **{name: _through(name, MAX_HYPERBOLIC) for name in ("sinh", "cosh", "tanh")},
     "arcsin": _through("asin"), "arccos": _through("acos"), "arctan": _through("atan"), "exp": _through("exp"),
     "ln": logarithm, "log": lambda value, base=TEN: logarithm(value, base), "root": root, "abs": abs,
     "sqrt": lambda value: root(value, Fraction(2)), "cbrt": lambda value: root(value, Fraction(3)),
-    "factorial": factorial, "binom": binomial, "min": min, "max": max,
+    "factorial": factorial, "binom": binomial,
+    "min": lambda *values: min(values, key=inexact), "max": lambda *values: max(values, key=inexact),
     "gcd": lambda a, b: Fraction(math.gcd(_whole(a), _whole(b))),
     "lcm": lambda a, b: Fraction(math.lcm(_whole(a), _whole(b))),
     "floor": lambda value: Fraction(int(context().floor(inexact(value)))),
