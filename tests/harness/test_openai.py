@@ -299,7 +299,7 @@ def test_plain_completions_stop_strings_and_greedy(server):
     params = replace(PARAMS, n=1, temperature=0.0, stop=("\n\n",))
     drawn(backend(server, endpoint="completions", token_limit="max_completion_tokens"), params)
     body = server.bodies[0]
-    assert body["prompt"] == VARIANTS[0].messages[0]["content"]
+    assert body["prompt"] in {variant.messages[0]["content"] for variant in VARIANTS}  # whichever came first
     assert body["stop"] == ["\n\n"]
     assert body["max_completion_tokens"] == 16
     assert not {"messages", "seed", "max_tokens"} & set(body)
