@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,10 +19,14 @@ from alftbench.backends.base import DEFAULT_OPTIONS, Backend, BackendOptions
 from alftbench.errors import BadInput, PluginError, UsageError
 from alftbench.interop.layout import Evaluated, Task, write_layout
 from alftbench.jsonio import digest
+from alftbench.launch.cluster import RayCluster
+from alftbench.launch.ray import RayBackend
+from alftbench.launch.sampler import Engine
 from alftbench.locks import sole_writer
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
-from alftbench.models import fingerprint, locate
+from alftbench.models import locate, model_digest
 from alftbench.orbits import parse_orbit
+from alftbench.provenance import versions
 from alftbench.runs import RunFolder, existing, verify_samples
 from alftbench.suites.base import Grader, Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
@@ -42,7 +45,10 @@ Progress = Callable[[int, int, int], None]  # samples done, samples in all, toke
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate; None takes the suite's own value. `name` is what tables call the model."""
+    """What to evaluate; None takes the suite's own value. `name` is what tables call the model.
+
+    ray: the cluster to sample on, which changes no sample; None for this process.
+    """
 
     model: str
     suite: str
@@ -59,6 +65,7 @@ class EvalRequest:
     seed: int = 0
     backend: str = "hf"
     options: BackendOptions = DEFAULT_OPTIONS
+    ray: RayCluster | None = None
 
     @property
     def selection(self) -> Selection:
@@ -154,14 +161,6 @@ def find_model(name: str, engine: Any) -> str:
         return str(own(name))
 
 
-def model_digest(model: str) -> str | None:
-    """What says which model it was: the digest of its folder or file; a name alone has none."""
-    path = Path(model)
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    return fingerprint(model) if path.is_dir() else None
-
-
 def identity(params: SamplingParams) -> dict[str, Any]:
     """Sampling as it stands in a configuration: stop strings only where there are any."""
     return {name: value for name, value in asdict(params).items() if value != ()}
@@ -188,7 +187,8 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
     found = existing(folder, plan.config)
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
-        run = RunFolder.open(folder, plan.name, plan.config)
+        where = {"launcher": backend.about} if isinstance(backend, RayBackend) else {}
+        run = RunFolder.open(folder, plan.name, plan.config, where)
         if backend and not run.complete:
             draw_samples(plan, run, backend, progress)
             run.seal()
@@ -198,8 +198,13 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
 
 
 def make_backend(plan: Plan) -> Backend:
-    """The engine with the model loaded."""
-    backend: Backend = plugins.load("backend", plan.request.backend)(plan.model, plan.request.options)
+    """The engine with the model loaded, here or on a Ray cluster."""
+    request = plan.request
+    if request.ray:
+        model = str(Path(plan.model).resolve()) if Path(plan.model).exists() else plan.model
+        engine = Engine(request.backend, model, plan.config["model_sha256"], request.options, {}, versions())
+        return RayBackend(engine, request.ray)
+    backend: Backend = plugins.load("backend", request.backend)(plan.model, request.options)
     return backend
 
 

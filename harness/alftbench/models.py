@@ -44,3 +44,11 @@ def fingerprint(folder: str | Path) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def model_digest(model: str) -> str | None:
+    """What says which model it was: the digest of its folder or file; a name alone has none."""
+    path = Path(model)
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return fingerprint(model) if path.is_dir() else None

@@ -21,10 +21,20 @@ def provenance() -> dict[str, Any]:
         "alftbench": __version__,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := installed(name))},
+        "packages": packages(),
         "commit": commit(),
         "hardware": {"machine": platform.machine(), "cpu": cpu_name(), "cores": os.cpu_count()},
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    return {name: found for name in PACKAGES if (found := installed(name))}
+
+
+def versions() -> dict[str, str]:
+    """This package's version, Python's, and those of `packages`."""
+    return {"alftbench": __version__, "python": platform.python_version(), **packages()}
 
 
 def installed(package: str) -> str | None:

@@ -50,8 +50,16 @@ class RunFolder:
         self._sealed_samples = path / "samples.jsonl.gz"
 
     @classmethod
-    def open(cls, path: Path, name: str, config: Mapping[str, Any]) -> RunFolder:
+    def open(
+        cls, path: Path, name: str, config: Mapping[str, Any], where: Mapping[str, Any] | None = None
+    ) -> RunFolder:
         """Create the folder, or continue the same run in it.
+
+        Args:
+            path: the folder.
+            name: what tables call the model.
+            config: what identifies the run.
+            where: what a new run's provenance says beside the usual: how it was launched.
 
         Raises:
             RunConflict: the folder holds a run of another configuration; nothing is changed.
@@ -61,7 +69,9 @@ class RunFolder:
             drop_torn_line(path / "samples.jsonl")
             return cls(path, found)
         run_id = digest(config)[:12]
-        record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), provenance())
+        record = RunRecord(
+            SCHEMA_VERSION, run_id, "running", name, dict(config), {**provenance(), **(where or {})}
+        )
         folder = cls(path, record)
         folder._save(record)
         return folder

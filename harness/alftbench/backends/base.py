@@ -43,6 +43,15 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Divisible(Protocol):
+    """What a backend says of itself where prompts go through it together: without it, each goes alone."""
+
+    def units(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
+        """Every prompt once, in groups that must stay together: sampled alone, a group gives the same samples."""
+        ...
+
+
 @dataclass(frozen=True)
 class BackendOptions:
     """What the command line lets a user choose for every backend; None leaves the choice to the backend.

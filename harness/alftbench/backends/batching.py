@@ -36,9 +36,14 @@ def batches(ordered: Sequence[Variant], n: int, rows: int) -> list[Batch]:
 
     Depends on its arguments alone, so an interrupted evaluation meets the same batches again.
     """
-    per_batch = max(1, rows // n)
-    groups = [tuple(ordered[i : i + per_batch]) for i in range(0, len(ordered), per_batch)]
+    groups = prompt_groups(ordered, n, rows)
     return [Batch(group, range(n)[i : i + rows]) for group in groups for i in range(0, n, max(1, rows))]
+
+
+def prompt_groups(ordered: Sequence[Variant], n: int, rows: int) -> list[tuple[Variant, ...]]:
+    """The prompts that share batches; `batches` of one group are those that it has among all."""
+    per_batch = max(1, rows // n)
+    return [tuple(ordered[i : i + per_batch]) for i in range(0, len(ordered), per_batch)]
 
 
 def is_shortage(error: BaseException) -> bool:

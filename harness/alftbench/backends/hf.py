@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from alftbench.backends.base import BackendOptions, known_args
-from alftbench.backends.batching import Batch, batches, is_shortage
+from alftbench.backends.batching import Batch, batches, is_shortage, prompt_groups
 from alftbench.backends.generation import Completion, Decoding, generate
 from alftbench.backends.loading import (
     check_template,
@@ -56,20 +56,32 @@ class HfBackend:
         not fit into the model's context is recorded as an error, and the others go on.
         """
         prompts = self._prompts(variants)
-        ordered = sorted(variants, key=lambda v: -len(prompts[v.problem_id, v.name]))
-        served = {key for key, ids in prompts.items() if 0 < len(ids) < self._context()}
-        fits = [v for v in ordered if (v.problem_id, v.name) in served]
-        refused = Batch(tuple(v for v in ordered if (v.problem_id, v.name) not in served), range(params.n))
+        fits, too_long = self._in_order(variants, prompts)
+        refused = Batch(too_long, range(params.n))
         if any(key not in done for key in refused.keys):
             yield self._refuse(refused, prompts)
-        for batch in batches(fits, params.n, self.batch_size or self._rows_that_fit(params.max_tokens)):
+        for batch in batches(fits, params.n, self._rows(params)):
             yield from self._draw(batch, prompts, params, done)
+
+    def units(self, variants: Sequence[Variant], params: SamplingParams) -> list[tuple[Variant, ...]]:
+        """The prompts of each batch; those that the model cannot take together."""
+        fits, too_long = self._in_order(variants, self._prompts(variants))
+        return [unit for unit in (too_long, *prompt_groups(fits, params.n, self._rows(params))) if unit]
 
     def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
         """Log π(y|x) of every sample, shape (R,); see `sequence_log_probs`."""
         ends = end_token_ids(self.model, self.tokenizer) or {self.tokenizer.pad_token_id}
         end_id = self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in ends else min(ends)
         return sequence_log_probs(self.model, self.tokenizer, self._prompts(variants), samples, end_id)
+
+    def _in_order(
+        self, variants: Sequence[Variant], prompts: Prompts
+    ) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
+        """Longest prompts first, and apart from them those that the model cannot take."""
+        ordered = sorted(variants, key=lambda v: -len(prompts[v.problem_id, v.name]))
+        served = {key for key, ids in prompts.items() if 0 < len(ids) < self._context()}
+        fits = tuple(v for v in ordered if (v.problem_id, v.name) in served)
+        return fits, tuple(v for v in ordered if (v.problem_id, v.name) not in served)
 
     def _draw(
         self, batch: Batch, prompts: Prompts, params: SamplingParams, done: Container[SampleKey]
@@ -153,6 +165,9 @@ class HfBackend:
     def _uniforms(self, variant: Variant, draws: range, params: SamplingParams) -> Any:
         keys = (variant.problem_id, variant.name)
         return [stream(params.seed, *keys, draw).random(params.max_tokens) for draw in draws]
+
+    def _rows(self, params: SamplingParams) -> int:
+        return self.batch_size or self._rows_that_fit(params.max_tokens)
 
     def _rows_that_fit(self, max_tokens: int) -> int:
         """Rows whose keys and values fill about CACHE_BYTES, a power of two so that it rarely changes."""

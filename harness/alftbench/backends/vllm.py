@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from alftbench.backends.base import BackendOptions
+from alftbench.backends.batching import prompt_groups
 from alftbench.backends.loading import first_line, load_tokenizer, pick_device, pick_dtype, prompt_ids
 from alftbench.backends.settings import Reader, positive, read_args, truth, whole
 from alftbench.errors import AlftbenchError, MissingExtra, UsageError
@@ -15,6 +16,7 @@ from alftbench.seeds import integer_seed
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 1.0  # finished draws are handed over about this often
+UNIT_REQUESTS = 512  # draws that an actor of a cluster is given at a time
 SETTINGS = {
     # One process: it starts sooner, schedules the same way each time, and a kill leaves nothing behind.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -68,6 +70,10 @@ class VllmBackend:
             yield from self._portions(waiting, params)
         finally:
             self.engine.abort_request(list(waiting))
+
+    def units(self, variants: Sequence[Variant], params: SamplingParams) -> list[tuple[Variant, ...]]:
+        """Prompts whose draws keep the engine busy; which go together is of no account here."""
+        return prompt_groups(variants, params.n, UNIT_REQUESTS)
 
     def _prompts(self, variants: Sequence[Variant], params: SamplingParams) -> list[list[int]]:
         """Token ids of every prompt, each with room for its completion.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,15 +32,23 @@ from alftbench.cli.app import (
     go_offline,
     use_threads,
 )
-from alftbench.errors import AlftbenchError
+from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
     from alftbench.compare import CompareRequest, Outcome
     from alftbench.evaluate import Plan
+    from alftbench.launch.cluster import RayCluster
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
 DEFAULT_BUDGET = 400_000
+
+
+class Launcher(StrEnum):
+    """Where an evaluation samples."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 @app.command("eval")
@@ -66,6 +75,15 @@ def evaluate_command(
     device: Device = "auto",
     dtype: DType = "auto",
     threads: Threads = 1,
+    launcher: Annotated[
+        Launcher, typer.Option("--launcher", help="Where it samples: in this process, or on a Ray cluster.")
+    ] = Launcher.LOCAL,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Ray cluster, as host:port or auto; else one made here.")
+    ] = None,
+    actors: Annotated[
+        int | None, typer.Option("--actors", min=1, help="Ray actors; as many as have room if not given.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="What tables call the model.")] = None,
     output_dir: Output = None,
     dry_run: DryRun = False,
@@ -78,12 +96,13 @@ def evaluate_command(
     from alftbench.evaluate import EvalRequest, evaluate, plan
     from alftbench.plugins import parse_settings
 
+    cluster = ray_cluster(launcher, ray_address, actors, threads)
     settings = parse_settings("--backend-args", backend_args or "")
     options = BackendOptions(device, dtype, batch_size, logprobs, settings)
     made = plan(
         EvalRequest(
             model, suite, name, data, split, limit, orbit, data_unchecked, samples, temperature, top_p, max_tokens,
-            seed, backend, options,
+            seed, backend, options, cluster,
         )
     )  # fmt: skip
     folder = output_dir or default_folder(made)
@@ -96,6 +115,21 @@ def evaluate_command(
     with evaluation_bar(f"{made.name} on {suite}") as show:
         evaluate(made, folder, show)
     print_evaluation(folder, output_format)
+
+
+def ray_cluster(launcher: Launcher, address: str | None, actors: int | None, threads: int) -> RayCluster | None:
+    """The Ray cluster that options ask for, None for this process.
+
+    Raises:
+        UsageError: options of the other launcher.
+    """
+    from alftbench.launch.cluster import RayCluster
+
+    if launcher is Launcher.RAY:
+        return RayCluster(address, actors, threads)
+    if address is not None or actors is not None:
+        raise UsageError("--ray-address and --actors need --launcher ray")
+    return None
 
 
 def say_orbit(made: Plan) -> None:
