@@ -292,7 +292,7 @@ def test_after_ctrl_c_the_actors_are_gone_and_a_node_killed_midway_costs_no_samp
     started = begin(tmp_path, *options, "--actors", "1")
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=30)
-    assert (started.returncode, said) == (130, "interrupted; the same command goes on from here\n")
+    assert (started.returncode, said) == (130, "interrupted; nothing is lost, run the same command again\n")
     wait_for(lambda: no_actors(cluster), 10)
 
     started = begin(tmp_path, *options)
