@@ -94,7 +94,10 @@ class Game:
         weights = np.ones(P) if weights_P is None else np.asarray(weights_P, dtype=float)
         names = tuple(answers) if answers is not None else tuple(str(z) for z in range(Z))
         rows = zip(log_p0_PZ, weights, strict=True)
-        return cls(beta, objective, names, tuple(Prompt(np.arange(Z), row, float(w)) for row, w in rows))
+        game = cls(beta, objective, names, tuple(Prompt(np.arange(Z), row, float(w)) for row, w in rows))
+        # With one trace each the answers' log-probabilities are the traces': nothing is left to add up.
+        game.__dict__["log_reference_PZ"] = np.stack([prompt.log_prob_Y for prompt in game.prompts])
+        return game
 
     @cached_property
     def weights_P(self) -> FloatArray:

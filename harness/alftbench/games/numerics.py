@@ -52,8 +52,11 @@ def log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
 def expectation(log_p: FloatArray, x: FloatArray) -> FloatArray:
     """Σ p x along the last axis, where p = 0 counts as 0 whatever x is."""
     p = np.exp(log_p)
-    with np.errstate(invalid="ignore"):
-        products: FloatArray = np.where(p > 0, p * x, 0.0)
+    if p.min(initial=1.0) > 0:
+        products = p * x
+    else:
+        with np.errstate(invalid="ignore"):
+            products = np.where(p > 0, p * x, 0.0)
     total: FloatArray = products.sum(axis=-1)
     return total
 
@@ -64,9 +67,13 @@ def kl(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     Summed as Σ p (t − 1 + e^{−t}) with t = log(p/q), whose terms are never negative: the plain sum loses
     every digit of a divergence below 1e-16, and a Nash gap is such a divergence.
     """
-    vanishes = log_p < _VANISHING
-    t = np.where(vanishes, 0.0, log_ratio(log_p, log_q))
-    terms = np.where(vanishes, np.exp(log_q), np.exp(log_p) * (t + np.expm1(-t)))
+    if log_p.min(initial=0.0) >= _VANISHING:
+        t = log_p - log_q
+        terms = np.exp(log_p) * (t + np.expm1(-t))
+    else:
+        vanishes = log_p < _VANISHING
+        t = np.where(vanishes, 0.0, log_ratio(log_p, log_q))
+        terms = np.where(vanishes, np.exp(log_q), np.exp(log_p) * (t + np.expm1(-t)))
     total: FloatArray = terms.sum(axis=-1)
     return total
 

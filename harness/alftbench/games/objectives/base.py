@@ -30,6 +30,8 @@ def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> Float
 
     Source: arXiv 2604.27166 (the policy's step of the game).
     """
+    if log_p0_PZ.min() > -np.inf:
+        return log_normalise(log_p0_PZ - u_PZ / beta)
     possible = log_p0_PZ > -np.inf
     return log_normalise(np.where(possible, log_p0_PZ - np.where(possible, u_PZ, 0.0) / beta, -np.inf))
 
@@ -107,6 +109,6 @@ class Objective(ABC):
         Source: arXiv 2604.27166 (the game).
         """
         u_PZ = self.gradient(log_p_PZ, weights_P)
-        if np.any((u_PZ == -np.inf) & (log_p0_PZ > -np.inf)):
+        if u_PZ.min() == -np.inf and np.any(log_p0_PZ[u_PZ == -np.inf] > -np.inf):
             return float("inf")
         return beta * float(weights_P @ kl(log_p_PZ, best_response(log_p0_PZ, u_PZ, beta)))

@@ -156,7 +156,9 @@ def _quick_maxima(
     A, b, scale_C = _standardised(A_CZ, b_C)
     nu = np.zeros((len(log_p0_PZ), b.size))
     for _ in range(_QUICK_ROUNDS):
-        p = np.exp(log_normalise(log_p0_PZ - nu @ A))
+        tilted = log_p0_PZ - nu @ A
+        p = np.exp(tilted - tilted.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
         mean = p @ A.T
         slope = b - mean
         settled = np.abs(np.minimum(nu, slope)).max(axis=1) <= _SETTLED
@@ -170,11 +172,12 @@ def _quick_maxima(
 def _projected_step(nu_PC: FloatArray, slope_PC: FloatArray, covariance_PCC: FloatArray) -> FloatArray:
     """The Newton step of the multipliers that are not held at zero, not longer than what is of use."""
     free = (nu_PC > 0) | (slope_PC < 0)
-    ridge = _RIDGE * np.trace(covariance_PCC, axis1=1, axis2=2)[:, None] + 1e-100
     H = covariance_PCC * (free[:, :, None] & free[:, None, :])
-    H += np.eye(nu_PC.shape[1]) * np.where(free, ridge, 1.0)[:, None, :]
-    step = np.linalg.solve(H, np.where(free, -slope_PC, 0.0)[:, :, None])[:, :, 0]
-    return np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+    diagonal_PC = np.einsum("pcc->pc", H)
+    ridge = _RIDGE * diagonal_PC.sum(axis=1, keepdims=True) + 1e-100
+    diagonal_PC += np.where(free, ridge, 1.0)
+    step_PC = np.linalg.solve(H, (-slope_PC * free)[:, :, None])[:, :, 0]
+    return np.asarray(np.minimum(np.maximum(step_PC, -_LONGEST_STEP), _LONGEST_STEP))
 
 
 def _dual_maximum(log_p0_Z: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> FloatArray:

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import wrightomega
 
 from alftbench.errors import BadInput
 from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise, log_of, log_ratio
 from alftbench.games.objectives.base import Objective
 
 _NEWTON_ROUNDS = 100
+_QUADRATIC = 1e-8  # a relative change after which Newton's next one is below rounding
+_NOTHING = -2000.0  # a log-probability that is 0 in every sum, with room for normalising
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,35 +107,36 @@ class QuadraticDiversity(Objective):
         return self.lambda_ * np.exp(log_p_PZ) - self.bonus_Z
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
-        """The equilibrium log p* = log W(e^x) − log(λ/β) with x = log(λ/β) + log p0 + b/β + κ."""
+        """The log p* with log p* + (λ/β) p* = log p0 + b/β + κ, by Newton's method."""
         tilted = log_normalise(log_p0_PZ + self.bonus_Z / beta)
-        ratio = self.lambda_ / beta
-        if ratio == 0.0:
-            return tilted
-        exponent = tilted + np.log(ratio)
-        return log_normalise(_log_omega(exponent + _normaliser(exponent, ratio)[:, None]) - np.log(ratio))
+        return _gini_equilibrium(tilted, self.lambda_ / beta) if self.lambda_ else tilted
 
 
-def _normaliser(exponent_PZ: FloatArray, ratio: float) -> FloatArray:
-    """κ with Σ_z ω(x_z + κ) = λ/β, ω(x) = W(e^x): Newton from κ = λ/β, where the sum is too large.
+def _gini_equilibrium(log_q_PZ: FloatArray, ratio: float) -> FloatArray:
+    """The l = log p with l + ρ e^l = log q + κ and Σ e^l = 1: Newton's method on both at once.
 
-    ω is convex and rising, so Newton descends to the root without overshooting.
+    Linearised, l rises by (log q − l − ρ p + κ)/(1 + ρ p), and κ is what keeps the sum at one. It starts from
+    p ∝ q/(1 + ρ q), right for weak and for strong ρ; the only safeguards are 0 ≤ κ ≤ ρ and p ≤ 1, which hold
+    at the solution.
     """
-    kappa = np.full(exponent_PZ.shape[0], ratio)
+    impossible = None if log_q_PZ.min() > -np.inf else np.isneginf(log_q_PZ)
+    log_q = log_q_PZ if impossible is None else np.where(impossible, _NOTHING - ratio, log_q_PZ)
+    log_p = log_normalise(log_q - np.log1p(ratio * np.exp(log_q)))
     for _ in range(_NEWTON_ROUNDS):
-        omega = wrightomega(exponent_PZ + kappa[:, None])
-        excess = omega.sum(axis=1) - ratio
-        change = excess / (omega / (1 + omega)).sum(axis=1)
-        kappa = kappa - change
-        if np.all(np.abs(change) <= 4 * np.finfo(float).eps * (1 + np.abs(kappa))):
+        p = np.exp(log_p)
+        scaled = ratio * p
+        slope = 1.0 + scaled
+        excess = log_q - log_p - scaled
+        weight = p / slope
+        kappa = (1.0 - p.sum(axis=1) - (weight * excess).sum(axis=1)) / weight.sum(axis=1)
+        kappa = np.minimum(np.maximum(kappa, 0.0), ratio)
+        change = np.minimum((excess + kappa[:, None]) / slope, -log_p)
+        log_p += change
+        if np.all(np.abs(change) <= _QUADRATIC * (1.0 - log_p)):
             break
-    return kappa
-
-
-def _log_omega(x: FloatArray) -> FloatArray:
-    """The logarithm of W(e^x), which is x itself where e^x is below machine precision."""
-    small = x < -40.0
-    return np.where(small, x, np.log(wrightomega(np.where(small, 0.0, x))))
+    if impossible is not None:
+        log_p[impossible] = -np.inf
+    return log_normalise(log_p)
 
 
 @dataclass(frozen=True, eq=False)
