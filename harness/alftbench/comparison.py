@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from alftbench.equilibrium import BOUNDS, FIGURES, LEAST
 from alftbench.errors import BadInput
 from alftbench.metrics.base import FloatArray
+from alftbench.metrics.summary import metric_value
 from alftbench.records import BASE, Evidence
-from alftbench.stats import LEVEL, holm, mean_interval, paired_difference
+from alftbench.stats import holm, mean_interval, paired_difference
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
@@ -22,7 +23,7 @@ COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  
 class Row:
     """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
 
-    equilibrium: empty where it was not measured.
+    equilibrium: empty where it was not measured. phrasings: the metrics of each phrasing that all runs have.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Row:
     cost: Cost | None
     runs: tuple[str, ...]
     equilibrium: tuple[QualityValue, ...] = ()
+    phrasings: Mapping[str, tuple[MetricValue, ...]] = field(default_factory=dict)
 
     def metric(self, name: str) -> MetricValue | None:
         """A metric by name; None where this row lacks it.
@@ -145,31 +147,44 @@ def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
 
 def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
     """One row of the table."""
-    metrics = []
-    for spec in runs[0].metrics:
-        estimate = mean_interval(table_of(runs, spec["name"]), runs[0].bounds[spec["name"]])
-        metrics.append(
-            MetricValue(
-                name=spec["name"],
-                value=estimate.value,
-                low=estimate.low,
-                high=estimate.high,
-                level=LEVEL,
-                n_problems=estimate.n_problems,
-                n_samples=sum(run.record.n_samples for run in runs),
-                unit=spec["unit"],
-                higher_is_better=spec["higher_is_better"],
-            )
+    n_samples = sum(run.record.n_samples for run in runs)
+    metrics = tuple(
+        metric_value(
+            spec["name"],
+            table_of(runs, spec["name"]),
+            runs[0].bounds[spec["name"]],
+            spec["unit"],
+            n_samples,
+            spec["higher_is_better"],
         )
+        for spec in runs[0].metrics
+    )
     return Row(
         method=method,
         suite=suite,
         seeds=tuple(run.seed for run in runs),
-        metrics=tuple(metrics),
+        metrics=metrics,
         cost=mean_cost([run.training.cost for run in runs if run.training]),
         runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
         equilibrium=tuple(quality_value(name, runs) for name in FIGURES) if all(r.quality for r in runs) else (),
+        phrasings={name: phrasing_values(name, runs) for name in common_phrasings(runs)},
     )
+
+
+def common_phrasings(runs: Sequence[Evidence]) -> list[str]:
+    """The phrasings that every run measured, in their order."""
+    return [name for name in runs[0].phrasings if all(name in run.phrasings for run in runs)]
+
+
+def phrasing_values(phrasing: str, runs: Sequence[Evidence]) -> tuple[MetricValue, ...]:
+    """The metrics of one phrasing over seeds and problems."""
+    made = []
+    for metric in runs[0].phrasings[phrasing]:
+        values_SP = np.array([run.phrasings[phrasing][metric] for run in runs])
+        draws_S = np.array([run.record.config["sampling"]["n"] for run in runs])
+        n_samples = int(draws_S @ np.isfinite(values_SP).sum(axis=1))
+        made.append(metric_value(metric, values_SP, (0.0, 1.0), "probability", n_samples))
+    return tuple(made)
 
 
 def quality_value(name: str, runs: Sequence[Evidence]) -> QualityValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from rich import box
@@ -61,6 +61,15 @@ def metric_table(metrics: Sequence[MetricValue], title: str) -> RichTable:
             str(metric.n_problems),
             str(metric.n_samples),
         )
+    return table
+
+
+def phrasing_table(phrasings: Mapping[str, Sequence[MetricValue]]) -> RichTable:
+    """What each phrasing is like, a line each."""
+    labels = [metric.name.replace("_", "\n") for metric in next(iter(phrasings.values()))]
+    table = new_table("by phrasing, 95% intervals", ["phrasing", *labels, "problems"])
+    for name, metrics in phrasings.items():
+        table.add_row(Text(name), *map(cell, metrics), str(metrics[0].n_problems))
     return table
 
 

@@ -23,6 +23,7 @@ from alftbench.launch.cluster import RayCluster
 from alftbench.launch.ray import RayBackend
 from alftbench.launch.sampler import Engine
 from alftbench.locks import sole_writer
+from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.models import locate, model_digest
 from alftbench.orbits import parse_orbit
@@ -187,8 +188,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
     found = existing(folder, plan.config)
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
-        where = {"launcher": backend.about} if isinstance(backend, RayBackend) else {}
-        run = RunFolder.open(folder, plan.name, plan.config, where)
+        run = RunFolder.open(folder, plan.name, plan.config, getattr(backend, "about", {}))
         if backend and not run.complete:
             draw_samples(plan, run, backend, progress)
             run.seal()
@@ -294,16 +294,18 @@ def measure(plan: Plan, run: RunFolder) -> None:
 
 
 def metrics_content(plan: Plan, made: Sequence[AnswerPartition], n_samples: int) -> dict[str, Any]:
-    """The content of metrics.json: every metric with its interval, and its value per problem."""
+    """The content of metrics.json: every metric with its interval, its value per problem, and phrasings apart."""
     metrics = metrics_for(plan.params.n)
     ids = [orbit.problem.id for orbit in plan.orbits]
     values = per_problem(made, metrics, ids)
     rows = summarise({name: v[None] for name, v in values.items()}, metrics, n_samples)
+    phrasings = measure_phrasings(made, plan.orbits, plan.params.n)
     return {
         "metrics": [asdict(row) for row in rows],
         "bounds": {metric.name: metric.bounds for metric in metrics},
         "problems": ids,
         "per_problem": {name: list(map(float, v)) for name, v in values.items()},
+        "phrasings": phrasings.to_json() if phrasings else None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +26,18 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "hardware": {"machine": platform.machine(), "cpu": cpu_name(), "cores": os.cpu_count()},
     }
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """One line on what a record was made with."""
+    hardware, engine = record["hardware"], record.get("engine", {})
+    versions = [f"alftbench {record['alftbench']}", f"Python {record['python']}"]
+    versions += [f"{name} {version}" for name, version in sorted(record["packages"].items())]
+    place = [
+        f"{hardware['cores']} × {hardware['cpu']}",
+        *(engine[name] for name in ("gpu", "dtype") if name in engine),
+    ]
+    return f"{', '.join(versions)}, on {', '.join(place)}"
 
 
 def packages() -> dict[str, str]:

@@ -8,7 +8,7 @@ results/<board>/<trial>/<suite>/run.json    one verified evaluation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Evidence:
-    """One verified run: who, on what, which seed, and the value of every metric for every problem."""
+    """One verified run: who, on what, which seed, and the value of every metric for every problem.
+
+    phrasings: for each phrasing that problems share its own metrics' values; empty where they share none.
+    """
 
     folder: Path
     record: RunRecord
@@ -37,6 +40,7 @@ class Evidence:
     bounds: Mapping[str, tuple[float, float]]
     training: TrainRecord | None
     quality: Quality | None = None
+    phrasings: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -68,16 +72,27 @@ def read_evidence(folder: Path) -> Evidence:
             record=record,
             problems=tuple(content["problems"]),
             metrics=tuple(content["metrics"]),
-            per_problem={
-                name: np.array([np.nan if v is None else v for v in values])
-                for name, values in content["per_problem"].items()
-            },
+            per_problem={name: as_array(values) for name, values in content["per_problem"].items()},
             bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
             training=training,
             quality=read_quality(folder, record),
+            phrasings=as_phrasings(content.get("phrasings") or {"names": []}),
         )
     except (KeyError, TypeError) as error:
         raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None
+
+
+def as_array(values: Sequence[float | None]) -> FloatArray:
+    """Values per problem; null stands for undefined."""
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def as_phrasings(content: Mapping[str, Any]) -> dict[str, dict[str, FloatArray]]:
+    """Every phrasing's metrics per problem."""
+    return {
+        name: {metric: as_array(values[v]) for metric, values in content["per_problem"].items()}
+        for v, name in enumerate(content["names"])
+    }
 
 
 def as_bounds(ends: Sequence[float | None]) -> tuple[float, float]:

@@ -59,7 +59,7 @@ class RunFolder:
             path: the folder.
             name: what tables call the model.
             config: what identifies the run.
-            where: what a new run's provenance says beside the usual: how it was launched.
+            where: what a new run's provenance says beside the usual: engine, launcher.
 
         Raises:
             RunConflict: the folder holds a run of another configuration; nothing is changed.

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alftbench.comparison import build_table
 from alftbench.errors import BadInput
-from alftbench.publish.board import Board, markdown_text, publish, ranked
+from alftbench.provenance import in_words
+from alftbench.publish.board import Board, markdown_text, publish, ranked, render
 from alftbench.records import collect
 from tests.conftest import ROOT
 from tests.harness.test_runs import wait_until
@@ -259,8 +261,6 @@ def evidence(compared):
 
 
 def test_runs_with_other_sampling_are_not_compared(compared):
-    from dataclasses import replace
-
     runs = evidence(compared)
     changed = {**runs[0].record.config, "sampling": {**runs[0].record.config["sampling"], "temperature": 0.5}}
     runs[0] = replace(runs[0], record=replace(runs[0].record, config=changed))
@@ -282,8 +282,6 @@ def test_rows_whose_intervals_overlap_share_a_rank(compared):
 
 
 def test_text_from_records_cannot_become_markup(compared, tmp_path):
-    from dataclasses import replace
-
     from alftbench.publish import board as module
 
     assert markdown_text("a|b<c>") == "a\\|b\\<c\\>"
@@ -302,6 +300,44 @@ def test_text_from_records_cannot_become_markup(compared, tmp_path):
     assert "<b>" not in page
     assert "&lt;b&gt;x|-vote" in page
     assert "\\<b\\>x\\|-vote" in (board.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
+    one = evidence(compared)[0].record.provenance
+    other = {**one, "engine": {"device": "cuda", "gpu": "H<b>100", "dtype": "bfloat16", "threads": 1}}
+    page = (compared[0] / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
+    assert page.count("Measured with") == 1
+    assert f"Measured with {in_words(one)}." in page
+    assert in_words(one).endswith(", float32")
+    assert in_words(other).endswith(", H<b>100, bfloat16")
+    empty = Board(compared[0], "t", (), (), (), "accuracy")
+    for escape, template, name in (
+        (False, "README.md.jinja", "H\\<b\\>100"),
+        (True, "index.html.jinja", "H&lt;b&gt;100"),
+    ):
+        text = render(template, {"board": empty, "made_with": [in_words(one), in_words(other)]}, escape)
+        assert text.count("Measured with") == 2
+        assert name in text
+
+
+def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
+    """Their mean over phrasings and methods is what the table above them says."""
+    trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
+    silent = Board(tmp_path, "t", ("sums", "splits"), (), ("accuracy",), "accuracy")
+    publish(silent, trials)
+    assert "By phrasing" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+    table = publish(replace(silent, phrasings=("sums",)), trials)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert page.count("By phrasing") == 1
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| reversed | ")]
+    rows = [row for row in table.rows if row.suite == "sums"]
+    assert [line[1] for line in lines] == [row.method for row in rows]
+    for row in rows:
+        values = [metrics[0].value for metrics in row.phrasings.values()]
+        assert sum(values) / len(values) == pytest.approx(row.metric("accuracy").value)
+        per_phrasing = row.phrasings["plain"][0]
+        assert per_phrasing.n_samples * len(values) == row.metric("accuracy").n_samples
+    assert "<caption>By phrasing" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):

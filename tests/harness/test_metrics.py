@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alftbench.errors import BadInput
+from alftbench.jsonio import write_json
 from alftbench.metrics import accuracy, coherence, diversity, outcomes
+from alftbench.metrics.phrasings import measure_phrasings, of_problem, read_phrasings
 from alftbench.metrics.summary import metrics_for
-from alftbench.types import NO_ANSWER, AnswerPartition
+from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, Problem, Variant
 
 CLASSES = 4
 rows = st.integers(1, 4).flatmap(
@@ -145,3 +148,65 @@ def test_every_metric_stays_within_its_bounds(class_VN):
     for metric in metrics_for(len(class_VN[0])):
         found = metric.per_problem(partition)
         assert isnan(found) or metric.bounds[0] - 1e-12 <= found <= metric.bounds[1] + 1e-12
+
+
+@given(rows)
+def test_phrasings_agree_as_their_pairs_of_draws_do(class_VN):
+    """By enumeration: one draw of each of two phrasings, or two different draws of one."""
+    values, together_VV = of_problem(made(class_VN), range(len(class_VN)))
+    for v, one in enumerate(class_VN):
+        for w, other in enumerate(class_VN):
+            pairs = list(combinations(one, 2)) if v == w else [(a, b) for a in one for b in other]
+            if pairs:
+                assert together_VV[v, w] == pytest.approx(np.mean([a == b >= 0 for a, b in pairs]))
+            else:
+                assert isnan(together_VV[v, w])
+        rest = [together_VV[v, w] for w in range(len(class_VN)) if w != v]
+        assert values["agreement_across"][v] == pytest.approx(np.mean(rest) if rest else np.nan, nan_ok=True)
+        assert values["accuracy"][v] == pytest.approx(accuracy.accuracy(one, made(class_VN)))
+    if len(class_VN) > 1:
+        assert values["agreement_across"].mean() == pytest.approx(coherence.agreement(made(class_VN)))
+
+
+def orbit(name, phrasings):
+    problem = Problem(name, "q", ("1",), "number")
+    return Orbit(
+        problem, tuple(Variant(name, phrasing, ({"role": "user", "content": "q"},)) for phrasing in phrasings)
+    )
+
+
+def test_a_problem_that_lacks_a_phrasing_is_left_out_of_it():
+    """`only` belongs to one problem and is no phrasing to average over; `de` has two problems, `en` three."""
+    orbits = [orbit("p", ["en", "de"]), orbit("q", ["en", "only"]), orbit("r", ["de", "en"])]
+    found = [replace(made(rows), problem_id=name) for name, rows in (
+        ("r", [[1, 1], [0, 0]]), ("p", [[0, 3], [0, 1]]), ("q", [[1, 2], [0, 0]]))]  # fmt: skip
+    phrasings = measure_phrasings(found, orbits, 2)
+    assert phrasings.names_V == ("en", "de")
+    accuracies = {name: m for name, m in phrasings.rows() if m.name == "accuracy"}
+    assert accuracies["en"].value == pytest.approx((1 + 0 + 1) / 3)
+    assert accuracies["de"].value == pytest.approx((0.5 + 0) / 2)
+    assert [accuracies[name].n_problems for name in ("en", "de")] == [3, 2]
+    assert [accuracies[name].n_samples for name in ("en", "de")] == [6, 4]
+    assert accuracies["en"].low < accuracies["en"].value < accuracies["en"].high
+    [(pair, metric)] = phrasings.pairs()
+    assert (pair, metric.value, metric.n_problems) == (("en", "de"), pytest.approx(0.25 / 2), 2)
+
+
+def test_without_common_phrasings_there_is_nothing_to_tell():
+    assert measure_phrasings([made([[0]])], [orbit("p", ["en"])], 1) is None
+
+
+def test_phrasings_are_read_as_they_were_written(tmp_path):
+    orbits = [orbit("p", ["en", "de"]), orbit("q", ["en", "de"])]
+    phrasings = measure_phrasings([replace(made([[0], [1]]), problem_id=name) for name in "pq"], orbits, 1)
+    write_json(tmp_path / "metrics.json", {"phrasings": phrasings.to_json()})
+    found = read_phrasings(tmp_path / "metrics.json")
+    assert [(name, m.name) for name, rows in found.items() for m in rows] == [
+        (name, m.name) for name, m in phrasings.rows()
+    ]
+    assert isnan(next(m for m in found["en"] if m.name == "agreement_within").value)
+    write_json(tmp_path / "metrics.json", {"phrasings": {"metrics": [{"phrasing": "en"}]}})
+    with pytest.raises(BadInput, match="not a metrics file"):
+        read_phrasings(tmp_path / "metrics.json")
+    write_json(tmp_path / "metrics.json", {"metrics": []})
+    assert read_phrasings(tmp_path / "metrics.json") == {}

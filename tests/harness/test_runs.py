@@ -148,6 +148,13 @@ def test_the_same_seed_gives_the_same_samples_and_another_does_not(tmp_path):
     assert (tmp_path / "1" / "metrics.json").read_bytes() == (tmp_path / "2" / "metrics.json").read_bytes()
 
 
+def test_provenance_says_what_auto_became(tmp_path):
+    """Not part of what identifies a run: the same command on another device would go on with it."""
+    record = evaluate(small_plan(), tmp_path / "r")
+    assert record.provenance["engine"] == {"device": "cpu", "dtype": "float32", "threads": 1}
+    assert "float32" not in json.dumps(record.config)
+
+
 def test_greedy_takes_one_sample_and_repeats_it(tmp_path):
     record = evaluate(small_plan(temperature=0.0, samples=1), tmp_path / "1")
     assert (

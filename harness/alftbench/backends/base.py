@@ -18,7 +18,8 @@ class Backend(Protocol):
     """An engine that samples completions; registered under the entry point group `alftbench.backends`.
 
     A class may say `served = True`: its models have names of a server's own, not files; and name in `pace` the
-    settings that change no sample, which an evaluation may go on with others of.
+    settings that change no sample, which an evaluation may go on with others of. An instance may have a mapping
+    `about`, which a new run's provenance takes in: what it computes on, as chosen and not as asked for.
     What is drawn for a (prompt, draw) never depends on what else is done already, so an interrupted evaluation
     ends like an unbroken one.
     """

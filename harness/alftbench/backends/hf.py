@@ -18,6 +18,7 @@ from alftbench.backends.loading import (
     check_template,
     context_length,
     end_token_ids,
+    engine_in_words,
     load_model,
     load_tokenizer,
     prompt_ids,
@@ -45,6 +46,7 @@ class HfBackend:
         self.tokenizer = load_tokenizer(model)
         self.template = check_template(self.tokenizer, options.args.get("template", "auto"))
         self.model = load_model(model, options.device, options.dtype).eval()
+        self.about = {"engine": engine_in_words(self.model.device, self.model.dtype)}
         self.batch_size, self.logprobs = options.batch_size, options.logprobs
 
     def sample(

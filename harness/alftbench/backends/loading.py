@@ -46,6 +46,17 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return names[dtype]
 
 
+def engine_in_words(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """What provenance says of an engine in this process."""
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return {
+        "device": device.type,
+        **gpu,
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
 def load_tokenizer(model: str) -> Any:
     """The model's tokenizer, with a padding token: padded positions are masked, so any token will do."""
     try:

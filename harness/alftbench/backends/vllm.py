@@ -9,7 +9,14 @@ from typing import Any
 
 from alftbench.backends.base import BackendOptions
 from alftbench.backends.batching import prompt_groups
-from alftbench.backends.loading import first_line, load_tokenizer, pick_device, pick_dtype, prompt_ids
+from alftbench.backends.loading import (
+    engine_in_words,
+    first_line,
+    load_tokenizer,
+    pick_device,
+    pick_dtype,
+    prompt_ids,
+)
 from alftbench.backends.settings import Reader, positive, read_args, truth, whole
 from alftbench.errors import AlftbenchError, MissingExtra, UsageError
 from alftbench.seeds import integer_seed
@@ -51,6 +58,7 @@ class VllmBackend:
         settings = engine_settings(options)
         self.llm = load_engine(model, settings)
         self.engine = self.llm.llm_engine
+        self.about = {"engine": engine_in_words(pick_device(options.device), self.engine.model_config.dtype)}
         self.tokenizer = load_tokenizer(model)
         self.logprobs = options.logprobs
 

@@ -154,16 +154,22 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
     """The metrics of a finished run."""
     from dataclasses import asdict
 
-    from alftbench.console import metric_table, stdout
+    from alftbench.console import metric_table, phrasing_table, stdout
+    from alftbench.metrics.phrasings import read_phrasings
     from alftbench.metrics.summary import read_metrics
     from alftbench.runs import read_record
 
     record, metrics = read_record(folder), read_metrics(folder / "metrics.json")
+    phrasings = read_phrasings(folder / "metrics.json")
     if output_format is Format.JSON:
-        echo_json({"folder": str(folder), "run": asdict(record), "metrics": {m.name: asdict(m) for m in metrics}})
+        apart = {name: {m.name: asdict(m) for m in rows} for name, rows in phrasings.items()}
+        shown = {m.name: asdict(m) for m in metrics}
+        echo_json({"folder": str(folder), "run": asdict(record), "metrics": shown, "phrasings": apart})
         return
     title = f"{record.name} on {record.config['suite']}: {record.n_samples} samples in {record.seconds:.0f} s"
     stdout().print(metric_table(metrics, title))
+    if phrasings:
+        stdout().print(phrasing_table(phrasings))
     typer.echo(f"run: {folder}")
 
 

@@ -40,13 +40,14 @@ class RayBackend:
         wanted = share(self.ray, engine.options.device, cluster.threads)
         self.crew = Crew(self.ray, for_actors(engine, "GPU" in wanted, cluster.threads), wanted)
         self.n_actors = actors_for(self.ray, cluster, wanted)
-        self.about = {
+        launcher = {
             "name": "ray",
             "version": installed("ray"),
             "nodes": len(nodes(self.ray)),
             "actors": self.n_actors,
             "each": dict(wanted),
         }
+        self.about = {"launcher": launcher}
         self.crew.start(self.n_actors)
 
     def sample(

@@ -67,33 +67,43 @@ def summarise(values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_
         metrics: which to summarise, in order.
         n_samples: samples per run behind the values.
     """
-    rows = []
-    for metric in metrics:
-        estimate = mean_interval(values_SP[metric.name], metric.bounds)
-        rows.append(
-            MetricValue(
-                name=metric.name,
-                value=estimate.value,
-                low=estimate.low,
-                high=estimate.high,
-                level=LEVEL,
-                n_problems=estimate.n_problems,
-                n_samples=n_samples,
-                unit=metric.unit,
-                higher_is_better=metric.higher_is_better,
-            )
-        )
-    return rows
+    return [
+        metric_value(m.name, values_SP[m.name], m.bounds, m.unit, n_samples, m.higher_is_better) for m in metrics
+    ]
+
+
+def metric_value(
+    name: str,
+    values_SP: FloatArray,
+    bounds: tuple[float, float],
+    unit: str,
+    n_samples: int,
+    higher_is_better: bool | None = None,
+) -> MetricValue:
+    """The mean of one metric over seeds and problems, with its interval."""
+    estimate = mean_interval(values_SP, bounds)
+    return MetricValue(
+        name=name,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        level=LEVEL,
+        n_problems=estimate.n_problems,
+        n_samples=n_samples,
+        unit=unit,
+        higher_is_better=higher_is_better,
+    )
 
 
 def read_metrics(path: Path) -> list[MetricValue]:
     """The metrics of a metrics.json; null, JSON's word for an undefined value, becomes NaN."""
     try:
-        return [MetricValue(**{k: revive(k, v) for k, v in row.items()}) for row in read_json(path)["metrics"]]
+        return [revived(row) for row in read_json(path)["metrics"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a metrics file ({error!r})") from None
 
 
-def revive(field: str, value: Any) -> Any:
-    """NaN for the null of a numeric field."""
-    return float("nan") if value is None and field in ("value", "low", "high") else value
+def revived(row: Mapping[str, Any]) -> MetricValue:
+    """A metric as JSON holds it, with NaN for the null of a numeric field."""
+    undefined: dict[str, Any] = {name: float("nan") for name in ("value", "low", "high") if row[name] is None}
+    return MetricValue(**{**row, **undefined})

@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from alftbench.comparison import Row, Table, build_table
 from alftbench.errors import BadInput
 from alftbench.jsonio import write_text
 from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, quantity, resolved, short, signed
+from alftbench.provenance import in_words
 from alftbench.records import collect
+from alftbench.types import MetricValue
 
 DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
 
 
 @dataclass(frozen=True)
 class Board:
-    """A board's folder and what its board.toml says."""
+    """A board's folder and what its board.toml says; `phrasings` are the suites whose phrasings it shows apart."""
 
     folder: Path
     title: str
@@ -31,6 +34,7 @@ class Board:
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     rank_by: str
+    phrasings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Board:
@@ -43,7 +47,8 @@ class Board:
         try:
             spec = tomllib.loads(path.read_text(encoding="utf-8"))
             suites, methods, metrics = (tuple(list_of(spec, name)) for name in ("suites", "methods", "metrics"))
-            return cls(folder, str(spec["title"]), suites, methods, metrics, str(spec["rank_by"]))
+            apart = tuple(list_of({"phrasings": [], **spec}, "phrasings"))
+            return cls(folder, str(spec["title"]), suites, methods, metrics, str(spec["rank_by"]), apart)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -104,9 +109,10 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
         "board": board,
         "table": table,
         "headings": {suite: headings(table, suite, board.metrics) for suite in board.suites},
+        "by_phrasing": partial(by_phrasing, table),
         "ranked": {suite: ranked(table, suite, board.rank_by) for suite in board.suites},
         "results": os.path.relpath(trials[0].parent, board.folder),
-        "provenance": evidence[0].record.provenance,
+        "made_with": list(dict.fromkeys(in_words(run.record.provenance) for run in evidence)),
         "figures": FIGURE_HEADINGS,
         "measured": [row for row in table.rows if row.equilibrium],
         "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
@@ -121,6 +127,13 @@ def headings(table: Table, suite: str, metrics: Sequence[str]) -> list[str]:
     """The metrics' names in a suite's table: `maj@n` and `pass@k` with the numbers that they stand for."""
     rows = [row for row in table.rows if row.suite == suite]
     return [next((m.name for row in rows if (m := row.metric(name))), name) for name in metrics]
+
+
+def by_phrasing(table: Table, suite: str) -> list[tuple[str, Row, tuple[MetricValue, ...]]]:
+    """Phrasing after phrasing, the metrics of every method in the table's order."""
+    rows = [row for row in table.rows if row.suite == suite]
+    names = dict.fromkeys(name for row in rows for name in row.phrasings)
+    return [(name, row, row.phrasings[name]) for name in names for row in rows if name in row.phrasings]
 
 
 def trial_folders(results: Path) -> list[Path]:
