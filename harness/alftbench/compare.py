@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
+from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
 from alftbench.comparison import Table, build_table
 from alftbench.errors import AlftbenchError, PluginError, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.launch.local import Finished, Message, Report, run_jobs
+from alftbench.listing import list_runs
 from alftbench.locks import sole_writer
 from alftbench.publish.board import Board, publish, trial_folders
-from alftbench.quality import SuiteProblems, measure, score
+from alftbench.quality import SuiteProblems, measure, measure_listed, score
 from alftbench.records import BASE, collect
 from alftbench.runs import read_record
 from alftbench.suites.base import Suite
@@ -24,10 +25,15 @@ from alftbench.training import TrainerSpec
 from alftbench.trials import TrainJob, checkpoint_path, make_trainer, plan_training, run_training
 from alftbench.types import Budget
 
+LEAST_MASS = 1e-5  # float32 sums of probabilities do not tell less from nothing
+
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/."""
+    """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/.
+
+    enumerate: how far completions are listed for equilibrium quality; None to estimate it from the samples.
+    """
 
     trainers: tuple[TrainerSpec, ...]
     model: str
@@ -44,6 +50,7 @@ class CompareRequest:
     samples: int | None = None
     workers: int = 2
     options: BackendOptions = DEFAULT_OPTIONS
+    enumerate: TraceBounds | None = None
 
     @property
     def results(self) -> Path:
@@ -60,6 +67,7 @@ class Trial:
     job: TrainJob | None
     folder: Path
     evaluations: tuple[EvalRequest, ...]
+    enumerate: TraceBounds | None = None
 
     @property
     def label(self) -> str:
@@ -88,6 +96,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--workers {request.workers}: must be at least 1")
     if not re.fullmatch(r"\w[\w.-]*", request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
+    check_bounds(request.enumerate)
     check_board(request)
     suites = suite_names(request)
     if len(set(suites)) < len(suites):
@@ -122,7 +131,7 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
         )
         for suite in request.suites
     )
-    return Trial(method, seed, job, folder, evaluations)
+    return Trial(method, seed, job, folder, evaluations, request.enumerate)
 
 
 def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob:
@@ -153,6 +162,14 @@ def check(request: CompareRequest, made: Sequence[Trial]) -> None:
             continue
     for name in request.suites:
         check_disjoint(name, request)
+
+
+def check_bounds(bounds: TraceBounds | None) -> None:
+    """Refuse bounds that no list of completions can meet."""
+    if bounds and not LEAST_MASS <= bounds.mass < 1:
+        raise UsageError(f"--mass {bounds.mass}: must be at least {LEAST_MASS} and below 1")
+    if bounds and bounds.prefixes < 1:
+        raise UsageError(f"--prefixes {bounds.prefixes}: must be at least 1")
 
 
 def check_board(request: CompareRequest) -> None:
@@ -201,9 +218,16 @@ def run_trial(trial: Trial, report: Report) -> None:
             folder,
             lambda done, total, tokens, doing=doing: report(doing, done / total),  # type: ignore[misc]
         )
-    if trial.job is not None:
+    if trial.job is not None and trial.enumerate is None:
         report("scoring", 0.0)
         score(runs, trial.job.model)
+    if trial.job is not None and trial.enumerate is not None:
+        list_runs(
+            runs,
+            trial.job.model,
+            trial.enumerate,
+            lambda made, share: report(f"listing completions of {made.request.suite}", share),
+        )
 
 
 def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
@@ -220,7 +244,10 @@ def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
             trainer = make_trainer(trial.job.trainer)
             for suite in problems:
                 of, base = (suite_folder(t.folder, problems[suite].suite) for t in (trial, bases[trial.seed]))
-                measure(problems[suite], of, base, trainer)
+                if trial.enumerate is None:
+                    measure(problems[suite], of, base, trainer)
+                else:
+                    measure_listed(problems[suite], of, trainer)
         except AlftbenchError as error:
             error.add_note(traceback.format_exc())
             yield trial, error

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.equilibrium import BOUNDS, FIGURES, LEAST
+from alftbench.equilibrium import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
 from alftbench.metrics.base import FloatArray
 from alftbench.metrics.summary import metric_value
@@ -16,14 +16,40 @@ from alftbench.records import BASE, Evidence
 from alftbench.stats import holm, mean_interval, paired_difference
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
+SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
+OF_TOLD = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
 COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a row's equilibrium quality was measured: sampled, enumerated, or mixed where seeds differ in that.
+
+    mass: what may be left of either model where its completions were enumerated, else None. problems: how many
+    the figures are over, of so many: those whose completions could be listed for every seed.
+    """
+
+    how: str
+    mass: float | None
+    problems: int
+    of: int
+
+    @property
+    def note(self) -> str:
+        """What a table's title says of it."""
+        if self.how == MIXED:
+            return "not averaged: seeds measured in different ways; run compare again with all of them"
+        if self.mass is None:
+            return "estimates, 95% confidence"
+        return f"enumerated, {self.mass:g} of the mass left out, 95% confidence"
 
 
 @dataclass(frozen=True)
 class Row:
     """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
 
-    equilibrium: empty where it was not measured. phrasings: the metrics of each phrasing that all runs have.
+    equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
+    each phrasing that all runs have.
     """
 
     method: str
@@ -34,6 +60,7 @@ class Row:
     runs: tuple[str, ...]
     equilibrium: tuple[QualityValue, ...] = ()
     phrasings: Mapping[str, tuple[MetricValue, ...]] = field(default_factory=dict)
+    measured: Measured | None = None
 
     def metric(self, name: str) -> MetricValue | None:
         """A metric by name; None where this row lacks it.
@@ -45,6 +72,33 @@ class Row:
         if name == "pass@k":
             return next(reversed([m for m in self.metrics if m.name in ("pass@2", "pass@4")]), None)
         return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Rows whose equilibrium quality was measured in the same way."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def note(self) -> str:
+        """The way, for a title."""
+        return self.rows[0].measured.note if self.rows[0].measured else ""
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Per row how many problems its figures are over; none where every problem counts."""
+        found = [row.measured for row in self.rows if row.measured]
+        return tuple(f"{m.problems} of {m.of}" for m in found if m.how == ENUMERATED)
+
+
+def by_measure(rows: Sequence[Row]) -> list[Alike]:
+    """The measured rows, those together that were measured alike: no table mixes two ways."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.measured:
+            groups.setdefault(row.measured.note, []).append(row)
+    return [Alike(tuple(group)) for group in groups.values()]
 
 
 @dataclass(frozen=True)
@@ -66,6 +120,7 @@ class Table:
                     "cost": asdict(row.cost) if row.cost else asdict(Cost()),
                     "runs": list(row.runs),
                     "equilibrium": {figure.name: without_name(figure) for figure in row.equilibrium},
+                    "measured": asdict(row.measured) if row.measured else None,
                 }
                 for row in self.rows
             ],
@@ -159,6 +214,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         )
         for spec in runs[0].metrics
     )
+    measured = measured_how(runs)
     return Row(
         method=method,
         suite=suite,
@@ -166,7 +222,8 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         metrics=metrics,
         cost=mean_cost([run.training.cost for run in runs if run.training]),
         runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
-        equilibrium=tuple(quality_value(name, runs) for name in FIGURES) if all(r.quality for r in runs) else (),
+        equilibrium=() if measured is None or measured.how == MIXED else quality_values(measured, runs),
+        measured=measured,
         phrasings={name: phrasing_values(name, runs) for name in common_phrasings(runs)},
     )
 
@@ -187,28 +244,48 @@ def phrasing_values(phrasing: str, runs: Sequence[Evidence]) -> tuple[MetricValu
     return tuple(made)
 
 
-def quality_value(name: str, runs: Sequence[Evidence]) -> QualityValue:
-    """A figure of equilibrium quality over the seeds of a method."""
+def measured_how(runs: Sequence[Evidence]) -> Measured | None:
+    """How the seeds of a method were measured, None where one of them was not."""
     found = [run.quality for run in runs if run.quality is not None]
-    return judge(name, np.array([quality.per_problem[name] for quality in found]))
+    if len(found) < len(runs):
+        return None
+    masses = {quality.enumerated["mass"] if quality.enumerated else None for quality in found}
+    of = len(found[0].problems)
+    if len(masses) > 1:
+        return Measured(MIXED, None, 0, of)
+    (mass,) = masses
+    n_problems = int(np.all([~np.isnan(quality.per_problem["kl"]) for quality in found], axis=0).sum())
+    return Measured(SAMPLED if mass is None else ENUMERATED, mass, n_problems, of)
 
 
-def judge(name: str, values_SP: FloatArray) -> QualityValue:
-    """A figure's mean over seeds and problems; resolved where its interval lies above `LEAST`.
+def quality_values(measured: Measured, runs: Sequence[Evidence]) -> tuple[QualityValue, ...]:
+    """The figures of equilibrium quality over the seeds of a method."""
+    found = [run.quality for run in runs if run.quality is not None]
+    tables = {name: np.array([quality.per_problem[name] for quality in found]) for name in FIGURES}
+    return tuple(judge(name, values_SP, measured.mass) for name, values_SP in tables.items())
 
-    The floor is the smallest value that would be: `LEAST`, and how far the interval reaches below the value.
+
+def judge(name: str, values_SP: FloatArray, mass: float | None = None) -> QualityValue:
+    """A figure's mean over seeds and problems, and whether it is told from 0.
+
+    An estimate is where its interval lies above `LEAST`; its floor is the smallest value that would be: `LEAST`,
+    and how far the interval reaches below the value. An enumerated figure has no noise of samples: it is told
+    where it exceeds rounding, or for those of the told answers the mass that may be left.
+
+    Args:
+        name: the figure.
+        values_SP: per seed and problem.
+        mass: what may be left where completions were enumerated; None for estimates from samples.
     """
-    estimate = mean_interval(values_SP, (-np.inf, np.inf))
-    floor = estimate.value - estimate.low + LEAST[name]
-    return QualityValue(
-        name=name,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        floor=floor,
-        bound=name in BOUNDS,
-        resolved=bool(estimate.low > LEAST[name]),
-    )
+    if mass is None:
+        estimate = mean_interval(values_SP, (-np.inf, np.inf))
+        floor, bound = estimate.value - estimate.low + LEAST[name], name in BOUNDS
+        resolved = bool(estimate.low > LEAST[name])
+    else:
+        estimate = mean_interval(values_SP, (0.0, np.inf))
+        floor, bound = (mass if name in OF_TOLD else ROUNDING), name in OF_TOLD
+        resolved = bool(estimate.value > floor)
+    return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bound, resolved)
 
 
 def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from alftbench.comparison import COMPARED, Row, Table
+from alftbench.comparison import COMPARED, Alike, Row, Table, by_measure
 from alftbench.games import Solution
 from alftbench.numbers import FIGURE_HEADINGS, claim, p_text, quantity, resolved, short, signed
 from alftbench.types import Comparison, MetricValue, QualityValue
@@ -85,14 +85,15 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
     return table
 
 
-def equilibrium_table(suite: str, rows: Sequence[Row]) -> RichTable:
-    """How far each method is from the equilibrium of its game, estimated."""
-    table = new_table(
-        f"{suite}: equilibrium quality, estimates, 95% confidence", ["method", *FIGURE_HEADINGS.values()]
-    )
-    for row in rows:
+def equilibrium_table(suite: str, alike: Alike) -> RichTable:
+    """How far each method is from the equilibrium of its game, of methods that were measured in the same way."""
+    counts = alike.counts
+    columns = ["method", *FIGURE_HEADINGS.values(), *(["problems"] if counts else [])]
+    table = new_table(f"{suite}: equilibrium quality, {alike.note}", columns)
+    for place, row in enumerate(alike.rows):
         found = {figure.name: figure for figure in row.equilibrium}
-        table.add_row(Text(row.method), *(figure_cell(found[name]) for name in FIGURE_HEADINGS))
+        cells = [figure_cell(found[name]) if name in found else Text("–") for name in FIGURE_HEADINGS]
+        table.add_row(Text(row.method), *cells, *counts[place : place + 1])
     return table
 
 
@@ -154,8 +155,8 @@ def comparison_tables(table: Table) -> Iterable[RichTable]:
     for suite in suites:
         yield suite_table(suite, [row for row in table.rows if row.suite == suite])
     for suite in suites:
-        if measured := [row for row in table.rows if row.suite == suite and row.equilibrium]:
-            yield equilibrium_table(suite, measured)
+        for alike in by_measure([row for row in table.rows if row.suite == suite]):
+            yield equilibrium_table(suite, alike)
     for suite in suites:
         if found := [c for c in table.comparisons if c.suite == suite]:
             yield difference_table(suite, found, len(table.comparisons))

@@ -1,8 +1,8 @@
-"""Equilibrium quality of a trained model on a suite: score its samples, then measure them, in its run folder.
+"""Equilibrium quality of a trained model on a suite, in its run folder: from its scored samples, or enumerated.
 
 log_ratios.jsonl.gz   which models and samples, then a line per sample with its log-probability under the policy
                       and under the reference, the model that training started from; written whole
-equilibrium.json      every figure of `alftbench.equilibrium`, per problem
+equilibrium.json      every figure of `alftbench.equilibrium` or of `alftbench.enumeration`, per problem
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from alftbench import plugins
 from alftbench.backends.base import Scorer
+from alftbench.enumeration import OrbitTraces, exact_figures
 from alftbench.equilibrium import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.errors import AlftbenchError, BadInput, PluginError
-from alftbench.evaluate import Plan, partitions
+from alftbench.evaluate import Plan, graded, partitions
 from alftbench.games import Objective
 from alftbench.jsonio import digest, read_dataclass, read_json, read_jsonl, write_gzip, write_json
-from alftbench.models import fingerprint, locate
+from alftbench.listing import LISTED, OrbitListing, read_header, read_listing
+from alftbench.models import locate, model_digest
 from alftbench.runs import read_record, read_samples
 from alftbench.seeds import stream
 from alftbench.suites.base import Suite
@@ -32,6 +34,7 @@ from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
 RATIOS_VERSION, QUALITY_VERSION = 1, 2
 RATIOS, QUALITY = "log_ratios.jsonl.gz", "equilibrium.json"
+NOT_LISTED = Figures(np.nan, np.nan)
 FloatArray = NDArray[np.float64]
 
 
@@ -40,7 +43,8 @@ class Quality:
     """The content of equilibrium.json; `inputs` says what it was made from.
 
     game: objective and beta, None where the trainer declares none. per_problem: per figure, null where it has
-    no meaning.
+    no meaning. enumerated: mass, prefixes, and how many problems were listed within them with how many
+    completions per phrasing; None where the figures are estimates from samples.
     """
 
     schema_version: int
@@ -48,6 +52,7 @@ class Quality:
     game: Mapping[str, Any] | None
     problems: Sequence[str]
     per_problem: Mapping[str, FloatArray]
+    enumerated: Mapping[str, Any] | None = None
 
 
 def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
@@ -83,15 +88,10 @@ def identity(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
     """Which policy, reference and samples."""
     return {
         "schema_version": RATIOS_VERSION,
-        "policy_sha256": model_digest(plan.model),
-        "reference_sha256": model_digest(locate(reference)),
+        "policy_sha256": model_digest(plan.model) or plan.model,
+        "reference_sha256": model_digest(locate(reference)) or reference,
         "samples_sha256": read_record(folder).samples_sha256,
     }
-
-
-def model_digest(model: str) -> str:
-    """The digest of a model folder; a hub id stands for itself."""
-    return fingerprint(model) if Path(model).is_dir() else model
 
 
 def scored(plan: Plan, folder: Path, reference: str) -> bool:
@@ -132,7 +132,7 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
     inputs = {
         **header,
         "reference_samples_sha256": read_record(base).samples_sha256,
-        "trainer": digest([type(trainer).__name__, dict(trainer.config())]),
+        "trainer": trainer_digest(trainer),
     }
     if measured(folder, inputs):
         return
@@ -142,11 +142,63 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
         ours, theirs = policy[orbit.problem.id], reference[orbit.problem.id]
         draws = orbit_draws(ours, theirs, ratios_VN(orbit, log_ratios))
         declared = declared_game(trainer, draws.correct_Z)
-        game = {"objective": declared[0].name, "beta": declared[1]} if declared else None
+        game = named(declared) or game
         figures.append(estimate(draws, declared, stream(0, "equilibrium", orbit.problem.id)))
     ids = [orbit.problem.id for orbit in problems.orbits]
     quality = Quality(QUALITY_VERSION, inputs, game, ids, columns(figures))
     write_json(folder / QUALITY, as_json(quality))
+
+
+def measure_listed(problems: SuiteProblems, folder: Path, trainer: Trainer) -> None:
+    """Write equilibrium.json for a run whose completions are listed, without a look at its samples.
+
+    Raises:
+        PluginError: the trainer's `game` raised.
+    """
+    path = folder / LISTED
+    header = read_header(path)
+    samples_sha256 = read_record(folder).samples_sha256
+    inputs = {**header, "samples_sha256": samples_sha256, "trainer": trainer_digest(trainer)}
+    if measured(folder, inputs):
+        return
+    ids, figures, sizes, game = [], [], [], None
+    for orbit, listing in read_listing(path, problems.orbits):
+        found, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer)
+        ids.append(orbit.problem.id)
+        figures.append(found)
+        sizes += [listing.n_traces] if listing.samples else []
+        game = named(declared) or game
+    bounds = {name: header[name] for name in ("mass", "prefixes")}
+    listed = {**bounds, "problems": len(sizes), "traces": float(np.mean(sizes)) if sizes else 0.0}
+    write_json(folder / QUALITY, as_json(Quality(QUALITY_VERSION, inputs, game, ids, columns(figures), listed)))
+
+
+def listed_figures(
+    suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer
+) -> tuple[Figures, tuple[Objective, float] | None]:
+    """The figures of an orbit and its declared game; NaN where its completions are not listed."""
+    if not listing.samples:
+        return NOT_LISTED, None
+    traces = orbit_traces(graded(suite, orbit, listing.samples, None), listing, mass)
+    declared = declared_game(trainer, traces.correct_Z)
+    return exact_figures(traces, declared), declared
+
+
+def orbit_traces(made: AnswerPartition, listing: OrbitListing, mass: float) -> OrbitTraces:
+    """The traces of an orbit over the answers that they give; no answer is the last class."""
+    Z = len(made.classes_Z)
+    answers = tuple(np.where(np.array(row) == NO_ANSWER, Z, row) for row in made.class_VN)
+    return OrbitTraces(answers, listing.log_prob_V, np.array([*made.correct_Z, False]), mass)
+
+
+def trainer_digest(trainer: Trainer) -> str:
+    """What says which game a trainer plays."""
+    return digest([type(trainer).__name__, dict(trainer.config())])
+
+
+def named(declared: tuple[Objective, float] | None) -> dict[str, Any] | None:
+    """A declared game as the record names it."""
+    return {"objective": declared[0].name, "beta": declared[1]} if declared else None
 
 
 def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:

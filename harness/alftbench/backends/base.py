@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,43 @@ class Scorer(Protocol):
 
     def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
         """Log π(y|x) of every sample at temperature 1, in nats, shape (R,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class TraceBounds:
+    """How far completions are listed: until at most `mass` is left, or more than `prefixes` were extended."""
+
+    mass: float = 0.01
+    prefixes: int = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """The listed completions of a prompt, and log π of each under the policy and the reference, shape (2, Y).
+
+    left: what is not listed of the policy and of the reference, 1 − Σ π(y), up to rounding.
+    """
+
+    samples: tuple[Sample, ...]
+    log_prob_MY: NDArray[np.float64]
+    left: tuple[float, float]
+
+
+@runtime_checkable
+class Enumerator(Protocol):
+    """What a backend may offer besides: the likeliest completions of a prompt with their probabilities."""
+
+    def traces(
+        self, reference: Any, variant: Variant, params: SamplingParams, bounds: TraceBounds
+    ) -> Traces | None:
+        """Whatever this model or the reference, a backend of the same kind, is likely to give, under both.
+
+        None where the bounds do not suffice.
+
+        Raises:
+            BadInput: the two models do not share a tokenizer.
+        """
         ...
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alftbench.backends.base import BackendOptions, known_args
+from alftbench.backends.base import BackendOptions, TraceBounds, Traces, known_args
 from alftbench.backends.batching import Batch, batches, is_shortage, prompt_groups
+from alftbench.backends.enumeration import Rules, enumerate_completions
 from alftbench.backends.generation import Completion, Decoding, generate
 from alftbench.backends.loading import (
     check_template,
@@ -25,7 +26,7 @@ from alftbench.backends.loading import (
 )
 from alftbench.backends.scoring import sequence_log_probs
 from alftbench.backends.stops import StopStrings
-from alftbench.errors import AlftbenchError
+from alftbench.errors import AlftbenchError, BadInput
 from alftbench.seeds import stream
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
@@ -75,6 +76,50 @@ class HfBackend:
         ends = end_token_ids(self.model, self.tokenizer) or {self.tokenizer.pad_token_id}
         end_id = self.tokenizer.eos_token_id if self.tokenizer.eos_token_id in ends else min(ends)
         return sequence_log_probs(self.model, self.tokenizer, self._prompts(variants), samples, end_id)
+
+    def traces(
+        self, reference: HfBackend, variant: Variant, params: SamplingParams, bounds: TraceBounds
+    ) -> Traces | None:
+        """Completions that this model or the reference is likely to give; see `enumerate_completions`.
+
+        None also for a prompt that a model cannot take.
+        """
+        (prompt,) = self._prompts([variant]).values()
+        self._check_shared(reference, prompt, variant)
+        room = min(self._context(), reference._context()) - len(prompt)
+        if not prompt or room < 1:
+            return None
+        stops = StopStrings(self.tokenizer, params.stop)
+        rules = self._rules(params, stops, room)
+        found = enumerate_completions((self.model, reference.model), prompt, rules, bounds)
+        if found is None:
+            return None
+        samples = tuple(
+            self._sample((variant.problem_id, variant.name, place), rules.completion(tokens), stops)
+            for place, tokens in enumerate(found.tokens_Y)
+        )
+        ours, theirs = found.left_M.tolist()
+        return Traces(samples, found.log_prob_MY, (ours, theirs))
+
+    def _rules(self, params: SamplingParams, stops: StopStrings, room: int) -> Rules:
+        return Rules(
+            max_tokens=min(params.max_tokens, room),
+            temperature=params.temperature,
+            top_p=params.top_p,
+            end_ids=end_token_ids(self.model, self.tokenizer),
+            pad_id=self.tokenizer.pad_token_id,
+            ends=stops.reached if params.stop else None,
+        )
+
+    def _check_shared(self, reference: HfBackend, prompt: list[int], variant: Variant) -> None:
+        """Refuse models that write a text in other tokens."""
+        (theirs,) = reference._prompts([variant]).values()
+        ends = [end_token_ids(backend.model, backend.tokenizer) for backend in (self, reference)]
+        if prompt != theirs or ends[0] != ends[1] or len(self.tokenizer) != len(reference.tokenizer):
+            raise BadInput(
+                "the model and its reference differ in tokenizer or end tokens, so their completions cannot be "
+                "enumerated together; use --equilibrium sampled"
+            )
 
     def _in_order(
         self, variants: Sequence[Variant], prompts: Prompts

@@ -7,7 +7,7 @@ import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,7 @@ from alftbench.cli.app import (
 from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
+    from alftbench.backends.base import TraceBounds
     from alftbench.compare import CompareRequest, Outcome
     from alftbench.evaluate import Plan
     from alftbench.launch.cluster import RayCluster
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_SUITES = ["sums", "splits"]
 DEFAULT_BUDGET = 400_000
+
+
+class Equilibrium(StrEnum):
+    """How `compare` measures equilibrium quality."""
+
+    SAMPLED = "sampled"
+    ENUMERATED = "enumerated"
 
 
 class Launcher(StrEnum):
@@ -244,6 +252,19 @@ def compare_command(
     ] = None,
     device: Device = "auto",
     dtype: DType = "auto",
+    equilibrium: Annotated[
+        Equilibrium,
+        typer.Option(
+            "--equilibrium", help="Equilibrium quality: estimated from samples, or of listed completions."
+        ),
+    ] = Equilibrium.SAMPLED,
+    mass: Annotated[
+        float | None, typer.Option("--mass", help="enumerated: mass that may stay unlisted, 0.01 if not given.")
+    ] = None,
+    prefixes: Annotated[
+        int | None,
+        typer.Option("--prefixes", help="enumerated: prefixes to extend per prompt at most, 50000 if not given."),
+    ] = None,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
@@ -275,6 +296,7 @@ def compare_command(
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=BackendOptions(device, dtype),
+        enumerate=trace_bounds(equilibrium, mass, prefixes),
     )
     made = trials(request)
     if dry_run:
@@ -283,6 +305,23 @@ def compare_command(
     with comparison_bars(len(made)) as watch:
         outcome = compare(request, made, watch)
     print_comparison(request, outcome, output_format)
+
+
+def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | None) -> TraceBounds | None:
+    """How far completions are to be listed, None for estimates from samples.
+
+    Raises:
+        UsageError: bounds without anything to bound.
+    """
+    from alftbench.backends.base import TraceBounds
+
+    given = {"mass": mass, "prefixes": prefixes}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if equilibrium is Equilibrium.ENUMERATED:
+        return TraceBounds(**chosen)
+    if chosen:
+        raise UsageError(f"--{next(iter(chosen))} needs --equilibrium enumerated")
+    return None
 
 
 def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:

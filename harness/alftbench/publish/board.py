@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from alftbench.comparison import Row, Table, build_table
+from alftbench.comparison import Row, Table, build_table, by_measure
 from alftbench.errors import BadInput
 from alftbench.jsonio import write_text
 from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, quantity, resolved, short, signed
@@ -114,7 +114,7 @@ def publish(board: Board, trials: Sequence[Path]) -> Table:
         "results": os.path.relpath(trials[0].parent, board.folder),
         "made_with": list(dict.fromkeys(in_words(run.record.provenance) for run in evidence)),
         "figures": FIGURE_HEADINGS,
-        "measured": [row for row in table.rows if row.equilibrium],
+        "measured": by_measure(table.rows),
         "costs": list({row.method: row.cost for row in table.rows if row.cost}.items()),
     }
     write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
