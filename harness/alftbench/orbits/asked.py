@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from alftbench.types import Message, Orbit, Variant
+from alftbench.types import Message, Orbit, Problem, Variant
 
 QUESTIONS = "questions"  # metadata of a problem: the question of each phrasing, where they differ
+WORD_PROBLEM = "word_problem"  # metadata: true where a suite of texts declares a story about quantities
 ENGLISH_SHARE = 0.2  # of the words; German, Spanish, French or Swahili word problems stay below a tenth
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a transformation sees: the messages, the question's place in the last one, and the right answers.
+    """What a transformation sees: the messages, the question's place in the last one, and the problem itself.
 
     content = before + question + after. rules: the suite's answer rules, which say how an answer is to be written.
     """
@@ -24,7 +25,7 @@ class Asked:
     before: str
     question: str
     after: str
-    references: tuple[str, ...]
+    problem: Problem
     rules: tuple[str, ...]
 
     @classmethod
@@ -34,7 +35,7 @@ class Asked:
         stated = orbit.problem.metadata.get(QUESTIONS, {}).get(variant.name, orbit.problem.question)
         question = stated if content.count(stated) == 1 else content
         before, _, after = content.partition(question)
-        return cls(variant.messages, before, question, after, orbit.problem.reference, rules)
+        return cls(variant.messages, before, question, after, orbit.problem, rules)
 
     def with_question(self, question: str) -> tuple[Message, ...]:
         """The same prompt with another question."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alftbench.orbits.asked import Asked, is_english
+from alftbench.orbits.literal import is_prose
 from alftbench.orbits.sentences import split
 from alftbench.types import Message
 
@@ -78,9 +79,9 @@ def formatting(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | 
     """The same words, set in another way: lines, a list, a quotation, a heading, a paragraph for the question.
 
     Keeps the answer: every word stays, in its order. What splits sentences is left out where it cannot tell them
-    apart; a question that is set in lines already is not set again, and LaTeX displays are left alone.
+    apart. Declines where a question is set in lines already, holds LaTeX displays, or is about its own text.
     """
-    if "\n" in asked.question.strip() or "\\[" in asked.question or "[asy]" in asked.question:
+    if "\n" in asked.question.strip() or "\\[" in asked.question or not is_prose(asked):
         return None
     for place in rng.permutation(len(LAYOUTS)):
         text = LAYOUTS[place](asked.question)

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 import numpy as np
 
-from alftbench.orbits.asked import Asked, is_english, words
+from alftbench.orbits.asked import Asked, words
+from alftbench.orbits.literal import is_word_problem
 from alftbench.types import Message
 
 GROUPS = tuple(frozenset(words(group)) for group in ("women", "men", "either"))
-SHORT_FORMS = frozenset(frozenset(pair.split("-")) for pair in words("short_forms"))
+FAMILIES = [family.split("-") for family in words("families")]
+KNOWN = frozenset(chain(*GROUPS, *FAMILIES))
+RELATIVES = {name: {kin for family in FAMILIES if name in family for kin in family} for name in chain(*FAMILIES)}
 TOKEN = re.compile(r"(?<![\w-])[A-Z][a-z]+(?![\w-])")
 NAMED_AFTER = re.compile(
-    r"(?:[A-Z]\w*|\b(?:St|Mt)\.|&) $"  # a capital before: Lake Henry, San Diego, Mount Isabel
+    r"(?:[A-Z]\w*|\b(?:St|Mt)\.|&"  # a capital before: Lake Henry, San Diego, Mount Isabel
+    r"|\b(?:novel|book|opera|film|movie|musical|play|show|series|song|album|painting|poem|magazine|ship|boat|yacht"
+    r"|hurricane|storm|lake|mount|island|saint|king|queen|prince|princess|pope|president)) $"  # the novel Emma
 )
-TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Miss|Uncle|Aunt|Grandpa|Grandma|Coach|King|Queen|Prince|Princess)\.? $")
-SENTENCE_START = re.compile(r"(?:^|[.!?:;]\s+|[\"“]\s*)[A-Z]\w* $")
-SURNAME = re.compile(r" [A-Z][a-z]+(?!['’]s? [a-z]+ing)| (?:&|Street|Avenue)")
+TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Miss|Uncle|Aunt|Grandpa|Grandma|Coach)\.? $")
+SENTENCE_START = re.compile(  # a word that has its capital from the sentence alone
+    r"(?:^|[.!?:;]\s+)(?:If|When|Whenever|While|Since|As|After|Before|Once|Until|Unless|Because|Although|Though"
+    r"|For|In|At|On|By|With|From|To|Of|And|But|So|Or|Then|Now|Today|Yesterday|Tomorrow|Tonight|Together|Later|Next"
+    r"|Finally|Meanwhile|Both|Suppose|Assume|Assuming|Given|Does|Did|Do|Is|Are|Was|Were|Has|Have|Had|Can|Could"
+    r"|Will|Would|Should|That|Her|His|Their|My|Our) $"
+)
+SURNAME = re.compile(r"(?:['’]s)? [A-Z][a-z]+(?!['’]s? [a-z]+ing)| (?:&|Street|Avenue|[IVX]+\b)")
+ALIAS = re.compile(
+    r"\bfor short\b|\bknown as\b|\bcalled\b|\bcalls? (?:him|her)self\b|\ba\.?k\.?a\b", re.IGNORECASE
+)
 
 
 def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
@@ -25,21 +39,26 @@ def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
 
     Keeps the answer: nothing but who it is about changes, pronouns still fit, and no two people get one name.
     Only names that are nothing else in English are replaced, and none that is part of a longer proper name.
-    Declines where there is none, where a right answer holds one, where two may be one person (Tim and Timothy),
-    and in other languages than English.
+    Declines where there is none, where a right answer holds one, where two may be one person (Tim and Timothy,
+    Beth and Elizabeth) or one is told by an initial, where text is meant as text, and for what is no word problem
+    in English: a question of fact is about the one it names.
     """
     text = asked.question
-    found = people(text)
-    if not found or not is_english(text) or may_be_one(found, text) or in_answers(found, asked.references):
+    found = people(text) if is_word_problem(asked) and not ALIAS.search(text) else []
+    if not found or may_be_one(found, text) or in_answers(found, asked.problem.reference):
         return None
-    taken = {word[:3].casefold() for word in re.findall(r"\w+", text)}
+    taken = {word.title() for word in re.findall(r"\w+", text) if word[0].isupper() or word.title() in KNOWN}
     new: dict[str, str] = {}
     for name in found:
         group = next(group for group in GROUPS if name in group)
-        # None ends in s, so that every possessive is 's; none begins like another, so that they stay apart.
-        free = sorted(n for n in group if n[:3].casefold() not in taken and not n.endswith("s"))
+        # None ends in s, so that every possessive is 's; none is like another, so that they stay apart.
+        free = sorted(
+            n for n in group - taken if not n.endswith("s") and not any(alike(n, word) for word in taken)
+        )
+        if not free:
+            return None
         new[name] = free[rng.integers(len(free))]
-        taken.add(new[name][:3].casefold())
+        taken.add(new[name])
     return asked.with_question(rename(text, new))
 
 
@@ -61,14 +80,27 @@ def stands_alone(text: str, match: re.Match[str]) -> bool:
 
 
 def may_be_one(found: list[str], text: str) -> bool:
-    """Could two names be one person's: begin alike (Martha, Marta), long and short form, or without a capital?"""
-    others = {match[0] for match in TOKEN.finditer(text)} | set(found)
-    alike = any(
-        name != other and (name[:3] == other[:3] or frozenset((name, other)) in SHORT_FORMS)
+    """Could two words be one person's: names that are alike, or a name in another spelling or as an initial?"""
+    others = {match[0] for match in TOKEN.finditer(text)}
+    return any(
+        any(name != other and alike(name, other) for other in others) or spelt_otherwise(name, text)
         for name in found
-        for other in others
     )
-    return alike or any(re.search(rf"\b{name.lower()}\b", text) for name in found)
+
+
+def alike(name: str, other: str) -> bool:
+    """Could two names be one person's: begin alike (Martha, Marta), one inside the other, or in one family?"""
+    one, two = sorted((name.casefold(), other.casefold()), key=len)
+    inside = len(one) > 2 and (two.startswith(one) or two.endswith(one))
+    return inside or one[:3] == two[:3] or other in RELATIVES.get(name, ())
+
+
+def spelt_otherwise(name: str, text: str) -> bool:
+    """Is a name also there without or in capitals, joined to something (Mary-Kate), or as an initial (M)?"""
+    joined = rf"[\w-]{name}|{name}(?:-|[^\W_])"
+    initial = rf"(?<=[\w,(] )(?<![.] ){name[0]}\b(?!['’.-]\w)|\({name[0]}\)"
+    other_case = rf"\b(?:{name.lower()}|{name.upper()})\b"
+    return any(re.search(pattern, text) for pattern in (joined, initial, other_case))
 
 
 def in_answers(found: list[str], references: tuple[str, ...]) -> bool:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 import numpy as np
 
-from alftbench.orbits.asked import Asked, is_english, words
+from alftbench.orbits.asked import Asked, words
+from alftbench.orbits.literal import is_word_problem
 from alftbench.types import Message
 
 SMALL, TENS = words("small_numbers"), words("tens")
 SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 VALUES = {word: value for value, word in enumerate(SMALL)} | {word: 10 * (i + 2) for i, word in enumerate(TENS)}
 WORD = "|".join(sorted([*VALUES, *SCALES], key=len, reverse=True))
+SAID = re.compile(rf"\b(?:{WORD})(?:(?:-| and | )(?:{WORD}))*\b", re.IGNORECASE)  # also what is left alone
 PHRASE = re.compile(rf"(?<![\w-])(?:{WORD})(?:(?:-| and | )(?:{WORD})(?![A-Za-z]))*(?![A-Za-z])")
 FRACTION = re.compile(
     r"(?:-| )(?:hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?"
     r"|hundredths?|(?:and )?(?:a |one-?)(?:half|third|quarter|fourth)|by-|and a\b|(?:and )?\d+/\d+)",
 )
+MARK = r"[%°€¢£¥₹\"'’″′]"  # a unit in one mark: 64" tall, 20 ¢
 DIGITS = re.compile(
-    r"(?<![\w.,$€£#/:+*=^(\\-])(?<![+*/=^×÷(] )(\d{1,3}(?:,\d{3})+|\d{1,6})"
-    r"(?![\w%°/:^=]|\.\d|,\d| ?[+*/=^×÷]|-\d|\s*/)"
+    r"(?<![\w.,$€£¥₹#/:+*=^(\\-])(?<![+*/=^×÷(] )(\d{1,3}(?:,\d{3})+|\d{1,6})"
+    rf"(?![\w/:^=]|\s?(?:{MARK})|\.\d|,\d| ?[+*/=^×÷]|-\d|\s*/)"
+)
+NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
+FORMULA = re.compile(r"[$\\=<>≤≥≈√^]|\bmod\b")
+NUMBERED = re.compile(r"(?:^|[.!?:;,]\s+|\n\s*)\d{1,2}[.)]\s|\(\d{1,2}\)|(?:^|\s)\d{1,2}\)\s")  # 1. Ann 2. Ben
+AND = re.compile(  # what makes one range or enumeration of the numbers beside it: 1 to 4, 9 am to 5, 3, 4, and 5
+    rf"(?:\s?(?:{MARK})|\s?[ap]\.?m\.?|\so['’]clock)?"
+    r"(?:,?\s(?:and|or|to|through|till|until|by|versus|vs\.?|x)\s|,\s?|\s?[-–—−/&]\s?)[$€£¥₹#]?\s?",
+    re.IGNORECASE,
 )
 LARGEST = 9_999  # what is spelt out at most: nobody writes 777,622 in words
 NEAR = 20  # a number that a hyphen ties to a word is spelt out up to here: twenty-page, but 250-page
 LABELS = "year|grade|page|chapter|number|level|room|class|size|day|week|no|step|question|unit|lane|route|phase"
-LABEL = re.compile(rf"(?:\b(?:{LABELS})|[#№])\.? $", re.IGNORECASE)  # Room 12 is a name, not a count
+LABEL = re.compile(rf"(?:\b(?:{LABELS}|base)|[#№])\.? $", re.IGNORECASE)  # Room 12 is a name, not a count
 TITLED = re.compile(r"[a-z,;] [A-Z][a-z]+ $")  # so is Route 66: a capital inside a sentence
-OPENS = re.compile(r"(?:^|[.!?:]\s+|\n\s*)$")
-MONTH = re.compile(
-    r"(?:January|February|March|April|May|June|July|August|September|October|November|December)\b", re.IGNORECASE
-)
+OPENS = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+MONTH = re.compile(rf"(?:{MONTHS})\b", re.IGNORECASE)
+AFTER_MONTH = re.compile(rf"\b(?:{MONTHS}) $", re.IGNORECASE)
 CLOCK = re.compile(r" ?(?:[ap]\.?m\b|[AP]\.?M\b|o['’]clock|:)")
 
 
@@ -79,11 +91,12 @@ def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None
     """Number words as digits: "three" as 3, "twenty-five" as 25.
 
     Keeps the answer: the same numbers in another spelling. Left as they are: "one", which is a pronoun as often
-    as a number; words with a capital; fractions ("two thirds", "two and a half"); words beside another number.
-    Declines where nothing is left to change, in other languages than English, and where a phrase of number words
-    is not one number.
+    as a number; words with a capital; fractions ("two thirds", "two and a half"); words beside another number;
+    all of an enumeration that holds one of these. Declines where nothing is left to change, where a phrase of
+    number words is not one number, where text is meant as text ("the word seven"), and for what is no word problem
+    in English.
     """
-    if not is_english(asked.question):
+    if not is_word_problem(asked):
         return None
     text = asked.question
     made: list[tuple[re.Match[str], str | None]] = []
@@ -92,7 +105,7 @@ def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None
         if value is None:
             return None
         made.append((match, None if left_in_words(text, match) else format(value, ",")))
-    return replaced(asked, made)
+    return replaced(asked, all_or_none(text, [match.span() for match in SAID.finditer(text)], made))
 
 
 def left_in_words(text: str, match: re.Match[str]) -> bool:
@@ -111,10 +124,13 @@ def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] 
 
     Keeps the answer: the same numbers in another spelling. Left as they are: money, percentages, decimals,
     fractions, formulas, times, dates, years, ordinals, ranges, labels ("Room 12"), numbers with a unit attached or
-    beside another number. Declines where nothing is left to change, and in other languages than English.
+    beside another number, and all of an enumeration that holds one of these ("from 1 to 4 pm"). Declines where
+    nothing is left to change, where the text numbers its parts or is meant as text, and for what is no word
+    problem in English.
     """
     text = asked.question
-    if not is_english(text) or "$" in re.sub(r"\$ ?[\d.]", "", text) or "\\" in text:
+    formula = FORMULA.search(re.sub(r"\$ ?[\d.]", "", text))
+    if formula or NUMBERED.search(text) or not is_word_problem(asked):
         return None
     made: list[tuple[re.Match[str], str | None]] = []
     for match in DIGITS.finditer(text):
@@ -122,7 +138,7 @@ def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] 
             continue
         said = spell(int(match[1].replace(",", "")))
         made.append((match, said.capitalize() if OPENS.search(text[: match.start()]) else said))
-    return replaced(asked, made)
+    return replaced(asked, all_or_none(text, [match.span() for match in NUMERAL.finditer(text)], made))
 
 
 def left_in_digits(text: str, match: re.Match[str]) -> bool:
@@ -133,9 +149,9 @@ def left_in_digits(text: str, match: re.Match[str]) -> bool:
         return True
     is_year = 1500 <= value <= 2100 and re.search(r"\b(?:in|of|since|by|until|from) $", before)
     opens = OPENS.search(before)
-    label = not opens and (LABEL.search(before) or TITLED.search(before) or MONTH.match(before.split(" ")[-2]))
+    label = not opens and (LABEL.search(before) or TITLED.search(before) or AFTER_MONTH.search(before))
     hyphen = after.startswith("-") and value > NEAR
-    dollars = re.search(r"[$€£] $", before)
+    dollars = re.search(r"[$€£¥₹] $", before)
     beside = re.search(r"\d[- ]$", before) or re.match(r"[- ](?:\$ ?)?\d", after) or word_beside(before, after)
     return bool(
         is_year or label or hyphen or dollars or beside or CLOCK.match(after) or MONTH.match(after.lstrip())
@@ -145,7 +161,21 @@ def left_in_digits(text: str, match: re.Match[str]) -> bool:
 def word_beside(before: str, after: str) -> bool:
     """Does a number word stand right beside, so that two numbers would run together?"""
     number = rf"(?:{WORD}|dozen)"
-    return bool(re.search(rf"\b{number}[- ]$", before, re.IGNORECASE) or re.match(rf"[- ]{number}\b", after))
+    return bool(re.search(rf"\b{number},?[- ]$", before, re.IGNORECASE) or re.match(rf",?[- ]{number}\b", after))
+
+
+def all_or_none(
+    text: str, spans: list[tuple[int, int]], made: list[tuple[re.Match[str], str | None]]
+) -> list[tuple[re.Match[str], str | None]]:
+    """The replacements, but none in an enumeration or range of which another number is left alone."""
+    new = {match.start() for match, said in made if said is not None}
+    left, run = set[int](), list[int]()
+    for (start, end), following in zip_longest(spans, spans[1:]):
+        run.append(start)
+        if following is None or not AND.fullmatch(text[end : following[0]]):
+            left |= set(run) if not new.issuperset(run) else set()
+            run = []
+    return [(match, None if match.start() in left else said) for match, said in made]
 
 
 def replaced(asked: Asked, made: list[tuple[re.Match[str], str | None]]) -> tuple[Message, ...] | None:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from alftbench.orbits.asked import Asked, is_english
+from alftbench.orbits.literal import is_word_problem
 from alftbench.types import Message
 
 END = re.compile(r"(?<=[.!?])[\s]+(?=[A-Z$\d])")
@@ -16,15 +17,19 @@ NOT_AN_END = re.compile(
 )
 REFERS = re.compile(
     r"\b(?:he|she|it|they|him|her|hers|his|its|them|their|theirs|himself|herself|itself|themselves|this|that|these"
-    r"|those|such|then|next|later|after|afterwards?|before|first|second|third|last|finally|also|too|another|others?"
+    r"|those|such|then|next|previous|prior|former|latter|earlier|later|after|afterwards?|before|first|second|third|last|finally|also|too|another|others?"
     r"|remaining|rest|left|both|same|so|but|however|if|when|while|until|again|instead|now|still|already|the|who"
     r"|which|you|we|i|total|each|one|ones|some|any|named|called)\b|\d (?:more|fewer|less) than\b",
     re.IGNORECASE,
 )
 COMPARES = re.compile(r"\b(?:more|fewer|less|than|as|twice|thrice|times|half|double|triple|[a-z]{2,}er)\b")
 WITH_A_NAME = re.compile(r"\b(?:than|as) [A-Z][a-z]+")
-PRONOUN = re.compile(
-    r"\b(?:he|she|it|him|her|hers|his|its|this|that|these|those|former|latter|other|another|respectively)\b",
+POINTS_BACK = re.compile(
+    r"\b(?:he|she|it|him|her|hers|his|its|this|that|these|those|former|latter|other|another|respectively"
+    r"|first(?:ly)?|second(?:ly)?|third|fourth|fifth|last|final|next|previous|prior|preceding|following|subsequent"
+    r"|earli(?:er|est)|later|latest|above|below|mentioned|listed|introduced|middle|before|after|between"
+    r"|in turn|in (?:that |the same )?order|order of|(?:person|number|no|item|statement|fact)\.? \d+)\b|#\d"
+    r"|\b\d+(?:st|nd|rd|th)\b",
     re.IGNORECASE,
 )
 STATE = "has|have|had|owns?|costs?|weighs?|is|are|needs?|wants?|earns?|sells?|makes?|eats?|runs?|walks?|reads?"
@@ -65,14 +70,17 @@ def sentences(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | N
 
     Keeps the answer under a conservative rule. Only the leading sentences move, and only if each states something
     of another subject and refers to no other sentence: no pronoun, article "the", word of order or comparison,
-    unless it names what it compares with ("than Jane"). Nothing after them may hold a pronoun in the singular,
-    whose meaning could hang on what came last. Declines otherwise, which is most of the time.
+    unless it names what it compares with ("than Jane"). Nothing after them may hold a pronoun in the singular or
+    a word of order ("the second person", "the latter"), whose meaning could hang on what came when. Declines
+    otherwise, which is most of the time.
     """
+    if not is_word_problem(asked):
+        return None
     parts = split(asked.question)
     free = 0
     while free < len(parts) - 1 and movable(parts[free]) and subjects_differ(parts[: free + 1]):
         free += 1
-    if free < 2 or any(PRONOUN.search(part) for part in parts[free:]):
+    if free < 2 or any(POINTS_BACK.search(part) for part in parts[free:]):
         return None
     order = rng.permutation(free)
     return asked.with_question(" ".join([*(parts[place] for place in order), *parts[free:]]))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from alftbench.answers import verifiers
 from alftbench.errors import BadInput, MissingExtra, UnknownName, UsageError
+from alftbench.orbits.asked import WORD_PROBLEM
 from alftbench.seeds import name_key
 from alftbench.suites.base import SuiteInfo
 from alftbench.types import Orbit, Problem, SamplingParams, Variant
@@ -27,6 +28,9 @@ FAMILY = "reasoning-gym"
 PROMPT = "{question}\n\nReason step by step and write only the final answer in \\boxed{{}}."
 SAMPLING = SamplingParams(n=8, max_tokens=1024)
 SIZE, MAX_DRAWS = 100, 20  # problems per split; items drawn per problem wanted, before a dataset counts as small
+WORD_PROBLEMS = frozenset(
+    {"aiw", "chain_sum", "coin_flip", "gcd", "gsm_symbolic", "lcm", "products"}
+)  # numbers in prose
 RUNS_CODE = re.compile(r"(?<!literal_)\b(?:eval|exec|parse_expr|sympify|S)\(")  # sympy's parser evaluates
 CALLED = re.compile(r"\b(\w+)\(")
 
@@ -99,6 +103,7 @@ class ProceduralSuite:
                 verifiers.VERIFIER: FAMILY,
                 **dataclasses.asdict(self._source(split)),
                 "index": index,
+                **({WORD_PROBLEM: True} if self.dataset in WORD_PROBLEMS else {}),
             },
         )
         content = PROMPT.format(question=item["question"])
