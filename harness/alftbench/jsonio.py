@@ -1,4 +1,8 @@
-"""JSON and JSONL on disk: atomic where replaced, flushed to the disk where appended, named lines where wrong."""
+"""JSON and JSONL on disk: atomic where replaced, flushed to the disk where appended, named lines where wrong.
+
+A lone surrogate (JSON can spell one, UTF-8 cannot) is no character: what a user wrote is refused with its line,
+what a model wrote has U+FFFD in its place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -17,6 +22,32 @@ from alftbench.errors import BadInput, NotWritten
 
 RecordT = TypeVar("RecordT")
 BLOCK = 1 << 20  # bytes read or written at a time
+SURROGATE = re.compile("[\ud800-\udfff]")  # of a str, where a pair is one character: each of these is alone
+SPELLED_SURROGATE = re.compile(r"\\u[dD][89A-Fa-f]")  # how JSON spells them, alone or in pairs
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def parse_json(text: str, by_model: bool = False) -> Any:
+    """The value that a text spells, `well_formed` where a model wrote it.
+
+    Raises:
+        ValueError: it is not JSON, or nested deeper than Python follows.
+    """
+    try:
+        return well_formed(json.loads(text)) if by_model else json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def well_formed(value: Any) -> Any:
+    """The same value with U+FFFD for every lone surrogate in its texts, which UTF-8 could not hold."""
+    if isinstance(value, str):
+        return SURROGATE.sub(REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {well_formed(key): well_formed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [well_formed(item) for item in value]
+    return value
 
 
 def canonical_json(value: Any) -> str:
@@ -120,7 +151,7 @@ def read_json(path: Path) -> Any:
         BadInput: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
     except (ValueError, OSError) as error:
@@ -142,11 +173,15 @@ def read_dataclass(path: Path, kind: type[RecordT], schema_version: int) -> Reco
         raise BadInput(f"{path}: {error}") from None
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_jsonl(path: Path, by_model: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line of a JSONL file; a `.gz` is decompressed.
 
+    Args:
+        path: the file.
+        by_model: it holds what a model wrote, so lone surrogates are replaced and not refused.
+
     Raises:
-        BadInput: the file cannot be read, or a line is not a JSON object; names the line.
+        BadInput: the file cannot be read, or a line is not a JSON object of well-formed texts; names the line.
     """
     number = 0
     try:
@@ -157,18 +192,30 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         ):
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield number, _object(path, number, line)
+                    yield number, _object(path, number, line, by_model)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}, after line {number}: cannot be read: {error}") from error
 
 
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+def _object(path: Path, number: int, line: str, by_model: bool) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError as error:
         raise BadInput(f"{path}, line {number}: not JSON ({error}); correct or remove the line") from None
     if not isinstance(value, dict):
         raise BadInput(f"{path}, line {number}: expected an object, found {type(value).__name__}")
+    if SPELLED_SURROGATE.search(line):
+        return well_formed(value) if by_model else without_surrogate(path, number, value)
+    return value
+
+
+def without_surrogate(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
+    """The object of a line, if its texts are well-formed."""
+    if found := SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise BadInput(
+            f"{path}, line {number}: holds \\u{ord(found[0]):04x}, half of a pair of surrogates, which is no "
+            f"character; correct or remove the line"
+        )
     return value
 
 

@@ -30,6 +30,7 @@ from alftbench.jsonio import (
     drop_torn_line,
     read_dataclass,
     read_jsonl,
+    well_formed,
     write_json,
     writing_gzip,
 )
@@ -88,8 +89,8 @@ class RunFolder:
             yield from read_lines(source)
 
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
-        """Add finished samples and the time they took."""
-        append_jsonl(self._open_samples, [as_row(sample) for sample in samples])
+        """Add finished samples and the time they took; U+FFFD stands for what no file can hold in their texts."""
+        append_jsonl(self._open_samples, [well_formed(as_row(sample)) for sample in samples])
         self._save(replace(self.record, seconds=self.record.seconds + seconds))
 
     def seal(self) -> None:
@@ -112,6 +113,11 @@ class RunFolder:
             )
         )
         self._open_samples.unlink(missing_ok=True)
+
+    def drop_if_empty(self) -> None:
+        """Leave no record of a run that has drawn nothing: the folder is free for another configuration."""
+        if not self._open_samples.exists() and not self.complete:
+            (self.path / "run.json").unlink(missing_ok=True)
 
     def save_metrics(self, content: Mapping[str, Any]) -> None:
         """Write metrics.json and its digest."""
@@ -160,7 +166,7 @@ def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
 
 def read_lines(path: Path) -> Iterator[Sample]:
     """The samples of a samples file, in its order."""
-    return (read_sample(path, number, row) for number, row in read_jsonl(path))
+    return (read_sample(path, number, row) for number, row in read_jsonl(path, by_model=True))
 
 
 def read_samples(folder: Path) -> list[Sample]:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -15,10 +16,19 @@ from hypothesis import strategies as st
 
 from alftbench.errors import BadInput, RunConflict, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
-from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
+from alftbench.jsonio import (
+    append_jsonl,
+    digest,
+    drop_torn_line,
+    read_json,
+    read_jsonl,
+    without_nan,
+    write_json,
+)
 from alftbench.models import fingerprint, locate
 from alftbench.runs import RunFolder, read_record, verify
 from alftbench.seeds import stream
+from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Sample
 
 CONFIG = {"suite": "sums", "seed": 0}
@@ -61,6 +71,41 @@ def test_jsonl_survives_a_cut_anywhere(tmp_path_factory, texts, cut):
     drop_torn_line(path)
     kept = [row["text"] for _, row in read_jsonl(path)]
     assert kept == texts[: len(kept)]
+
+
+@given(st.lists(st.text(st.characters() | st.characters(categories=["Cs"])), min_size=1))
+def test_samples_of_any_text_are_written_and_read(tmp_path_factory, texts):
+    run = RunFolder.open(tmp_path_factory.mktemp("any"), "m", CONFIG)
+    samples = [replace(SAMPLE, draw=draw, text=text) for draw, text in enumerate(texts)]
+    run.append(samples, 0.0)
+    expected = [re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text) for text in texts]
+    assert [sample.text for sample in run.samples()] == expected
+    run.seal()
+    assert [sample.text for sample in run.samples()] == expected
+
+
+def test_half_a_character_in_what_a_user_wrote_is_named(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    lines = [r'{"q": "pair \ud83d\ude00"}', r'{"q": "spelled \\ud800"}', r'{"q": ["half \udE00"]}']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"lines\.jsonl, line 3: holds \\ude00, half of a pair"):
+        list(read_jsonl(path))
+    assert [row["q"] for _, row in read_jsonl(path, by_model=True)] == [
+        "pair \N{GRINNING FACE}", r"spelled \ud800", ["half \N{REPLACEMENT CHARACTER}"]
+    ]  # fmt: skip
+    rows = '{"id": "a", "question": "1+1?", "answer": "2"}\n{"id": "b", "question": "\\ud800 3?", "answer": "5"}\n'
+    path.write_text(rows, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"line 2: holds \\ud800"):
+        read_orbits(load_suite("gsm8k"), Selection(data=str(path), data_unchecked=True))
+
+
+def test_deeply_nested_json_is_no_json(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(BadInput, match="nested too deeply"):
+        read_json(path)
+    with pytest.raises(BadInput, match=r"line 1: not JSON \(nested too deeply"):
+        list(read_jsonl(path))
 
 
 def test_a_corrupt_line_in_the_middle_is_named(tmp_path):

@@ -21,6 +21,7 @@ import numpy as np
 
 from alftbench.backends.base import BackendOptions
 from alftbench.errors import MissingExtra, UsageError
+from alftbench.jsonio import well_formed
 from alftbench.seeds import stream
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant, plain_prompt
 
@@ -78,6 +79,7 @@ class LmEvalBackend:
 
     def _sample(self, variant: Variant, draw: int, text: str, params: SamplingParams) -> Sample:
         encode = getattr(self.model, "tok_encode", None)
+        text = well_formed(text)  # a server behind lm-eval may send anything, a tokenizer takes only characters
         n_tokens = len(encode(text, add_special_tokens=False)) if encode and text else 0
         reason = "length" if n_tokens >= params.max_tokens else "stop"
         return Sample(variant.problem_id, variant.name, draw, text, reason, n_tokens)
