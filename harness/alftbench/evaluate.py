@@ -183,14 +183,19 @@ def display_name(request: EvalRequest, model: str) -> str:
 def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:
     """Run or continue an evaluation in a folder; a complete one is only read.
 
-    The model is loaded before anything is written, so a model that does not load leaves nothing behind.
+    The model is loaded before anything is written, so a model that does not load leaves nothing behind; nor does
+    one that fails before its first sample.
     """
     found = existing(folder, plan.config)
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
         run = RunFolder.open(folder, plan.name, plan.config, getattr(backend, "about", {}))
         if backend and not run.complete:
-            draw_samples(plan, run, backend, progress)
+            try:
+                draw_samples(plan, run, backend, progress)
+            except BaseException:
+                run.drop_if_empty()
+                raise
             run.seal()
         verify_samples(folder)
         measure(plan, run)

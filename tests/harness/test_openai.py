@@ -20,8 +20,9 @@ import pytest
 from alftbench.answers.extract import extract
 from alftbench.backends.base import BackendOptions
 from alftbench.backends.client import seconds_asked
-from alftbench.backends.openai import OpenAIBackend
+from alftbench.backends.openai import OpenAIBackend, can_be_count
 from alftbench.errors import AlftbenchError, UsageError
+from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.runs import read_record, verify
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import Outcome, SamplingParams
@@ -94,12 +95,14 @@ def choice(handler, body, index):
     return {"index": index, "finish_reason": "stop", **shaped}
 
 
-def answer(handler, body, share=1.0):
+def answer(handler, body, share=1.0, text=None, tokens=5):
     count = max(1, int(body["n"] * share))
     reply = {
         "choices": [choice(handler, body, i) for i in range(count)],
-        "usage": {"completion_tokens": 5 * count},
+        "usage": {"completion_tokens": tokens * count if tokens == 5 else tokens},
     }
+    if text is not None:
+        reply["choices"][0]["message"]["content"] = text
     handler.send(200, json.dumps(reply).encode())
 
 
@@ -133,6 +136,8 @@ REPLIES = {
     "half a body": half_a_body,
     "closed": closed,
     "never": never,
+    "nested": lambda handler, body: handler.send(200, b"[" * 100_000),
+    "half a character": lambda handler, body: answer(handler, body, text="Answer: \ud800 5"),
     "fewer": lambda handler, body: answer(handler, body, share=0.5),
 }
 
@@ -189,7 +194,7 @@ def test_no_sample_is_lost_while_a_portion_is_handed_over(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fault", [429, 500, 503, "garbage", "another JSON", "no choice", "half a body", "closed", "never"]
+    "fault", [429, 500, 503, "garbage", "nested", "another JSON", "no choice", "half a body", "closed", "never"]
 )
 def test_what_may_pass_is_tried_again(server, fault):
     server.fault = lambda number, body: fault if number in {0, 1, 2, 7} else None
@@ -328,6 +333,14 @@ def test_log_probabilities_and_finish_reasons(server):
         ({"endpoint": "chats"}, "must be chat or completions"),
         ({"base_url": "localhost:8000"}, "must be an address like"),
         ({"base_url": "http://me:secret@localhost/v1"}, "must hold no key"),
+        ({"base_url": "http://me:secret@localhost:99999/v1"}, "must hold no key"),
+        ({"base_url": "http://127.0.0.1:99999/v1"}, "must be an address like"),
+        ({"base_url": "http://127.0.0.1:0/v1"}, "must be an address like"),
+        ({"base_url": "http://localhost:http/v1"}, "must be an address like"),
+        ({"base_url": "http://[::1/v1"}, "must be an address like"),
+        ({"base_url": "http://two words/v1"}, "must be an address like"),
+        ({"base_url": "http://a..b/v1"}, "must be an address like"),
+        ({"base_url": "http://host\n/v1"}, "must be an address like"),
         ({"api_key_env": "ALFTBENCH_TEST_UNSET"}, "not set"),
     ],
 )
@@ -335,8 +348,66 @@ def test_wrong_settings_are_refused(args, message):
     with pytest.raises(UsageError, match=message) as raised:
         OpenAIBackend("any", BackendOptions(args=args))
     assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
     with pytest.raises(UsageError, match="the server"):
         OpenAIBackend("any", BackendOptions(dtype="float32"))
+
+
+def test_a_key_that_cannot_be_sent_is_refused(monkeypatch):
+    monkeypatch.setenv("A_KEY", "sk-secret\n")
+    with pytest.raises(UsageError, match="A_KEY holds no key") as raised:
+        OpenAIBackend("any", BackendOptions(args={"api_key_env": "A_KEY"}))
+    assert "secret" not in str(raised.value)
+
+
+def test_half_a_character_is_replaced_and_the_other_answers_are_kept(server):
+    server.fault = lambda number, body: "half a character" if number == 3 else None
+    found = drawn(backend(server, concurrency="1"))
+    assert len(found) == len(VARIANTS) * 3
+    assert [s.text for s in found.values() if "\N{REPLACEMENT CHARACTER}" in s.text] == [
+        "Answer: \N{REPLACEMENT CHARACTER} 5"
+    ]
+    assert len(server.bodies) == len(found)
+
+
+@pytest.mark.parametrize("said", [-5, True, 0, 10**30, 170, "many", 3.7, None, [1]])
+def test_a_count_that_can_be_none_is_estimated(server, said):
+    REPLIES["odd count"] = lambda handler, body: answer(handler, body, text="Answer: 5", tokens=said)
+    server.fault = lambda number, body: "odd count"
+    sample = next(iter(drawn(backend(server), variants=VARIANTS[:1]).values()))
+    assert (sample.n_tokens, sample.n_tokens_estimated) == (3, True)
+
+
+def test_counts_that_may_be_true_are_the_servers():
+    assert can_be_count(160, "Answer: 5", 16)  # reasoning that is not shown
+    assert can_be_count(0, "", 16)
+    assert not can_be_count(170, "Answer: 5", 16)
+
+
+@pytest.mark.parametrize("given", [[], [float("nan"), -1.0]])
+def test_log_probabilities_that_are_none_are_not_recorded(server, given):
+    content = [{"token": "a", "logprob": value} for value in given]
+    chat = {"message": {"content": "text"}, "logprobs": {"content": content}}
+    REPLIES["no logprobs"] = lambda handler, body: handler.send(200, json.dumps({"choices": [chat]}).encode())
+    server.fault = lambda number, body: "no logprobs"
+    sample = next(iter(drawn(backend(server, logprobs=True), variants=VARIANTS[:1]).values()))
+    assert (sample.logprob, sample.n_tokens, sample.n_tokens_estimated) == (None, 1, True)
+
+
+def test_what_draws_nothing_leaves_the_folder_to_another_configuration(server, tmp_path):
+    with Server() as gone:
+        pass
+    requests = [
+        EvalRequest(
+            "a-model", "sums", limit=1, samples=1, backend="openai",
+            options=BackendOptions(args={"base_url": url, "tries": "1", "backoff": "0.01"}),
+        )
+        for url in (gone.url, server.url)
+    ]  # fmt: skip
+    with pytest.raises(AlftbenchError, match="ConnectError"):
+        evaluate(plan(requests[0]), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert evaluate(plan(requests[1]), tmp_path).status == "complete"
 
 
 def command(server, *more, folder="run"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
 
-from alftbench.errors import AlftbenchError, MissingExtra, UsageError
+from alftbench.errors import AlftbenchError, MissingExtra
+from alftbench.jsonio import parse_json
 
 AnswerT = TypeVar("AnswerT")
 
@@ -48,17 +48,12 @@ class Client:
     """Posts JSON to one server; used as an async context manager."""
 
     def __init__(self, url: str, key: str | None, manners: Manners) -> None:
-        try:
-            import httpx2
-        except ImportError as error:
-            raise MissingExtra("httpx2", "openai") from error
+        import httpx2
+
         self._errors = httpx2.RequestError
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         limits = httpx2.Limits(max_connections=manners.concurrency, max_keepalive_connections=manners.concurrency)
-        try:
-            self._http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=None, limits=limits)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise UsageError(f"--backend-args base_url={url}: {error}") from None
+        self._http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=None, limits=limits)
         self._url, self._key, self._manners = url, key, manners
         self._pause = 60 / manners.requests_per_minute if manners.requests_per_minute else 0.0
         self._ready = 0.0
@@ -121,7 +116,7 @@ class Client:
     def _said(self, text: str) -> str:
         """The server's own message, on one line, without the key."""
         try:
-            error = json.loads(text)["error"]
+            error = parse_json(text, by_model=True)["error"]
             text = str(error["message"]) if isinstance(error, dict) else str(error)
         except (ValueError, KeyError, TypeError):
             pass
@@ -137,9 +132,31 @@ class Client:
         return f"{self._url}: {error}; {end}; what was drawn is kept, and the same command goes on from here"
 
 
+def check_address(url: str) -> None:
+    """See that a request to an address could be sent, without sending one.
+
+    Raises:
+        MissingExtra: there is no HTTP client.
+        ValueError: it is no address, its port is none, or its host cannot be a name.
+    """
+    try:
+        import httpx2
+    except ImportError as error:
+        raise MissingExtra("httpx2", "openai") from error
+    try:
+        host = httpx2.URL(url).host
+        named = not any(map(str.isspace, url)) and bool(host.encode("idna"))
+    except httpx2.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    except UnicodeError:  # an empty label, or one that is too long
+        named = False
+    if not named:
+        raise ValueError("its host is no name")
+
+
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text, by_model=True)
     except ValueError:
         raise Unanswered(f"an answer that is not JSON: {text[:60]!r}") from None
 

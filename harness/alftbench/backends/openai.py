@@ -13,13 +13,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from alftbench.backends.base import BackendOptions, plain_text
-from alftbench.backends.client import Client, Manners, Refused
+from alftbench.backends.client import Client, Manners, Refused, check_address
 from alftbench.backends.settings import Reader, one_of, positive, read_args, whole
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.seeds import integer_seed
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 0.5  # finished draws are handed over about this often
+ABSURD = 10  # times max_tokens, beside a token a byte: no count of tokens is higher
 REFUSED_AT_FIRST = 32  # as many refusals without one answer: it is not the prompts
 MANNERS: Mapping[str, Reader] = {
     "concurrency": whole,
@@ -36,6 +37,7 @@ READERS: Mapping[str, Reader] = {
     "requests": one_of("draw", "prompt"),
     "token_limit": one_of("max_tokens", "max_completion_tokens"),
 }
+ADDRESS = "must be an address like http://localhost:8000/v1"
 PATHS = {"chat": "chat/completions", "completions": "completions"}
 FINISHED = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
 
@@ -127,7 +129,7 @@ class OpenAIBackend:
         while left:
             try:
                 body = self._body(request.variant, left, params)
-                read = partial(read_samples, variant=request.variant, draws=left, logprobs=self.logprobs)
+                read = partial(read_samples, request.variant, left, params.max_tokens, self.logprobs)
                 got = await client.post(PATHS[self.endpoint], body, read)
             except Refused as refusal:
                 self._refusal = str(refusal)
@@ -192,13 +194,18 @@ def base_url(text: str) -> str:
     """Where the server is.
 
     Raises:
-        UsageError: it is no http address, or it holds a secret: records name it.
+        MissingExtra: there is no HTTP client.
+        UsageError: no request can be sent there, or it holds a secret: records name it.
     """
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise UsageError(f"--backend-args base_url={text}: must be an address like http://localhost:8000/v1")
-    if url.username or url.password or url.query:
+    if "@" in text.partition("//")[2].partition("/")[0] or "?" in text:
         raise UsageError("--backend-args base_url: records name it, so it must hold no key; use api_key_env")
+    try:
+        url = urlsplit(text)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0 or url.fragment:
+            raise ValueError("no http address")
+        check_address(text)
+    except ValueError as error:
+        raise UsageError(f"--backend-args base_url={text!r}: {error}; {ADDRESS}") from None
     return text.rstrip("/") + "/"
 
 
@@ -206,14 +213,20 @@ def api_key(variable: str | None) -> str | None:
     """The key in an environment variable, by default OPENAI_API_KEY, which may be missing.
 
     Raises:
-        UsageError: the variable was named and is not set.
+        UsageError: the variable was named and is not set, or what it holds cannot be sent.
     """
-    if variable and not os.environ.get(variable):
+    name = variable or "OPENAI_API_KEY"
+    key = os.environ.get(name) or None
+    if variable and key is None:
         raise UsageError(f"--backend-args api_key_env={variable}: that environment variable is not set")
-    return os.environ.get(variable or "OPENAI_API_KEY") or None
+    if key and not all("!" <= sign <= "~" for sign in key):
+        raise UsageError(f"the environment variable {name} holds no key: a space, a line's end or no ASCII")
+    return key
 
 
-def read_samples(reply: Any, variant: Variant, draws: Sequence[int], logprobs: bool) -> list[Sample]:
+def read_samples(
+    variant: Variant, draws: Sequence[int], max_tokens: int, logprobs: bool, reply: Any
+) -> list[Sample]:
     """The samples in a server's answer, at most one per draw asked for.
 
     Raises:
@@ -223,16 +236,21 @@ def read_samples(reply: Any, variant: Variant, draws: Sequence[int], logprobs: b
         choices = sorted(reply["choices"], key=lambda choice: choice.get("index") or 0)[: len(draws)]
         if not choices:
             raise ValueError("an answer without a choice")
-        counted = (reply.get("usage") or {}).get("completion_tokens") if len(choices) == 1 else None
-        return [_sample(c, variant, draw, counted, logprobs) for c, draw in zip(choices, draws, strict=False)]
+        usage = reply.get("usage") if len(choices) == 1 else None
+        said = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+        return [
+            _sample(choice, variant, draw, said, max_tokens, logprobs)
+            for choice, draw in zip(choices, draws, strict=False)
+        ]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"an answer that is none ({type(error).__name__}: {error})") from error
 
 
-def _sample(choice: Any, variant: Variant, draw: int, counted: int | None, logprobs: bool) -> Sample:
+def _sample(choice: Any, variant: Variant, draw: int, said: Any, max_tokens: int, logprobs: bool) -> Sample:
     """One choice; its tokens are counted by the server, by its log-probabilities, or estimated from the text."""
     text = (choice["message"]["content"] if "message" in choice else choice["text"]) or ""
-    values = _token_log_probs(choice) if logprobs else None
+    values = _token_log_probs(choice, text) if logprobs else None
+    counted = said if can_be_count(said, text, max_tokens) else None
     if counted is None and values is not None:
         counted = len(values)
     return Sample(
@@ -241,15 +259,25 @@ def _sample(choice: Any, variant: Variant, draw: int, counted: int | None, logpr
         draw,
         text=str(text),
         finish_reason=FINISHED.get(choice.get("finish_reason"), "stop"),
-        n_tokens=math.ceil(len(text.encode()) / 4) if counted is None else int(counted),
+        n_tokens=math.ceil(len(text.encode()) / 4) if counted is None else counted,
         logprob=None if values is None else math.fsum(values),
         n_tokens_estimated=counted is None,
     )
 
 
-def _token_log_probs(choice: Any) -> list[float] | None:
-    """Log-probabilities of the drawn tokens, None where the server gives none."""
+def can_be_count(said: Any, text: str, max_tokens: int) -> bool:
+    """Can what a server says be the number of tokens of a text? A whole number, not 0 of some text, not absurd.
+
+    A server may count what it does not show, such as reasoning, and may overstep `max_tokens` somewhat.
+    """
+    if isinstance(said, bool) or not isinstance(said, int):
+        return False
+    return min(1, len(text)) <= said <= ABSURD * max_tokens + len(text.encode())
+
+
+def _token_log_probs(choice: Any, text: str) -> list[float] | None:
+    """Log-probabilities of the drawn tokens, None where the server gives none that are numbers."""
     found = choice.get("logprobs") or {}
-    if "content" in found:
-        return [float(token["logprob"]) for token in found["content"] or ()]
-    return [float(value) for value in found["token_logprobs"]] if found.get("token_logprobs") else None
+    given = [token["logprob"] for token in found.get("content") or ()] or found.get("token_logprobs") or []
+    values = [float(value) for value in given]
+    return values if all(map(math.isfinite, values)) and (values or not text) else None
