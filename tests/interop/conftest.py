@@ -49,6 +49,36 @@ def write_task(path: Path, name: str, data: Path, **changes) -> Path:
     return path
 
 
+def peer_row(number, target, responses, **changes):
+    """A line of a samples file as lm-eval writes it."""
+    filtered = [responses[0].split()[-1]]
+    right = float(filtered[0] == target.split()[-1])
+    return {
+        "doc_id": number,
+        "doc": {"question": f"q{number}", "answer": target},
+        "target": target,
+        "arguments": {
+            "gen_args_0": {
+                "arg_0": f"Q: q{number}\nA:",
+                "arg_1": {"until": ["Q:"], "do_sample": True, "temperature": 0.7, "max_gen_toks": 64},
+            }
+        },
+        "resps": [responses],
+        "filtered_resps": filtered,
+        "filter": "strict-match",
+        "metrics": ["exact_match"],
+        "exact_match": right,
+        **changes,
+    }
+
+
+def write_peer(folder, rows, name="samples_gsm8k_cot_2026-01-02T03-04-05.678901.jsonl"):
+    """A samples file of such lines."""
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="session", autouse=True)
 def datasets_cache(tmp_path_factory):
     """lm-eval's data sets are cached in a folder of the tests' own."""

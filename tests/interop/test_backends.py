@@ -173,12 +173,30 @@ def test_a_script_is_evaluated_without_a_model(cli, tmp_path):
         ([{"answer": "3"}], "line 1: the field 'text' is missing"),
         ([{"text": "3", "problem": "x"}], "line 1: no field 'problem'"),
         ([{"text": "3", "problem_id": "x"}], "no line for the problem"),
+        ([{"text": 3}], "line 1: text is 3, must be a text"),
+        ([{"text": "3"}, {"text": "3", "n_tokens": -1}], "line 2: n_tokens is -1, must be a whole number"),
+        ([{"text": "3", "n_tokens": True}], "n_tokens is true"),
+        ([{"text": "3", "n_tokens": 2.5}], "n_tokens is 2.5"),
+        ([{"text": "3", "logprob": "x"}], 'logprob is "x", must be a number, at most 0'),
+        ([{"text": "3", "logprob": 0.5}], "logprob is 0.5"),
+        ([{"text": "3", "logprob": float("nan")}], "logprob is NaN"),
+        ([{"text": "3", "finish_reason": "weird"}], 'finish_reason is "weird", must be one of stop, length'),
+        ([{"text": "3", "problem_id": 7}], "problem_id is 7"),
+        ([{"text": "3", "variant": ["a"]}], "variant is"),
     ],
 )
 def test_a_wrong_script_is_named(tmp_path, variants, rows, message):
     path = script(tmp_path / "s.jsonl", rows)
     with pytest.raises(BadInput, match=message):
         flat(ScriptedBackend(path, BackendOptions()).sample(variants, DRAWN))
+
+
+def test_half_a_character_costs_no_other_answer(tmp_path):
+    path = script(tmp_path / "s.jsonl", [{"text": "Answer: 1"}, {"text": "Answer: \ud800 2"}])
+    made = plan(EvalRequest(path, "sums", backend="scripted", limit=1, samples=2))
+    evaluate(made, tmp_path / "run")
+    texts = {sample.text for sample in read_samples(tmp_path / "run")}
+    assert texts == {"Answer: 1", "Answer: \N{REPLACEMENT CHARACTER} 2"}
 
 
 def test_a_script_that_is_missing_is_named():

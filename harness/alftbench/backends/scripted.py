@@ -1,9 +1,9 @@
 """The `scripted` backend: completions from a JSONL file or a function; no model.
 
 Each line holds a `text`, and may hold `problem_id` and `variant` to say which prompt it answers, `finish_reason`
-("stop" if not given), `n_tokens` (0) and `logprob`. Lines that name a prompt's problem and phrasing come before
-those that name its problem, and those before lines for all. Draws take the lines in the order of the file and
-begin anew when it ends.
+("stop" if not given), `n_tokens` (0), `n_tokens_estimated` (false) and `logprob`. Lines that name a prompt's
+problem and phrasing come before those that name its problem, and those before lines for all. Draws take the lines
+in the order of the file and begin anew when it ends.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from alftbench.backends.base import BackendOptions, known_args
 from alftbench.errors import BadInput, UsageError
+from alftbench.interop.checks import SCRIPT, check
 from alftbench.jsonio import read_jsonl
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
-FIELDS = {"text", "problem_id", "variant", "finish_reason", "n_tokens", "logprob"}
 Script = Callable[[Variant, int], str]  # prompt and draw → completion
 Lines = Mapping[tuple[str | None, str | None], Sequence[Mapping[str, Any]]]  # by problem and phrasing
 
@@ -79,14 +79,16 @@ def read_script(path: Path) -> Lines:
     """The lines of a script by problem and phrasing.
 
     Raises:
-        BadInput: a line has no text, or a field that nobody would read.
+        BadInput: a line has no text, a field that nobody would read, or one that cannot be what it says.
     """
     lines: dict[tuple[str | None, str | None], list[Mapping[str, Any]]] = {}
-    for number, row in read_jsonl(path):
-        if not isinstance(row.get("text"), str):
-            raise BadInput(f"{path}, line {number}: the field 'text' is missing")
-        if unknown := sorted(row.keys() - FIELDS):
-            raise BadInput(f"{path}, line {number}: no field {unknown[0]!r}; known: {', '.join(sorted(FIELDS))}")
+    for number, row in read_jsonl(path, by_model=True):
+        try:
+            check(row, SCRIPT, ("text",))
+        except ValueError as error:
+            raise BadInput(f"{path}, line {number}: {error}") from None
+        if unknown := sorted(row.keys() - SCRIPT):
+            raise BadInput(f"{path}, line {number}: no field {unknown[0]!r}; known: {', '.join(sorted(SCRIPT))}")
         lines.setdefault((row.get("problem_id"), row.get("variant")), []).append(row)
     return lines
 
@@ -101,4 +103,5 @@ def scripted(variant: Variant, draw: int, line: Mapping[str, Any]) -> Sample:
         finish_reason=line.get("finish_reason", "stop"),
         n_tokens=line.get("n_tokens", 0),
         logprob=line.get("logprob"),
+        n_tokens_estimated=line.get("n_tokens_estimated", False),
     )

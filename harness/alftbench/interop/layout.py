@@ -202,12 +202,16 @@ def extra(
         "answer_rules": list(run.rules),
         "problem": asdict(orbit.problem),
         "variant": variant.name,
-        "draws": [
-            {"finish_reason": s.finish_reason, "n_tokens": s.n_tokens, "logprob": s.logprob} for s in samples
-        ],
+        "draws": [drawn(sample) for sample in samples],
         "answers": list(keys),
         "right": list(verdicts),
     }
+
+
+def drawn(sample: Sample) -> dict[str, Any]:
+    """What is known of a draw beside its text."""
+    said = {"finish_reason": sample.finish_reason, "n_tokens": sample.n_tokens, "logprob": sample.logprob}
+    return said | ({"n_tokens_estimated": True} if sample.n_tokens_estimated else {})
 
 
 def generation(sampling: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.errors import BadInput, UnknownName
+from alftbench.interop.checks import GENERATION, SAMPLE, UNKNOWN, brief, check, check_extra, is_text
 from alftbench.jsonio import read_json, read_jsonl
 from alftbench.types import PLAIN, Message, Sample, SampleKey
 
@@ -17,7 +18,6 @@ FOLDER = "lm_eval"  # of a run folder
 OURS = "alftbench"  # the one key under which the harness adds what lm-eval has no word for
 NO_FILTER = "none"
 INVALID = "[invalid]"  # lm-eval's word for a response without an answer
-UNKNOWN = "unknown"  # lm-eval records neither why a completion ended nor its tokens
 NAMED = re.compile(r"samples_(.+)_\d{4}-\d{2}-\d{2}T[\d.-]+")
 
 
@@ -25,6 +25,7 @@ NAMED = re.compile(r"samples_(.+)_\d{4}-\d{2}-\d{2}T[\d.-]+")
 class Row:
     """A line: a document, its prompt and the responses to it.
 
+    messages: the prompt; none where the file holds no prompts, of which prompt_hash may still say something.
     filtered: what the filter left of them, as lm-eval wrote it. metrics: lm-eval's verdicts by metric.
     extra: what this harness added when it wrote the line; empty for a peer's.
     """
@@ -34,6 +35,7 @@ class Row:
     doc: Any
     target: str
     messages: tuple[Message, ...]
+    prompt_hash: str | None
     generation: Mapping[str, Any]
     texts: tuple[str, ...]
     filtered: Any
@@ -59,59 +61,92 @@ def read_rows(path: Path, filter_name: str | None = None) -> list[Row]:
         BadInput: a line is not a sample of a generate_until task; names the line.
         UnknownName: there is no such filter.
     """
-    lines = list(read_jsonl(path))
+    lines = list(read_jsonl(path, by_model=True))
     if not lines:
         raise BadInput(f"{path}: no samples")
-    names = list(dict.fromkeys(row.get("filter", NO_FILTER) for _, row in lines))
+    names = list(dict.fromkeys(filter_of(path, number, row) for number, row in lines))
     chosen = filter_name or names[0]
     if chosen not in names:
-        raise UnknownName(f"filter in {path.name}", chosen, map(str, names))
+        raise UnknownName(f"filter in {path.name}", chosen, names)
     rows = [as_row(path, n, row) for n, row in lines if row.get("filter", NO_FILTER) == chosen]
     return sorted(rows, key=lambda row: row.doc_id)
+
+
+def filter_of(path: Path, number: int, row: Mapping[str, Any]) -> str:
+    """The filter that a line is of."""
+    name = row.get("filter", NO_FILTER)
+    if not isinstance(name, str):
+        raise BadInput(f"{path}, line {number}: not a sample of lm-eval: filter is {brief(name)}, must be a text")
+    return name
 
 
 def as_row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
     """One line of the file."""
     try:
-        prompt, generation = first_request(row["arguments"])
+        messages, generation = first_request(row.get("arguments"))
         if not isinstance(generation, Mapping):
             raise BadInput(f"{path}, line {number}: not a generate_until sample; only those have answers")
+        check(row, SAMPLE, ("doc_id", "doc", "target", "resps", "filtered_resps"))
+        check(generation, GENERATION)
+        texts, extra = responses(row["resps"]), row.get(OURS) or {}
+        if extra:
+            check_extra(extra, len(texts))
         return Row(
             number=number,
-            doc_id=int(row["doc_id"]),
+            doc_id=row["doc_id"],
             doc=row["doc"],
             target=str(row["target"]),
-            messages=as_messages(prompt),
+            messages=messages,
+            prompt_hash=row.get("prompt_hash"),
             generation=generation,
-            texts=responses(row["resps"]),
+            texts=texts,
             filtered=row["filtered_resps"],
-            filter=str(row.get("filter", NO_FILTER)),
+            filter=row.get("filter", NO_FILTER),
             metrics={name: row[name] for name in row.get("metrics", ()) if name in row},
-            extra=dict(row.get(OURS) or {}),
+            extra=extra,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{path}, line {number}: not a sample of lm-eval: {error!r}") from None
+        why = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+        raise BadInput(f"{path}, line {number}: not a sample of lm-eval: {why}") from None
 
 
-def first_request(arguments: Any) -> tuple[str, Any]:
-    """Prompt and generation settings, as lm-eval writes them or holds them in memory."""
+def first_request(arguments: Any) -> tuple[tuple[Message, ...], Any]:
+    """Prompt and generation settings, as lm-eval writes them or holds them in memory; none where it wrote none."""
+    if arguments is None:
+        return (), {}
     if isinstance(arguments, Mapping):
         request = arguments["gen_args_0"]
-        return str(request["arg_0"]), request["arg_1"]
-    return str(arguments[0][0]), arguments[0][1]
+        return as_messages(request["arg_0"]), request["arg_1"]
+    return as_messages(arguments[0][0]), arguments[0][1]
 
 
-def as_messages(prompt: str) -> tuple[Message, ...]:
-    """Chat messages where the prompt is a JSON list of them, as lm-eval's chat servers get it, else one text."""
+def as_messages(prompt: Any) -> tuple[Message, ...]:
+    """The prompt as messages: a text is one, unless it is a JSON list of them, as lm-eval's chat servers get it.
+
+    lm-eval writes such a text as a list of one, and plain messages where the server holds the template.
+    """
+    if isinstance(prompt, list) and len(prompt) == 1 and is_text(prompt[0]):
+        prompt = prompt[0]
+    if are_messages(prompt):
+        return tuple({"role": message["role"], "content": message["content"]} for message in prompt)
+    if not is_text(prompt):
+        raise ValueError(f"the prompt is {brief(prompt)}, must be a text or a list of messages")
     try:
         found = json.loads(prompt) if prompt.lstrip().startswith("[") else None
-        if found and all(isinstance(m, Mapping) and {"role", "content"} <= m.keys() for m in found):
-            return tuple({"role": str(m["role"]), "content": str(m["content"])} for m in found)
-    except ValueError:
-        pass
-    return ({"role": PLAIN, "content": prompt},)
+    except (ValueError, RecursionError):
+        found = None
+    return as_messages(found) if are_messages(found) else ({"role": PLAIN, "content": prompt},)
+
+
+def are_messages(found: Any) -> bool:
+    """A list of chat messages, one at least?"""
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(m, Mapping) and is_text(m.get("role")) and is_text(m.get("content")) for m in found)
+    )
 
 
 def responses(resps: Any) -> tuple[str, ...]:
@@ -138,6 +173,7 @@ def draws(row: Row) -> list[Sample]:
             finish_reason=said.get("finish_reason", UNKNOWN),
             n_tokens=said.get("n_tokens", 0),
             logprob=said.get("logprob"),
+            n_tokens_estimated=said.get("n_tokens_estimated", False),
         )
         for draw, (text, said) in enumerate(zip(row.texts, known, strict=True))
     ]

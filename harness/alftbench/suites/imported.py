@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.answers.canonical import KINDS, canonical
+from alftbench.answers.extract import RULES as RULES_BY_NAME
 from alftbench.answers.extract import extract
 from alftbench.answers.partition import grouped, partition, reference_keys
 from alftbench.errors import BadInput, UsageError
@@ -53,6 +54,11 @@ class ImportedSuite:
         if data is None:
             raise UsageError(f"suite {self.info.name} needs --data SAMPLES.jsonl, the file that was imported")
         rows = read_rows(Path(data), self.settings.get("filter"))
+        if bare := next((row for row in rows if not row.messages), None):
+            raise BadInput(
+                f"{data}, line {bare.number}: holds no prompt; only --suite lm-eval:TASK, which makes its own, "
+                f"can do without"
+            )
         make = self._maker(data, rows)
         return [make(variants) for variants in by_problem(Path(data), rows)]
 
@@ -120,8 +126,10 @@ def by_rules(lines: Sequence[Row], kind: str, rules: Sequence[str]) -> Orbit:
     """A problem whose answers are found in the responses by rules.
 
     Raises:
-        BadInput: its target is no answer of that kind.
+        BadInput: its target is no answer of that kind, or there is no such rule.
     """
+    if unknown := sorted(set(rules) - RULES_BY_NAME.keys()):
+        raise BadInput(f"problem {lines[0].problem_id!r}: there is no answer rule {unknown[0]!r}")
     orbit = orbit_of(lines, kind, {RULES: list(rules)})
     reference_keys(orbit.problem)
     return orbit
