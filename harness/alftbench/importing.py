@@ -11,11 +11,14 @@ from typing import Any
 from alftbench.backends.base import BackendOptions
 from alftbench.errors import BadInput
 from alftbench.evaluate import EvalRequest, Plan
-from alftbench.interop.rows import OURS, UNKNOWN, Row, read_rows, task_of
+from alftbench.interop.checks import OBJECT, RESULTS, UNKNOWN, check
+from alftbench.interop.layout import Task
+from alftbench.interop.prompts import compare
+from alftbench.interop.rows import OURS, Row, read_rows, task_of
 from alftbench.jsonio import digest, read_json
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench.types import Orbit, SamplingParams
+from alftbench.types import Orbit, SamplingParams, plain_prompt
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,12 @@ def plan_import(request: ImportRequest) -> Plan:
     rows = read_rows(path, request.filter)
     results = read_results(path, request.results)
     suite = load_suite(suite_name(request))
-    orbits = task_orbits(path, suite, rows) if is_task(request) else read_orbits(suite, Selection(data=str(path)))
+    compared = {}
+    if is_task(request):
+        orbits = task_orbits(path, suite, rows)
+        compared = {"prompts": compared_prompts(path, suite, orbits, rows, results)}
+    else:
+        orbits = read_orbits(suite, Selection(data=str(path)))
     name = request.name or str(results.get("model_name") or UNKNOWN)
     known = known_sampling(path, rows, results)
     config = {
@@ -59,7 +67,7 @@ def plan_import(request: ImportRequest) -> Plan:
         "backend": "imported",
         "dtype": results.get("config", {}).get("model_dtype"),
         "batch_size": None,
-        "imported": origin(path, rows, results),
+        "imported": origin(path, rows, results) | compared,
     }
     options = BackendOptions(args={"filter": request.filter} if request.filter else {})
     replayed = EvalRequest(str(path), suite.info.name, name, str(path), backend="replay", options=options)
@@ -84,15 +92,40 @@ def task_orbits(path: Path, suite: Suite, rows: Sequence[Row]) -> Sequence[Orbit
     """The problems of a task that the samples are of.
 
     Raises:
-        BadInput: a document or prompt in the file is not the task's.
+        BadInput: a document in the file is not the task's, or stands there twice.
     """
     orbits = {orbit.problem.id: orbit for orbit in read_orbits(suite, Selection())}
     for row in rows:
         orbit = orbits.get(row.problem_id)
         if orbit is None or orbit.problem.metadata["doc"] != row.doc:
             raise BadInput(f"{path}, line {row.number}: document {row.doc_id} is not that of {suite.info.name}")
-    asked = {row.problem_id for row in rows}
+    asked = {row.problem_id: row for row in rows}
+    if len(asked) < len(rows):
+        twice = next(row for row in rows if asked[row.problem_id] is not row)
+        raise BadInput(f"{path}, line {twice.number}: document {twice.doc_id} stands on another line too")
     return [orbit for name, orbit in orbits.items() if name in asked]
+
+
+def compared_prompts(
+    path: Path, suite: Suite, orbits: Sequence[Orbit], rows: Sequence[Row], results: Mapping[str, Any]
+) -> str:
+    """How the prompts of a file were found to be the task's, or that it holds none.
+
+    Raises:
+        BadInput: they are others.
+    """
+    messages = {orbit.problem.id: orbit.variants[0].messages for orbit in orbits}
+    described = suite.config() if isinstance(suite, Task) else {}
+    stated = {
+        "num_fewshot": described.get("num_fewshot") or 0,
+        "chat": plain_prompt(next(iter(messages.values()))) is None,
+        "results": results,
+        "task": task_of(path),
+    }
+    try:
+        return compare(rows, [messages[row.problem_id] for row in rows], stated)
+    except ValueError as error:
+        raise BadInput(f"{path}: not of {suite.info.name}: {error}") from None
 
 
 def read_results(samples: Path, results: Path | None) -> Mapping[str, Any]:
@@ -104,6 +137,12 @@ def read_results(samples: Path, results: Path | None) -> Mapping[str, Any]:
     content = read_json(results)
     if not isinstance(content, dict) or "results" not in content:
         raise BadInput(f"{results}: not a results file of lm-eval")
+    try:
+        check(content, RESULTS)
+        check(content.get(OURS, {}), {"config": OBJECT})
+        check(content.get(OURS, {}).get("config", {}), {"sampling": OBJECT})
+    except ValueError as error:
+        raise BadInput(f"{results}: not a results file of lm-eval: {error}") from None
     return content
 
 

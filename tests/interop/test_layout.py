@@ -8,11 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.interop.conftest import peer_row, write_peer
 
 from alftbench.errors import BadInput, UnknownName, UsageError
-from alftbench.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluate import EvalRequest, evaluate, partitions, plan
 from alftbench.importing import ImportRequest, plan_import
-from alftbench.interop.rows import read_rows, recorded_answers, responses, task_of
+from alftbench.interop.rows import draws, read_rows, recorded_answers, responses, task_of
 from alftbench.runs import read_record, read_samples, verify
 
 
@@ -113,34 +114,6 @@ def test_a_task_of_lm_eval_comes_back_too(sums_task, tmp_path):
 # Files of lm-eval
 
 
-def peer_row(number, target, responses, **changes):
-    filtered = [responses[0].split()[-1]]
-    right = float(filtered[0] == target.split()[-1])
-    return {
-        "doc_id": number,
-        "doc": {"question": f"q{number}", "answer": target},
-        "target": target,
-        "arguments": {
-            "gen_args_0": {
-                "arg_0": f"Q: q{number}\nA:",
-                "arg_1": {"until": ["Q:"], "do_sample": True, "temperature": 0.7, "max_gen_toks": 64},
-            }
-        },
-        "resps": [responses],
-        "filtered_resps": filtered,
-        "filter": "strict-match",
-        "metrics": ["exact_match"],
-        "exact_match": right,
-        **changes,
-    }
-
-
-def write_peer(folder, rows, name="samples_gsm8k_cot_2026-01-02T03-04-05.678901.jsonl"):
-    path = folder / name
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
 def test_what_lm_eval_wrote_becomes_a_run(sums_task, tiny, tmp_path):
     import lm_eval
     from lm_eval.loggers import EvaluationTracker
@@ -172,6 +145,11 @@ def test_what_lm_eval_wrote_becomes_a_run(sums_task, tiny, tmp_path):
         assert record.config["imported"]["unknown"] == ["finish_reason", "n_tokens"]
         assert record.config["sampling"]["temperature"] == 0.0
         assert record.config["sampling"]["seed"] == 1234
+    suite = f"lm-eval:{sums_task}@flexible"
+    made = plan_import(ImportRequest(samples, suite=f"{suite}:chat=true", filter="flexible"))
+    assert made.config["imported"]["prompts"] == "the task's messages, in order, within a chat template"
+    with pytest.raises(BadInput, match="is not the task's"):
+        plan_import(ImportRequest(samples, suite=suite, filter="flexible"))
 
 
 def test_repeats_become_draws(tmp_path):
@@ -226,6 +204,18 @@ def test_answer_rules_of_a_suite_can_be_asked_for(tmp_path):
         ({"resps": [["1", "2"]]}, "1 to 2 responses a prompt"),
         ({"exact_match": 0.5}, "line 2: the metric 'exact_match' is not 0 or 1"),
         ({"metrics": []}, "none there"),
+        ({"doc_id": 3.5}, "line 2: not a sample of lm-eval: doc_id is 3.5, must be a whole number"),
+        ({"doc_id": -3}, "doc_id is -3"),
+        ({"doc_id": True}, "doc_id is true"),
+        ({"doc": 5}, "doc is 5, must be an object"),
+        ({"filtered_resps": 5}, "filtered_resps is 5, must be a list"),
+        ({"target": None}, "target is null"),
+        ({"filter": ["a"]}, "filter is"),
+        ({"metrics": 5}, "metrics is 5"),
+        ({"alftbench": 5}, "alftbench is 5"),
+        ({"arguments": {"gen_args_0": {"arg_0": 5, "arg_1": {}}}}, "the prompt is 5"),
+        ({"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"temperature": "hot"}}}}, "temperature is"),
+        ({"arguments": None}, "line 2: holds no prompt; only --suite lm-eval:TASK"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_one_line(tmp_path, changes, message):
@@ -235,6 +225,69 @@ def test_a_file_that_cannot_be_imported_is_one_line(tmp_path, changes, message):
         imported(path, tmp_path / "run")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [5, [], {}, {"results": 5}, {"results": {}, "config": None}, {"results": {}, "n-shot": 3},
+     {"results": {}, "task_hashes": []}, {"results": {}, "alftbench": {"config": {"sampling": 1}}}],
+)  # fmt: skip
+def test_a_results_file_that_is_none_is_one_line(tmp_path, content):
+    path = write_peer(tmp_path, [peer_row(0, "5", ["5"])])
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"results\.json: not a results file of lm-eval"):
+        imported(path, tmp_path / "run", results=results)
+
+
+def test_half_a_character_in_a_response_is_replaced(tmp_path):
+    path = write_peer(tmp_path, [peer_row(0, "5", ["5 \ud800"], filtered_resps=["5"])])
+    (sample,) = read_samples(imported(path, tmp_path / "run"))
+    assert sample.text == "5 \N{REPLACEMENT CHARACTER}"
+
+
+ODD = [None, True, 5, -3, 3.5, "x", [], ["x"], {}, {"x": 1}, [[["x"]]]]
+
+
+def places(value, path=()):
+    """Every place in a JSON value, the whole first."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*path, key))
+
+
+def changed(value, path, odd):
+    """A value with another at one place."""
+    if not path:
+        return odd
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(value[path[0]], path[1:], odd)
+    return copy
+
+
+def refusal(path):
+    """Why a file is not imported, None where it can be."""
+    try:
+        made = plan_import(ImportRequest(path))
+        list(partitions(made.suite, made.orbits, (s for row in read_rows(path) for s in draws(row))))
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("by", ["lm-eval", "us"])
+def test_a_line_with_anything_anywhere_is_read_or_is_one_line(run, tmp_path, by):
+    lines = layout_of(run)[1].read_text(encoding="utf-8").splitlines()
+    row = peer_row(0, "5", ["5"]) if by == "lm-eval" else json.loads(lines[0])
+    read = 0
+    for place in list(places(row))[1:]:
+        for odd in ODD:
+            if line := refusal(write_peer(tmp_path, [changed(row, place, odd)])):
+                assert "\n" not in line, (place, odd)
+            else:
+                read += 1
+    assert read > 50  # a text instead of another, a field that nobody needs
 
 
 def test_several_responses_without_numbers_need_a_suite(tmp_path):
