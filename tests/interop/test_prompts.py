@@ -6,7 +6,7 @@ import hashlib
 import json
 
 import pytest
-from tests.interop.conftest import peer_row, write_peer
+from tests.interop.conftest import peer_row, write_peer, write_task
 
 from alftbench.errors import BadInput
 from alftbench.importing import ImportRequest, plan_import
@@ -89,3 +89,31 @@ def test_a_document_stands_once_in_a_tasks_file(sums_task, tmp_path):
     path.write_text("\n".join([*lines, lines[2]]), encoding="utf-8")
     with pytest.raises(BadInput, match="document 2 stands on another line too"):
         prompts_of(path, f"lm-eval:{sums_task}")
+
+
+@pytest.mark.parametrize("multiturn", [True, False])
+def test_few_shot_chats_that_lm_eval_makes_are_recognised(sums_task, tiny, tmp_path, multiturn):
+    from lm_eval.tasks import TaskManager
+    from transformers import AutoTokenizer
+
+    sums = str(sums_task.parent / "sums.jsonl")
+    data = {"data_files": {"test": sums, "train": sums}}
+    shots = {"training_split": "train", "fewshot_split": "train", "num_fewshot": 3}
+    task = write_task(tmp_path / "few.yaml", "few", sums, dataset_kwargs=data, **shots)
+    (theirs,) = TaskManager(include_defaults=False).load([str(task)])["tasks"].values()
+    theirs.set_fewshot_seed(1234)
+    template = AutoTokenizer.from_pretrained(tiny).apply_chat_template
+    theirs.build_all_requests(
+        apply_chat_template=True,
+        fewshot_as_multiturn=multiturn,
+        chat_template=lambda chat, add_generation_prompt=True: template(
+            chat, tokenize=False, add_generation_prompt=add_generation_prompt
+        ),
+        tokenizer_name="tiny",
+    )
+    made = {str(instance.doc_id): instance.args[0] for instance in theirs.instances}
+    suite = f"lm-eval:{task}:chat=true,multiturn={str(multiturn).lower()}"
+    samples = task_file(tmp_path, suite, lambda orbit, messages: made[orbit.problem.id])
+    assert prompts_of(samples, suite).endswith("within a chat template")
+    with pytest.raises(BadInput, match="not of lm-eval:few"):
+        prompts_of(samples, f"{suite},num_fewshot=2")
