@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alftbench.comparison import build_table
+from alftbench.comparison import Table, build_table
 from alftbench.errors import BadInput
 from alftbench.provenance import in_words
 from alftbench.publish.board import Board, markdown_text, publish, ranked, render
@@ -315,7 +315,11 @@ def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
         (False, "README.md.jinja", "H\\<b\\>100"),
         (True, "index.html.jinja", "H&lt;b&gt;100"),
     ):
-        text = render(template, {"board": empty, "made_with": [in_words(one), in_words(other)]}, escape)
+        text = render(
+            template,
+            {"board": empty, "table": Table((), ()), "made_with": [in_words(one), in_words(other)]},
+            escape,
+        )
         assert text.count("Measured with") == 2
         assert name in text
 
