@@ -240,3 +240,14 @@ def test_no_path_of_the_machine_stands_in_the_package():
     home = os.path.expanduser("~")
     for path in (ROOT / "harness").rglob("*.json"):
         assert home not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_the_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "alftbench.cli", "suites", "--format", "json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written: no space is left on the device\n"

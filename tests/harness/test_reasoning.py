@@ -54,6 +54,13 @@ def test_references_are_right_by_the_verifier_and_near_misses_wrong(name):
     assert next(check.n for check in report.checks if check.name == "references") == 10
 
 
+def test_a_verifier_that_takes_the_wrong_sign_is_found():
+    report = validate(load_suite("reasoning-gym:gsm_symbolic:size=5"), Selection())
+    (found,) = [check for check in report.checks if check.findings]
+    assert (found.name, found.n, len(found.findings)) == ("near misses", 30, 5)
+    assert all(finding.what.startswith("'-") for finding in found.findings)
+
+
 def test_a_class_is_right_if_the_verifier_says_so_and_not_by_its_text():
     orbit = read_orbits(load_suite("reasoning-gym:chain_sum:size=3"), Selection())[1]
     right = orbit.problem.reference[0]

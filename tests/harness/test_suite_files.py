@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
-import yaml
+from rich.cells import cell_len
 
 from alftbench.answers.canonical import KINDS
 from alftbench.errors import BadInput, UsageError
+from alftbench.jsonio import read_jsonl
 from alftbench.suites.fields import FieldError, FieldRule
 from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.show import orbit_text, pick
 from alftbench.suites.validate import validate
-
-MINE = {
-    "name": "mine",
-    "version": 1,
-    "description": "two sums in two phrasings",
-    "licence": "CC0-1.0",
-    "citation": "nobody",
-    "homepage": "https://example.org/mine",
-    "file": {
-        "fields": {"id": "key", "variant": "how", "question": "ask", "reference": "right"},
-        "drop": {"how": "broken"},
-        "splits": {"test": {"name": "mine.jsonl", "rows": 4}, "train": None},
-    },
-    "variants": ["plain", "words"],
-    "answer_kind": "number",
-    "answer_rules": ["boxed", "marker"],
-    "system": "You add.",
-    "prompt": {"plain": "$question In \\boxed{}.", "words": "Hello! $question In \\boxed{}, for $$5."},
-    "examples": [{"question": "1 + 1?", "answer": "\\boxed{2}"}],
-    "sampling": {"n": 2, "temperature": 0.7, "max_tokens": 16},
-}
-ROWS = [
-    {"key": "a", "how": "plain", "ask": "1 + 2?", "right": 3},
-    {"key": "b", "how": "plain", "ask": "2 + 2?", "right": 4},
-    {"key": "a", "how": "words", "ask": "One and two?", "right": 3},
-    {"key": "b", "how": "words", "ask": "Two and two?", "right": 4},
-]
-
-
-def changed(path, value):
-    """MINE with one entry changed (or removed, for None); path is dotted."""
-    spec = json.loads(json.dumps(MINE))
-    *outer, last = path.split(".")
-    place = spec
-    for name in outer:
-        place = place[name]
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    return spec
-
-
-@pytest.fixture
-def mine(tmp_path):
-    """A function from spec and rows to (suite's path, data's path)."""
-
-    def write(spec=MINE, rows=ROWS):
-        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-        (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return str(tmp_path / "mine.yaml"), str(tmp_path / "mine.jsonl")
-
-    return write
+from tests.harness.conftest import MINE, ROWS, changed
 
 
 def test_a_suite_of_ones_own_says_what_its_rows_mean(mine):
@@ -115,6 +66,51 @@ def test_a_suite_of_ones_own_says_what_its_rows_mean(mine):
         ("examples", ["x"], "entry 1 of 'examples' must be a table of keys"),
         ("known", [{"problem": "a"}], "the key 'known[1].note' is missing"),
         ("variants", ["plain", "plain", "words"], "'variants' must list different names"),
+        ("answer_rules", [["boxed"]], "unknown answer rule ['boxed']; known: minerva, boxed"),
+        ("answer_rules", [{"boxed": 1}], "unknown answer rule {'boxed': 1}; known: minerva, boxed"),
+        ("file.splits", {1: {}}, "'file.splits' must be a table with at least one split, by name, found {1: {}}"),
+        ("file.splits", {}, "'file.splits' must be a table with at least one split, by name, found {}"),
+        ("file.splits.test", {"rows": 0}, "'file.splits.test.rows' must be at least 1, found 0"),
+        (
+            "file.splits.test",
+            {"sha256": "ab"},
+            "'file.splits.test.sha256' must be 64 hexadecimal digits, found 'ab'",
+        ),
+        ("file.fields.id", {"join": [1, 2]}, "'file.fields.id.join' must be a list of texts that are not blank"),
+        ("file.fields.id", {"join": []}, "'file.fields.id.join' must be a list of texts that are not blank"),
+        (
+            "file.fields.question",
+            {"variants": {"a": 5}},
+            "'file.fields.question.variants.a' must be text or a table",
+        ),
+        (
+            "file.fields.question",
+            {"variants": {"a": {"column": "x", "take": "y"}}},
+            "variants.a.take' is 'y'; known:",
+        ),
+        ("file.rename", {"a": 5}, "'file.rename' must be a table from names to texts, found {'a': 5}"),
+        ("file.keep", {"a": {"b": 1}}, "'file.keep' must be a table from columns to a value or a list of values"),
+        ("sampling.n", 0, "'sampling.n' must be at least 1, found 0"),
+        ("sampling.n", -3, "'sampling.n' must be at least 1, found -3"),
+        ("sampling.max_tokens", 0, "'sampling.max_tokens' must be at least 1, found 0"),
+        ("sampling.temperature", math.nan, "'sampling.temperature' must be 0 (greedy) or above, found nan"),
+        ("sampling.temperature", math.inf, "'sampling.temperature' must be 0 (greedy) or above, found inf"),
+        ("sampling.temperature", -1, "'sampling.temperature' must be 0 (greedy) or above, found -1"),
+        ("sampling.top_p", 0, "'sampling.top_p' must be above 0 and at most 1, found 0"),
+        ("sampling.top_p", math.nan, "'sampling.top_p' must be above 0 and at most 1, found nan"),
+        ("prompt", {}, "'prompt' must be text, or a table with a text for each phrasing, found {}"),
+        ("prompt", {"plain": 3}, "'prompt' must be text, or a table with a text for each phrasing"),
+        ("name", "", "'name' must be text that is not blank, found ''"),
+        ("licence", " ", "'licence' must be text that is not blank, found ' '"),
+        ("version", "", "'version' must be text that is not blank, found ''"),
+        (
+            "known",
+            [{"problem": "a", "check": "nonsense", "note": "x"}],
+            "'known[1].check' must be one of source, ref",
+        ),
+        ("stop", "Q:", "'stop' must be a list, found 'Q:'"),
+        ("stop", ["Q:", ""], "'stop' must be a list of texts that are not empty, found ['Q:', '']"),
+        ("stop", ["Q:", 5], "'stop' must be a list of texts that are not empty, found ['Q:', 5]"),
     ],
 )
 def test_a_mistake_in_the_yaml_is_one_clear_line(mine, path, value, message):
@@ -131,11 +127,60 @@ def test_every_mistake_has_its_line_and_bad_yaml_has_one(mine, tmp_path):
     with pytest.raises(BadInput) as caught:
         load_suite(file)
     assert len(str(caught.value).splitlines()) == 2
-    for text in ("a: [", "- a\n", ""):
+    for text in ("a: [", "- a\n", "", "a: 2026-99-99", "[" * 9999, "n: 2\nn: 4\n", "a: {b: 1, c: 2, b: 1}"):
         (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(BadInput, match=r"bad\.yaml: ") as caught:
             load_suite(str(tmp_path / "bad.yaml"))
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_key_that_is_written_twice_is_named(mine, tmp_path):
+    file, _ = mine()
+    text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text.replace("  n: 2\n", "  n: 2\n  n: 4\n"), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"the key 'n' is written twice in one table, again on line \d+") as caught:
+        load_suite(file)
+    line = int(str(caught.value).split()[-1])
+    assert (tmp_path / "mine.yaml").read_text(encoding="utf-8").splitlines()[line - 1] == "  n: 4"
+    (tmp_path / "mine.yaml").write_text(text.replace("  n: 2\n", "  <<: {n: 2, top_p: 0.5}\n"), encoding="utf-8")
+    assert load_suite(file).info.sampling.top_p == 0.5  # what YAML merges may be written over
+
+
+def test_stop_strings_end_completions_and_identify_runs(mine, tmp_path, cli):
+    mine({**MINE, "stop": [" so", "\n\n"]})
+    script = {"text": "\\boxed{3} so \\boxed{4}", "n_tokens": 9, "finish_reason": "length"}
+    (tmp_path / "script.jsonl").write_text(json.dumps(script), encoding="utf-8")
+    arguments = (
+        "--suite",
+        "mine.yaml",
+        "--data",
+        "mine.jsonl",
+        "--backend",
+        "scripted",
+        "--model",
+        "script.jsonl",
+    )
+    done = cli("eval", *arguments, "--output-dir", "run")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["config"]
+    assert config["sampling"]["stop"] == [" so", "\n\n"]
+    samples = [row for _, row in read_jsonl(tmp_path / "run" / "samples.jsonl.gz")]
+    assert {(row["text"], row["finish_reason"]) for row in samples} == {("\\boxed{3}", "stop")}
+    assert "stop     ' so' | '\\n\\n'" in cli("suites", "show", "mine.yaml", "--data", "mine.jsonl").stdout
+    mine()
+    assert "stop" not in json.loads(cli("eval", *arguments, "--dry-run").stdout)["sampling"]
+
+
+def test_an_engine_ends_where_the_suite_says(mine, tmp_path, cli):
+    texts = {}
+    for name, stop in (("free", []), ("ended", ["\n"])):
+        mine({**MINE, "stop": stop, "sampling": {"n": 2, "temperature": 0.7, "max_tokens": 24}})
+        done = cli("eval", "--suite", "mine.yaml", "--data", "mine.jsonl", "--output-dir", name)
+        assert done.returncode == 0, done.stderr
+        samples = [row for _, row in read_jsonl(tmp_path / name / "samples.jsonl.gz")]
+        texts[name] = {(row["problem_id"], row["variant"], row["draw"]): row["text"] for row in samples}
+    assert any("\n" in text for text in texts["free"].values())
+    assert texts["ended"] == {key: text.partition("\n")[0] for key, text in texts["free"].items()}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +206,7 @@ def test_bad_rows_are_named(mine, rows, message):
 
 def test_another_digest_is_refused_unless_unchecked(mine):
     path, data = mine(changed("file.splits.test", {"rows": 4, "sha256": "0" * 64}))
-    with pytest.raises(BadInput, match="has recorded sha256 000000000000… for its test split, this file has"):
+    with pytest.raises(BadInput, match="has recorded sha256 000000000000… for it, this file has"):
         read_orbits(load_suite(path), Selection(data=data))
     assert len(read_orbits(load_suite(path), Selection(data=data, data_unchecked=True))) == 2
 
@@ -224,6 +269,8 @@ def test_what_a_row_does_not_hold_is_an_error(rule, row):
         (changed("file.splits.test", {}), ROWS[:3], "orbits"),
         (MINE, [*ROWS[:3], {**ROWS[3], "how": "third"}], "orbits"),
         (changed("answer_form", "It is $answer, I think"), ROWS, "references"),
+        (MINE, [*ROWS[:3], {**ROWS[3], "ask": " \t"}], "prompts"),
+        (MINE, [*ROWS[:3], {**ROWS[3], "ask": "one  AND two? "}], "prompts"),
     ],
 )
 def test_validation_finds_what_is_wrong(mine, spec, rows, check):
@@ -251,6 +298,15 @@ def test_validation_finds_a_grader_that_takes_too_much(mine, monkeypatch, lenien
     assert [check.name for check in report.checks if check.findings] == ["near misses"]
 
 
+def test_a_declared_flaw_of_no_problem_is_found(mine):
+    path, data = mine({**MINE, "known": [{"problem": "zzz", "note": "odd"}]})
+    assert validate(load_suite(path), Selection(data=data)).fine  # it may be a problem of the other split
+    one = changed("file.splits", {"test": {}})
+    path, data = mine({**one, "known": [{"problem": "zzz", "note": "odd"}]})
+    report = validate(load_suite(path), Selection(data=data))
+    assert [check.name for check in report.checks if check.findings] == ["known flaws"]
+
+
 def test_validation_finds_training_on_the_test(mine):
     path, data = mine()
     report = validate(load_suite(path), Selection(data=data), train_data=data)
@@ -258,88 +314,42 @@ def test_validation_finds_training_on_the_test(mine):
     assert (found.n, len(found.findings)) == (2, 2)
 
 
-# the hub: the real libraries, on a folder and on a cache in place of the network
-
-
-def on_hub(tmp_path, **hub):
-    source = {"id": "x/y", "revision": "main", "fields": {"id": {"format": "p{index}"}, "question": "ask",
-              "reference": "right"}, "splits": {"test": {}}} | hub  # fmt: skip
-    spec = {**changed("file", None), "hub": source, "prompt": "$question", "variants": []}
-    path = tmp_path / "hub.yaml"
-    path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-    return load_suite(str(path))
-
-
-def test_a_split_comes_through_the_datasets_library(tmp_path, monkeypatch):
-    pytest.importorskip("datasets")
-    folder = tmp_path / "table"
-    folder.mkdir()
-    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
-    suite = on_hub(tmp_path, id=str(folder), splits={"test": {"rows": 4}}, keep={"how": ["plain"]})
-    orbits = read_orbits(suite, Selection())
-    assert [(o.problem.id, o.problem.question, o.problem.reference) for o in orbits] == [
-        ("p0", "1 + 2?", ("3",)),
-        ("p1", "2 + 2?", ("4",)),
-    ]
-    wrong = on_hub(tmp_path, id=str(folder), splits={"test": {"rows": 5}})
-    with pytest.raises(BadInput, match="has recorded 5 rows, the hub gave 4"):
-        read_orbits(wrong, Selection())
-
-
-def test_files_of_the_hub_come_from_its_cache(tmp_path, cli):
-    """The whole path in a fresh process with --offline: nothing but the cache is asked."""
-    commit = "a" * 40
-    snapshot = tmp_path / "cache" / "datasets--x--y" / "snapshots" / commit
-    snapshot.mkdir(parents=True)
-    (snapshot / "en.tsv").write_text('What is "1 + 1"?\t2\n', encoding="utf-8")
-    (snapshot / "de.tsv").write_text("Was ist 1 + 1?\t2.0\n", encoding="utf-8")
-    on_hub(
-        tmp_path,
-        revision=commit,
-        files={"en": "en.tsv", "de": "de.tsv"},
-        columns=["ask", "right"],
-        fields={
-            "id": {"format": "p{index}"}, "variant": "file", "question": "ask",
-            "reference": {"column": "right", "take": "whole-number"},
-        },
-    )  # fmt: skip
-    spec = yaml.safe_load((tmp_path / "hub.yaml").read_text(encoding="utf-8")) | {"variants": ["en", "de"]}
-    (tmp_path / "hub.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-    arguments = ("suites", "show", "hub.yaml", "--offline", "--format", "json")
-    shown = json.loads(cli(*arguments, env={"HF_HUB_CACHE": str(tmp_path / "cache")}).stdout)
-    assert [variant["name"] for variant in shown["variants"]] == ["en", "de"]
-    assert shown["variants"][0]["messages"][-1]["content"] == 'What is "1 + 1"?'
-    assert shown["keys"] == ["2"]
-
-
-def test_without_network_and_cache_one_line_says_what_to_fetch(cli, tmp_path):
-    env = {"HF_HUB_CACHE": str(tmp_path / "c"), "HF_HOME": str(tmp_path / "h")}
-    for suite, dataset in (
-        ("gsm8k", "openai/gsm8k (main, test) at revision cc7b047b6e5b"),
-        ("mgsm", "juletxara/mgsm"),
-    ):
-        done = cli("suites", "show", suite, "--offline", env=env)
-        assert done.returncode == 2
-        assert len(done.stderr.splitlines()) == 1
-        assert f"suite {suite} needs --data FILE.jsonl with the fields" in done.stderr
-        assert dataset in done.stderr
-        assert "its home is https://github.com/" in done.stderr
-
-
-def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"needs --data FILE.jsonl .* run: pip install 'alftbench\[hub\]'"):
-        read_orbits(load_suite("gsm8k"), Selection())
-
-
 # the commands
 
 
-def test_suites_is_a_list_when_called_bare(cli):
+def test_suites_are_listed_with_their_terms_and_sources(cli):
     done = cli("suites", "--format", "json")
-    names = {row["name"] for row in json.loads(done.stdout)}
-    assert {"gsm8k", "mgsm", "mathcheck-gsm", "svamp", "triviaqa", "sums", "splits"} <= names
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert {"gsm8k", "mgsm", "mathcheck-gsm", "svamp", "triviaqa", "sums", "splits"} <= rows.keys()
+    assert (rows["gsm8k"]["version"], rows["gsm8k"]["licence"]) == ("1", "MIT")
+    assert rows["gsm8k"]["source"]["file"]["test"]["sha256"].startswith("cef957d2")
+    assert rows["aime24"]["source"]["file"] is None
+    assert rows["aime24"]["source"]["hub"]["revision"] == "8d88b2876a82a080e2f172cc9b25d0d9d2cb4792"
+    assert rows["sums"]["source"] == {"file": None, "hub": None, "homepage": None}
+    assert cli("suites", "list", "--format", "json").stdout == done.stdout
+    assert cli("suites", "list").stdout == cli("suites").stdout
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_what_is_shown_fits_the_terminal_and_hides_nothing(mine, width):
+    asked = (
+        "順を追って考えてください。" * 9
+        + " \a\x1b[31m\u202etxet\u2028 ক্\u200dষ <|im_start|>[bold]\r\n\n  in columns"
+    )
+    spec = {**MINE, "prompt": "$question In \\boxed{}.", "examples": [], "citation": "x"}
+    path, data = mine(spec, rows=[{**row, "ask": f"{row['ask']} {asked}"} for row in ROWS])
+    suite = load_suite(path)
+    text = orbit_text(suite, pick(suite, Selection(data=data), "a"), width)
+    assert max(map(cell_len, text.split("\n"))) <= width
+    assert not {"\a", "\x1b", "\u202e", "\u2028", "\r"} & set(text)
+    joined = "".join(text.split())
+    for part in (
+        r"\x07\x1b[31m\u202etxet\u2028",
+        "ক্\u200dষ<|im_start|>[bold]\\r",
+        "順を追って考えてください。" * 9,
+    ):
+        assert part in joined
+    assert "\n\n    in columns" in text
 
 
 def test_validate_exits_1_and_names_findings(cli, mine, tmp_path):

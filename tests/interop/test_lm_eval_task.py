@@ -16,6 +16,8 @@ from alftbench.evaluate import EvalRequest, draw_samples, evaluate, measure, par
 from alftbench.runs import RunFolder, read_samples
 from alftbench.suites.lm_eval_loading import normalised
 from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.show import orbit_json, orbit_text, pick
+from alftbench.suites.validate import validate
 
 
 def by_lm_eval(task, model, chat=False, limit=None):
@@ -167,6 +169,36 @@ def test_few_shot_prompts_are_those_of_lm_eval(sums_task, tiny, tmp_path):
     assert len(load_suite(f"lm-eval:{task}:num_fewshot=1").orbits()[0].variants[0].messages) == 1
 
 
+@pytest.mark.parametrize("sampler", ["default", "first_n"])
+def test_more_examples_than_there_are_is_one_line(sums_task, tmp_path, sampler):
+    data = sums_task.parent / "sums.jsonl"
+    task = write_task(
+        tmp_path / "few.yaml",
+        "few",
+        data,
+        fewshot_split="test",
+        num_fewshot=2,
+        fewshot_config={"sampler": sampler},
+    )
+    assert len(read_orbits(load_suite(f"lm-eval:{task}:num_fewshot=23"), Selection(limit=1))) == 1
+    with pytest.raises(
+        UsageError, match="task few has 24 worked examples, num_fewshot=100 are too many"
+    ) as caught:
+        read_orbits(load_suite(f"lm-eval:{task}:num_fewshot=100"), Selection())
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_stop_string_is_refused(sums_task, tmp_path):
+    """lm-eval's hf model would end every answer at its first token."""
+    data = sums_task.parent / "sums.jsonl"
+    how = {"until": ["", "\n\n"], "max_gen_toks": 32, "do_sample": False}
+    task = write_task(tmp_path / "empty.yaml", "empty", data, generation_kwargs=how)
+    with pytest.raises(UsageError, match="task empty has an empty stop string; remove it from its until"):
+        load_suite(f"lm-eval:{task}")
+    one = write_task(tmp_path / "one.yaml", "one", data, generation_kwargs={**how, "until": "Q:"})
+    assert load_suite(f"lm-eval:{one}").info.sampling.stop == ("Q:",)
+
+
 def test_a_plain_prompt_gets_no_chat_template(tiny):
     backend = HfBackend(tiny, BackendOptions())
     from alftbench.backends.loading import prompt_ids
@@ -242,3 +274,69 @@ def test_a_task_of_a_folder_is_found_by_name(sums_task):
     suite = load_suite(f"lm-eval:local_sums@flexible:include_path={sums_task.parent}")
     assert suite.info.name == "lm-eval:local_sums@flexible"
     assert suite.info.version.startswith("1.0 of lm-eval 0.4.")
+
+
+def test_show_prints_a_task_as_it_is(sums_task):
+    suite = load_suite(f"lm-eval:{sums_task}@strict")
+    orbit = pick(suite, Selection(), "2")
+    text = orbit_text(suite, orbit, 80)
+    for part in (
+        "plain:\n  What is 23 + 91?",
+        "written  114",
+        "kind     lm-eval, filter strict; right where exact_match is 1",
+        "stop     '\\n\\n' | 'Question:'",
+    ):
+        assert part in text
+    shown = orbit_json(suite, orbit)
+    assert (shown["problem"]["reference"], shown["keys"], shown["stop"]) == (("114",), None, ["\n\n", "Question:"])
+
+
+def test_validate_holds_a_task_to_its_own_scorer(sums_task):
+    report = validate(load_suite(f"lm-eval:{sums_task}@strict"), Selection())  # finds "Answer: 112", never "112"
+    counts = {check.name: check.n for check in report.checks if not check.skipped}
+    assert report.fine
+    assert counts == {"references": 24, "prompts": 24, "orbits": 24}
+
+
+PICKY = """
+def process_results(doc, results):
+    return {"exact_match": float(results[0].strip().isdigit() and results[0].strip() in doc["answer"])}
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "check", "what"),
+    [
+        ({"question": "What is 1 + 2?", "answer": "#### three"}, "references", "'three' is not graded as right"),
+        ({"question": "What is 1 + 2?", "answer": "#### "}, "references", "has no right answer"),
+        ({"question": "What is 17 + 95?", "answer": "#### 112"}, "prompts", "a prompt that occurs more than once"),
+        (
+            {"question": "What  is 17 + 95? ", "answer": "#### 112"},
+            "prompts",
+            "a prompt that occurs more than once",
+        ),
+        ({"question": " ", "answer": "#### 112"}, "prompts", "asks nothing"),
+    ],
+)
+def test_validate_finds_what_is_wrong_with_a_task(sums_task, tmp_path, row, check, what):
+    rows = (sums_task.parent / "sums.jsonl").read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join([*rows, json.dumps(row)]) + "\n", encoding="utf-8")
+    (tmp_path / "picky.py").write_text(PICKY, encoding="utf-8")
+    task = write_task(tmp_path / "odd.yaml", "odd", data)
+    task.write_text(task.read_text(encoding="utf-8") + "process_results: !function picky.process_results\n")
+    report = validate(load_suite(f"lm-eval:{task}"), Selection())
+    found = {(item.name, finding.what) for item in report.checks for finding in item.findings}
+    assert found
+    assert {name for name, _ in found} == {check}
+    assert any(what in said for _, said in found)
+
+
+def test_samples_of_others_are_shown_and_validated_as_far_as_they_go(sums_task, tmp_path):
+    scripted_run(f"lm-eval:{sums_task}@strict", tmp_path, lambda v, d: "Answer: 112")
+    (samples,) = (tmp_path / "lm_eval").glob("*/samples_*.jsonl")
+    suite, selection = load_suite("imported:local_sums:filter=strict"), Selection(data=str(samples))
+    assert "kind     judged, by rules of the suite's own" in orbit_text(suite, pick(suite, selection, "0"), 80)
+    report = validate(suite, selection)
+    assert report.fine
+    assert {check.name for check in report.checks if not check.skipped} == {"prompts", "orbits"}

@@ -9,10 +9,12 @@ in the order of the file and begin anew when it ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from alftbench.backends.base import BackendOptions, known_args
+from alftbench.backends.stops import until
 from alftbench.errors import BadInput, UsageError
 from alftbench.interop.checks import SCRIPT, check
 from alftbench.jsonio import read_jsonl
@@ -45,7 +47,8 @@ class ScriptedBackend:
         for variant in variants:
             lines = self._lines(variant)
             draws = [d for d in range(params.n) if (variant.problem_id, variant.name, d) not in done]
-            yield [scripted(variant, draw, lines[draw % len(lines)]) for draw in draws]
+            said = [scripted(variant, draw, lines[draw % len(lines)]) for draw in draws]
+            yield [ended(sample, params.stop) for sample in said]
 
     def _lines(self, variant: Variant) -> Sequence[Mapping[str, Any]]:
         """The lines for a prompt: those that name it most exactly."""
@@ -91,6 +94,12 @@ def read_script(path: Path) -> Lines:
             raise BadInput(f"{path}, line {number}: no field {unknown[0]!r}; known: {', '.join(sorted(SCRIPT))}")
         lines.setdefault((row.get("problem_id"), row.get("variant")), []).append(row)
     return lines
+
+
+def ended(sample: Sample, stop: Sequence[str]) -> Sample:
+    """A completion up to the first stop string, as an engine would have ended it."""
+    text = until(sample.text, stop)
+    return sample if text == sample.text else replace(sample, text=text, finish_reason="stop")
 
 
 def scripted(variant: Variant, draw: int, line: Mapping[str, Any]) -> Sample:

@@ -9,6 +9,12 @@ from typing import Any
 SLACK = 8  # tokens written between two looks, see generation.HALT_EVERY
 
 
+def until(text: str, stop: Sequence[str]) -> str:
+    """A text up to the first of the stop strings."""
+    ends = [place for place in map(text.find, stop) if place >= 0]
+    return text[: min(ends, default=len(text))]
+
+
 class StopStrings:
     """Finds the first stop string in what a tokenizer decodes; without any, it never finds one."""
 

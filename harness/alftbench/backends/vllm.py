@@ -18,6 +18,7 @@ from alftbench.backends.loading import (
     prompt_ids,
 )
 from alftbench.backends.settings import Reader, positive, read_args, truth, whole
+from alftbench.backends.stops import until
 from alftbench.errors import AlftbenchError, MissingExtra, UsageError
 from alftbench.seeds import integer_seed
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
@@ -145,12 +146,6 @@ class VllmBackend:
             n_tokens=len(output.token_ids),
             logprob=output.cumulative_logprob if self.logprobs else None,
         )
-
-
-def until(text: str, stop: Sequence[str]) -> str:
-    """A text up to the first of the stop strings."""
-    ends = [place for place in map(text.find, stop) if place >= 0]
-    return text[: min(ends, default=len(text))]
 
 
 def engine_settings(options: BackendOptions) -> dict[str, Any]:

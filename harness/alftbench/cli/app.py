@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -106,7 +107,14 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:
             traceback.print_exc()
-        expected = isinstance(error, AlftbenchError)
-        hint = "" if expected else f" ({type(error).__name__}; alftbench --debug … shows where)"
-        typer.echo(f"error: {error}{hint}", err=True)
+        typer.echo(f"error: {in_words(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
+
+
+def in_words(error: Exception) -> str:
+    """An error's line; one that nobody expected says how to see where it arose."""
+    if isinstance(error, AlftbenchError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return "the output cannot be written: no space is left on the device"
+    return f"{error} ({type(error).__name__}; alftbench --debug … shows where)"

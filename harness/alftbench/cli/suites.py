@@ -23,6 +23,7 @@ from alftbench.errors import AlftbenchError
 if TYPE_CHECKING:
     from alftbench.suites.load import Selection
     from alftbench.suites.validate import Check, Report
+    from alftbench.types import Orbit as ShownOrbit
 
 group = typer.Typer(name="suites", help="List the suites; show or check one.", rich_markup_mode=None)
 app.add_typer(group)
@@ -34,9 +35,33 @@ Split = Annotated[str, typer.Option("--split", help="Split of the suite.")]
 def suites_command(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """List the suites; show or check one."""
     if context.invoked_subcommand is None:
-        from alftbench.cli.listing import list_plugins
+        list_suites(output_format)
 
-        list_plugins("suite", output_format)
+
+@group.command("list")
+def list_command(output_format: FormatOption = Format.TABLE) -> None:
+    """List the suites: version, licence, source and what they ask."""
+    list_suites(output_format)
+
+
+def list_suites(output_format: Format) -> None:
+    """Every suite that is installed; a broken one is named on stderr and passed over."""
+    from alftbench import plugins
+    from alftbench.console import new_table, stdout
+    from alftbench.suites.catalogue import about
+
+    loaded, broken = plugins.load_all("suite")
+    rows = [about(suite) for suite in loaded.values()]
+    if output_format is Format.JSON:
+        echo_json(rows)
+    else:
+        table = new_table("", ["suite", "version", "what it is"])
+        table.columns[2].justify, table.columns[2].no_wrap = "left", False
+        for row in rows:
+            table.add_row(row["name"], row["version"], f"{row['description']} ({row['licence']})")
+        stdout().print(table)
+    for error in broken.values():
+        typer.echo(f"warning: {error}", err=True)
 
 
 def select(split: str, data: str | None, limit: int | None, orbit: str | None, unchecked: bool) -> Selection:
@@ -60,19 +85,26 @@ def show_command(
 ) -> None:
     """Print a problem's orbit as the model sees it, its references and their keys."""
     go_offline(offline)
-    from dataclasses import asdict
-
-    from alftbench.answers.partition import reference_keys
     from alftbench.console import stdout
     from alftbench.suites.load import load_suite
-    from alftbench.suites.show import orbit_text, pick
+    from alftbench.suites.show import orbit_json, orbit_text, pick
 
     loaded = load_suite(suite)
     shown = pick(loaded, select(split, data, None, orbit, data_unchecked), problem)
     if output_format is Format.JSON:
-        echo_json({**asdict(shown), "keys": sorted(reference_keys(shown.problem))})
+        echo_json(orbit_json(loaded, shown))
         return
     typer.echo(orbit_text(loaded, shown, stdout().width))
+    say_declined(shown, orbit)
+
+
+def say_declined(shown: ShownOrbit, orbit: str | None) -> None:
+    """Transformations that were asked for and added nothing to a problem."""
+    from alftbench.orbits import count, parse_orbit
+
+    for made in count([shown], parse_orbit(orbit)) if orbit else ():
+        if not made.made:
+            typer.echo(f"{made.name}: adds no phrasing to this problem", err=True)
 
 
 @group.command("validate")

@@ -8,6 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from alftbench.types import AnswerPartition, Orbit, Sample, SamplingParams
 
+# What `validate` checks, as known flaws name it.
+CHECKS = ("source", "references", "near misses", "prompts", "orbits", "train/test")
+
 
 @dataclass(frozen=True)
 class Flaw:
@@ -73,4 +76,18 @@ class Grader(Protocol):
 
     def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
         """The classes of an orbit's answers, with the class of every sample."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Grader, Protocol):
+    """What a grader may offer besides: how it grades, in words, and the same for a reference alone."""
+
+    @property
+    def grading(self) -> str:
+        """How an answer is found and judged, in a few words."""
+        ...
+
+    def accepts(self, orbit: Orbit, reference: str) -> bool:
+        """Is a reference right, by the code that grades models?"""
         ...

@@ -58,11 +58,16 @@ class FieldRule:
         return cls(rule.get("column"), tuple(rule.get("join", ())), rule.get("format"), rule.get("take"))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it needs."""
+        if self.format is not None:
+            return tuple(sorted(template_names(self.format) or ()))
+        return (self.column,) if self.column else self.join
+
+    @property
     def says(self) -> str:
         """The columns it needs, as messages name them."""
-        if self.format is not None:
-            return ", ".join(sorted(template_names(self.format) or ()))
-        return self.column or ", ".join(self.join)
+        return ", ".join(self.columns)
 
     def values(self, row: Row) -> list[str]:
         """The field's values: one, unless `take` makes several.

@@ -108,17 +108,24 @@ def prepared(task: ConfigurableTask, name: str, settings: Mapping[str, str]) -> 
 
 
 def sampling(task: ConfigurableTask) -> SamplingParams:
-    """The task's own way to generate: greedy unless it says otherwise."""
+    """The task's own way to generate: greedy unless it says otherwise.
+
+    Raises:
+        UsageError: a stop string is empty: lm-eval's hf model then ends every answer at its first token.
+    """
     from lm_eval.models.utils import normalize_gen_kwargs
 
     chosen = normalize_gen_kwargs(dict(task.config.generation_kwargs or {}), MAX_TOKENS)
-    stop = chosen.get("until") or []
+    until = chosen.get("until") or []
+    stop = (until,) if isinstance(until, str) else tuple(until)
+    if "" in stop:
+        raise UsageError(f"lm-eval's task {task.task_name} has an empty stop string; remove it from its until")
     return SamplingParams(
         n=1,
         temperature=float(chosen.get("temperature", 1.0 if chosen["do_sample"] else 0.0)),
         top_p=float(chosen.get("top_p", 1.0)),
         max_tokens=int(chosen["max_gen_toks"]),
-        stop=tuple([stop] if isinstance(stop, str) else stop),
+        stop=stop,
     )
 
 
@@ -144,14 +151,15 @@ def chat_context(task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool
 def _text(
     task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool, template: Callable[..., str] | None
 ) -> str:
-    context = task.fewshot_context(
-        doc,
-        num_fewshot=task.config.num_fewshot,
-        apply_chat_template=template is not None,
-        fewshot_as_multiturn=multiturn,
-        chat_template=template,
-        gen_prefix=task.doc_to_prefix(doc),
-    )
+    with enough_examples(task):
+        context = task.fewshot_context(
+            doc,
+            num_fewshot=task.config.num_fewshot,
+            apply_chat_template=template is not None,
+            fewshot_as_multiturn=multiturn,
+            chat_template=template,
+            gen_prefix=task.doc_to_prefix(doc),
+        )
     made = task.construct_requests(
         doc=doc,
         ctx=context,
@@ -162,6 +170,25 @@ def _text(
     if isinstance(made, list):
         raise UsageError(f"lm-eval's task {task.task_name} asks several questions a document; it is no suite")
     return str(made.args[0])
+
+
+@contextmanager
+def enough_examples(task: ConfigurableTask) -> Iterator[None]:
+    """What lm-eval's samplers say where a task has too few worked examples, as one line.
+
+    Raises:
+        UsageError: it has; they raise ValueError or AssertionError, by the sampler.
+    """
+    try:
+        yield
+    except (ValueError, AssertionError) as error:
+        at_hand, wanted = len(task.sampler.fewshot_docs()), task.config.num_fewshot
+        if wanted < at_hand:
+            raise
+        raise UsageError(
+            f"lm-eval's task {task.task_name} has {at_hand} worked examples, num_fewshot={wanted} are too many "
+            f"(one may be the question itself); ask for fewer"
+        ) from error
 
 
 def normalised(text: str, rules: Mapping[str, Any]) -> str:

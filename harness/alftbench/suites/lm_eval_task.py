@@ -213,6 +213,21 @@ class LmEvalSuite:
         right = {str(answer.canonical) for row in graded_VN for answer, fine in row if fine}
         return grouped(orbit.problem.id, [[answer for answer, _ in row] for row in graded_VN], right)
 
+    @property
+    def grading(self) -> str:
+        """How an answer is found and judged, in a few words."""
+        return f"filter {self.filter}; right where {self.metric} is 1"
+
+    def accepts(self, orbit: Orbit, reference: str) -> bool:
+        """Is the task's metric 1 for a reference, as what the filter leaves or else as a whole response?
+
+        A filter may look for words that a reference does not have, so what it would leave is tried first.
+        """
+        doc = self.document(orbit)
+        if self.task.process_results(doc, [reference]).get(self.metric) == 1:
+            return True
+        return self._grade(doc, Sample(orbit.problem.id, "reference", 0, reference, "stop", 0))[1]
+
     def _grade(self, doc: Mapping[str, Any], sample: Sample) -> tuple[Answer, bool]:
         """The filtered answer of one completion, and whether it is right."""
         left, metrics = self.score(doc, [sample.text], self.filter)

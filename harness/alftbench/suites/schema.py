@@ -2,80 +2,140 @@
 
 from __future__ import annotations
 
+import math
+import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from alftbench.answers.canonical import KINDS
 from alftbench.answers.extract import RULES
+from alftbench.suites.base import CHECKS
 from alftbench.suites.fields import TAKES, template_names
 
 
 @dataclass(frozen=True)
+class Rule:
+    """What a value must be beside its type, and how messages say so."""
+
+    says: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
 class Key:
-    """One key: the types of its value, whether it must be there, and the keys below it."""
+    """One key: the types of its value, whether it must be there, the keys below it, what it must be besides."""
 
     types: tuple[type, ...]
     required: bool = False
     below: Mapping[str, Key] = field(default_factory=dict)
+    rule: Rule | None = None
 
 
-TEXT, COUNT, LIST, TABLE = (str,), (int,), (list,), (dict,)
-COLUMN = Key((str, dict), below={
-    "column": Key(TEXT),
-    "join": Key(LIST),
-    "format": Key(TEXT),
+def is_text(value: Any) -> bool:
+    """A text that is not blank."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_plain(value: Any) -> bool:
+    """A value that a column can hold."""
+    return value is None or isinstance(value, (str, int, float))
+
+
+TEXT, COUNT, NUMBER, LIST, TABLE = (str,), (int,), (int, float), (list,), (dict,)
+FILLED = Rule("text that is not blank", lambda value: not isinstance(value, str) or is_text(value))
+POSITIVE = Rule("at least 1", lambda value: value >= 1)
+TEMPERATURE = Rule("0 (greedy) or above", lambda value: math.isfinite(value) and value >= 0)
+MASS = Rule("above 0 and at most 1", lambda value: 0 < value <= 1)
+SHA256 = Rule("64 hexadecimal digits", lambda value: bool(re.fullmatch("[0-9a-f]{64}", value)))
+TEXTS = Rule("a list of texts that are not blank", lambda value: bool(value) and all(map(is_text, value)))
+STRINGS = Rule(
+    "a list of texts that are not empty", lambda value: all(isinstance(text, str) and text for text in value)
+)
+NAMED_TEXTS = Rule(
+    "a table from names to texts",
+    lambda value: all(is_text(text) for pair in value.items() for text in pair),
+)
+TEMPLATES = Rule(
+    "text, or a table with a text for each phrasing",
+    lambda value: (
+        isinstance(value, str) or (bool(value) and all(is_text(t) for pair in value.items() for t in pair))
+    ),
+)
+COLUMNS = Rule(
+    "a table from columns to a value or a list of values",
+    lambda value: all(
+        is_text(name) and (is_plain(one) or (isinstance(one, list) and all(map(is_plain, one))))
+        for name, one in value.items()
+    ),
+)
+SPLITS = Rule("a table with at least one split, by name", lambda value: bool(value) and all(map(is_text, value)))
+SOME_TEXT, TEXT_NEEDED = Key(TEXT, rule=FILLED), Key(TEXT, True, rule=FILLED)
+COLUMN_BELOW = {
+    "column": SOME_TEXT,
+    "join": Key(LIST, rule=TEXTS),
+    "format": SOME_TEXT,
     "variants": Key(TABLE),
     "take": Key(TEXT),
-})  # fmt: skip
-FIELDS = {
-    "id": Key(COLUMN.types, True, COLUMN.below),
-    "question": Key(COLUMN.types, True, COLUMN.below),
-    "reference": Key(COLUMN.types, True, COLUMN.below),
-    "variant": Key(COLUMN.types, False, COLUMN.below),
 }
-ROWS = {"keep": Key(TABLE), "drop": Key(TABLE), "rename": Key(TABLE), "fields": Key(TABLE, True, FIELDS)}
-FILE = {**ROWS, "splits": Key(TABLE, True)}
+COLUMN = Key((str, dict), True, COLUMN_BELOW, FILLED)
+FIELDS = {
+    "id": COLUMN,
+    "question": COLUMN,
+    "reference": COLUMN,
+    "variant": Key(COLUMN.types, False, COLUMN_BELOW, FILLED),
+}
+ROWS = {
+    "keep": Key(TABLE, rule=COLUMNS),
+    "drop": Key(TABLE, rule=COLUMNS),
+    "rename": Key(TABLE, rule=NAMED_TEXTS),
+    "fields": Key(TABLE, True, FIELDS),
+}
+FILE = {**ROWS, "splits": Key(TABLE, True, rule=SPLITS)}
 HUB = {
     **ROWS,
-    "id": Key(TEXT, True),
-    "revision": Key(TEXT, True),
-    "config": Key(TEXT),
-    "files": Key(TABLE),
-    "columns": Key(LIST),
-    "splits": Key(TABLE, True),
+    "id": TEXT_NEEDED,
+    "revision": TEXT_NEEDED,
+    "config": SOME_TEXT,
+    "files": Key(TABLE, rule=NAMED_TEXTS),
+    "sha256": Key(TABLE, rule=NAMED_TEXTS),
+    "columns": Key(LIST, rule=TEXTS),
+    "splits": Key(TABLE, True, rule=SPLITS),
 }
-FILE_SPLIT = {"name": Key(TEXT), "rows": Key(COUNT), "sha256": Key(TEXT)}
-HUB_SPLIT = {"from": Key(TEXT), "rows": Key(COUNT)}
+ROWS_RECORDED = Key(COUNT, rule=POSITIVE)
+FILE_SPLIT = {"name": SOME_TEXT, "rows": ROWS_RECORDED, "sha256": Key(TEXT, rule=SHA256)}
+HUB_SPLIT = {"from": SOME_TEXT, "rows": ROWS_RECORDED}
 SAMPLING = {
-    "n": Key(COUNT),
-    "temperature": Key((int, float)),
-    "top_p": Key((int, float)),
-    "max_tokens": Key(COUNT),
+    "n": Key(COUNT, rule=POSITIVE),
+    "temperature": Key(NUMBER, rule=TEMPERATURE),
+    "top_p": Key(NUMBER, rule=MASS),
+    "max_tokens": Key(COUNT, rule=POSITIVE),
 }
 TOP = {
-    "name": Key(TEXT, True),
-    "version": Key((int, str), True),
-    "description": Key(TEXT, True),
-    "licence": Key(TEXT, True),
-    "citation": Key(TEXT, True),
-    "homepage": Key(TEXT),
+    "name": TEXT_NEEDED,
+    "version": Key((int, str), True, rule=FILLED),
+    "description": TEXT_NEEDED,
+    "licence": TEXT_NEEDED,
+    "citation": TEXT_NEEDED,
+    "homepage": SOME_TEXT,
     "file": Key(TABLE, False, FILE),
     "hub": Key(TABLE, False, HUB),
     "variants": Key(LIST),
     "answer_kind": Key(TEXT, True),
     "answer_rules": Key(LIST, True),
-    "answer_form": Key((str, dict)),
+    "answer_form": Key((str, dict), rule=TEMPLATES),
     "system": Key(TEXT),
-    "prompt": Key((str, dict), True),
+    "prompt": Key((str, dict), True, rule=TEMPLATES),
     "examples": Key(LIST),
+    "stop": Key(LIST, rule=STRINGS),
     "sampling": Key(TABLE, True, SAMPLING),
     "known": Key(LIST),
 }
-EXAMPLE = {"question": Key(TEXT, True), "answer": Key(TEXT, True)}
-KNOWN = {"problem": Key(TEXT, True), "check": Key(TEXT), "note": Key(TEXT, True)}
+EXAMPLE = {"question": TEXT_NEEDED, "answer": TEXT_NEEDED}
+CHECK = Rule(f"one of {', '.join(CHECKS)}", lambda value: value in CHECKS)
+KNOWN = {"problem": TEXT_NEEDED, "check": Key(TEXT, rule=CHECK), "note": TEXT_NEEDED}
 NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "a table of keys"}
 
 
@@ -88,7 +148,7 @@ def mistakes(spec: Any) -> list[str]:
 
 
 def check_keys(value: Mapping[str, Any], keys: Mapping[str, Key], where: str) -> Iterable[str]:
-    """Unknown keys, missing keys and values of the wrong type, at all depths."""
+    """Unknown keys, missing keys and values that cannot be, at all depths."""
     for name in value:
         if name not in keys:
             close = get_close_matches(str(name), keys, n=1)
@@ -98,11 +158,17 @@ def check_keys(value: Mapping[str, Any], keys: Mapping[str, Key], where: str) ->
         if name not in value:
             if key.required:
                 yield f"the key '{where}{name}' is missing"
-        elif not isinstance(value[name], key.types) or isinstance(value[name], bool):
-            wanted = " or ".join(NAMES[kind] for kind in key.types)
+        elif wanted := wanted_instead(value[name], key):
             yield f"'{where}{name}' must be {wanted}, found {value[name]!r}"
         elif isinstance(value[name], dict) and key.below:
             yield from check_keys(value[name], key.below, f"{where}{name}.")
+
+
+def wanted_instead(value: Any, key: Key) -> str:
+    """What a value should have been, in words; empty for one that can stay."""
+    if not isinstance(value, key.types) or isinstance(value, bool):
+        return " or ".join(NAMES[kind] for kind in key.types)
+    return key.rule.says if key.rule and not key.rule.holds(value) else ""
 
 
 def check_sources(spec: Mapping[str, Any]) -> Iterable[str]:
@@ -120,6 +186,16 @@ def check_sources(spec: Mapping[str, Any]) -> Iterable[str]:
                 yield from check_keys(split or {}, below, f"{where}.")
         for role, rule in spec[source]["fields"].items():
             yield from check_field(rule, f"{source}.fields.{role}", role)
+    yield from check_digests(spec.get("hub", {}))
+
+
+def check_digests(hub: Mapping[str, Any]) -> Iterable[str]:
+    """A digest belongs to a file."""
+    for name, digest in hub.get("sha256", {}).items():
+        if name not in hub.get("files", {}):
+            yield f"'hub.sha256.{name}' is the digest of a file that 'hub.files' does not name"
+        if not SHA256.holds(digest):
+            yield f"'hub.sha256.{name}' must be {SHA256.says}, found {digest!r}"
 
 
 def check_field(rule: Any, where: str, role: str) -> Iterable[str]:
@@ -131,10 +207,22 @@ def check_field(rule: Any, where: str, role: str) -> Iterable[str]:
         yield f"'{where}' needs exactly one of column, join, format, variants; found {', '.join(ways) or 'none'}"
     if "variants" in rule and role != "question":
         yield f"'{where}': only the question can differ between the variants of a row"
+    yield from check_phrasings(rule.get("variants", {}), f"{where}.variants")
     if "take" in rule and rule["take"] not in TAKES:
         yield f"'{where}.take' is {rule['take']!r}; known: {', '.join(TAKES)}"
     if "format" in rule and template_names(rule["format"]) is None:
         yield f"'{where}.format' is {rule['format']!r}; use plain names in braces, such as {{index:0>4}}"
+
+
+def check_phrasings(rules: Mapping[Any, Any], where: str) -> Iterable[str]:
+    """The fields of the phrasings that one row holds."""
+    for name, rule in rules.items():
+        wanted = wanted_instead(rule, COLUMN) if is_text(name) else "of a phrasing whose name is text"
+        if wanted:
+            yield f"'{where}.{name}' must be {wanted}, found {rule!r}"
+        elif isinstance(rule, dict):
+            yield from check_keys(rule, COLUMN_BELOW, f"{where}.{name}.")
+            yield from check_field(rule, f"{where}.{name}", "phrasing")
 
 
 def check_answers(spec: Mapping[str, Any]) -> Iterable[str]:
@@ -144,7 +232,7 @@ def check_answers(spec: Mapping[str, Any]) -> Iterable[str]:
     if not spec["answer_rules"]:
         yield "'answer_rules' is empty; name at least one rule"
     for rule in spec["answer_rules"]:
-        if rule not in RULES:
+        if not isinstance(rule, str) or rule not in RULES:
             yield f"unknown answer rule {rule!r}; known: {', '.join(RULES)}"
 
 

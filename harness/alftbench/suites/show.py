@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 from alftbench.answers.partition import reference_keys
 from alftbench.errors import UsageError
-from alftbench.suites.base import Suite
+from alftbench.suites.base import Grader, Scorer, Suite
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.types import Message, Orbit
 
 MOST_REFERENCES = 12
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as another direction, halves of pairs, separators
 
 
 def pick(suite: Suite, selection: Selection, problem: str) -> Orbit:
@@ -42,26 +49,50 @@ def pick(suite: Suite, selection: Selection, problem: str) -> Orbit:
 def orbit_text(suite: Suite, orbit: Orbit, width: int) -> str:
     """Every phrasing's messages under its name, then the right answers and their keys."""
     problem, info = orbit.problem, suite.info
-    blocks = [f"{info.name}, version {info.version}: {problem.id}, {len(orbit.variants)} phrasings"]
+    title = f"{info.name}, version {info.version}: {problem.id}, {len(orbit.variants)} phrasings"
+    blocks = [indented(title, width)]
     for variant in orbit.variants:
         messages = "\n".join(message_text(message, width) for message in variant.messages)
-        blocks.append(f"{rule(variant.name, width)}\n{messages}")
+        blocks.append(f"{rule(visible(variant.name), width)}\n{messages}")
     blocks.append(rule("right answers", width))
     return "\n\n".join(blocks) + "\n" + answers_text(suite, orbit, width)
 
 
 def answers_text(suite: Suite, orbit: Orbit, width: int) -> str:
-    """The right answers, the keys of their classes, and how an answer is found."""
-    problem = orbit.problem
-    keys = sorted(reference_keys(problem))
-    judged = f", judged by {problem.metadata['verifier']}" if "verifier" in problem.metadata else ""
-    lines = [
-        f"written  {some(problem.reference)}",
-        f"keys     {some(keys)}",
-        f"kind     {problem.answer_kind}{judged}; found by {', '.join(suite.info.answer_rules)}",
-    ]
+    """The right answers, the keys of their classes, how an answer is found, and where a completion is cut."""
+    problem, keys, stop = orbit.problem, right_keys(suite, orbit), suite.info.sampling.stop
+    lines = [f"written  {some(problem.reference)}"]
+    lines += [f"keys     {some(keys)}"] if keys is not None else []
+    lines += [f"kind     {grading(suite, orbit)}"]
+    lines += [f"stop     {' | '.join(map(repr, stop))}"] if stop else []
     lines += [f"known    {flaw.note}" for flaw in suite.info.flaws if flaw.problem == problem.id]
-    return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * 9) for line in lines)
+    return "\n".join(indented(line, width, "", " " * 9) for line in lines)
+
+
+def right_keys(suite: Suite, orbit: Orbit) -> list[str] | None:
+    """The keys of the right answers; None where the suite grades by rules of its own and has none."""
+    return None if isinstance(suite, Grader) else sorted(reference_keys(orbit.problem))
+
+
+def grading(suite: Suite, orbit: Orbit) -> str:
+    """How an answer is found and judged."""
+    kind, judge = orbit.problem.answer_kind, orbit.problem.metadata.get("verifier")
+    if isinstance(suite, Scorer):
+        return f"{kind}, {suite.grading}"
+    if isinstance(suite, Grader):
+        return f"{kind}, by rules of the suite's own"
+    judged = f", judged by {judge}" if judge else ""
+    return f"{kind}{judged}; found by {', '.join(suite.info.answer_rules)}"
+
+
+def orbit_json(suite: Suite, orbit: Orbit) -> dict[str, Any]:
+    """What `orbit_text` shows, as one JSON object."""
+    return {
+        **asdict(orbit),
+        "keys": right_keys(suite, orbit),
+        "grading": grading(suite, orbit),
+        "stop": list(suite.info.sampling.stop),
+    }
 
 
 def some(texts: tuple[str, ...] | list[str]) -> str:
@@ -77,5 +108,30 @@ def rule(name: str, width: int) -> str:
 
 def message_text(message: Message, width: int) -> str:
     """Who speaks, and the text, wrapped to the width; its own line breaks stay."""
-    lines = [textwrap.fill(line, width - 2) if line else "" for line in message["content"].splitlines()]
-    return f"{message['role']}:\n" + textwrap.indent("\n".join(lines), "  ")
+    lines = [indented(line, width, "  ", "  ") for line in message["content"].split("\n")]
+    return f"{message['role']}:\n" + "\n".join(lines)
+
+
+def indented(line: str, width: int, first: str = "", rest: str = "") -> str:
+    """A line wrapped to a width in columns of the terminal, of which a Chinese character takes two."""
+    folded = Text(visible(line)).wrap(console(), max(width - len(rest), 2), overflow="fold", tab_size=4)
+    return "\n".join(f"{rest if place else first}{part.plain}".rstrip() for place, part in enumerate(folded))
+
+
+@cache
+def console() -> Console:
+    """What rich's wrapping asks for its rules; nothing is printed on it."""
+    return Console()
+
+
+def visible(text: str) -> str:
+    r"""A text with the characters escaped that a terminal would obey or hide, such as \x07 and \u202e.
+
+    Joiners stay: the scripts of India need them.
+    """
+    return "".join(escaped(char) if unicodedata.category(char) in HIDDEN else char for char in text)
+
+
+def escaped(char: str) -> str:
+    """A hidden character by its number."""
+    return char if char in "\n\t\u200c\u200d" else char.encode("unicode_escape").decode()

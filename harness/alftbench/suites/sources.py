@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.util
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,9 @@ from typing import Any
 from alftbench.errors import BadInput, UsageError
 from alftbench.jsonio import read_jsonl
 from alftbench.suites.fields import FILE, INDEX, SPLIT, FieldRule
+from alftbench.suites.tabular import Table, read_table
+
+ESCAPE = "give the recorded file, or --data-unchecked to use this one under the same name"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Rows:
     def columns(self) -> str:
         """The columns that are needed, as messages name them."""
         rules = [*self.fields.values(), *self.questions.values()]
-        return ", ".join(dict.fromkeys(rule.says for rule in rules))
+        made = [column for rule in rules for column in rule.columns if column not in (INDEX, SPLIT, FILE)]
+        return ", ".join(dict.fromkeys([*made, *self.keep, *self.drop]))
 
 
 def among(value: Any, wanted: Any) -> bool:
@@ -99,19 +101,29 @@ class FileSource:
         path = self.locate(split, data)
         recorded = self.splits.get(split, {})
         rows = sum(1 for _ in read_jsonl(path))
-        escape = "give the recorded file, or --data-unchecked to use this one under the same name"
         if recorded.get("rows") not in (None, rows):
             raise BadInput(
                 f"{path}: suite {suite} has {recorded['rows']} rows in its {split} split, "
-                f"this file has {rows}; {escape}"
+                f"this file has {rows}; {ESCAPE}"
             )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if recorded.get("sha256") not in (None, digest):
-            raise BadInput(
-                f"{path}: suite {suite} has recorded sha256 {recorded['sha256'][:12]}… for its {split} split, "
-                f"this file has {digest[:12]}…; {escape}"
-            )
+        check_digest(suite, path, recorded.get("sha256"))
         return rows
+
+
+def check_digest(suite: str, path: Path, recorded: str | None) -> None:
+    """A file is the recorded one, where one is recorded.
+
+    Raises:
+        BadInput: its digest is another.
+    """
+    if recorded is None:
+        return
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != recorded:
+        raise BadInput(
+            f"{path}: suite {suite} has recorded sha256 {recorded[:12]}… for it, this file has {digest[:12]}…; "
+            f"{ESCAPE}"
+        )
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,7 @@ class HubSource:
     revision: str
     config: str | None
     files: Mapping[str, str]
+    sha256: Mapping[str, str]  # of these files, by the same names, as far as recorded
     columns: tuple[str, ...]
     splits: Mapping[str, Mapping[str, Any]]
     rows: Rows
@@ -140,7 +153,9 @@ class HubSource:
         if importlib.util.find_spec("datasets") is None:
             raise UsageError("datasets is not installed; run: pip install 'alftbench[hub]'")
         try:
-            tables = self.fetch_files() if self.files else {"": self.fetch_split(split)}
+            tables: Mapping[str, Iterable[dict[str, Any]]] = (
+                self.tables() if self.files else {"": self.fetch_split(split)}
+            )
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             raise UsageError(f"{self.name(split)} did not come ({type(error).__name__}: {reason})") from error
@@ -155,36 +170,29 @@ class HubSource:
         name = self.splits[split].get("from", split)
         return datasets.load_dataset(self.id, self.config, split=name, revision=self.revision)  # type: ignore[no-any-return]
 
-    def fetch_files(self) -> dict[str, Iterable[dict[str, Any]]]:
+    def tables(self) -> dict[str, Table]:
         """The rows of every file that the suite names."""
+        return {name: read_table(path, self.columns) for name, path in self.fetch_files().items()}
+
+    def fetch_files(self) -> dict[str, Path]:
+        """Where the hub's cache holds every file that the suite names."""
         from huggingface_hub import hf_hub_download
 
-        return {
-            name: read_rows(
-                Path(hf_hub_download(self.id, path, repo_type="dataset", revision=self.revision)), self.columns
-            )
-            for name, path in self.files.items()
-        }
+        def fetched(path: str) -> Path:
+            return Path(hf_hub_download(self.id, path, repo_type="dataset", revision=self.revision))
+
+        return {name: fetched(path) for name, path in self.files.items()}
 
     def check(self, suite: str, split: str) -> int:
-        """The number of rows that the hub gives, if it is the recorded one.
+        """The number of rows that the hub gives, if it and each digest are the recorded ones.
 
         Raises:
-            BadInput: another number of rows than recorded.
+            BadInput: another number of rows or another digest than recorded.
         """
         rows = sum(1 for _ in self.read(split))
         recorded = self.splits[split].get("rows")
         if recorded not in (None, rows):
             raise BadInput(f"{self.name(split)}: suite {suite} has recorded {recorded} rows, the hub gave {rows}")
+        for name, path in self.fetch_files().items() if self.sha256 else ():
+            check_digest(suite, path, self.sha256.get(name))
         return rows
-
-
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A file's rows: JSON, JSONL, or tab-separated with the given columns."""
-    if path.suffix == ".tsv":
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return [dict(zip(columns, row, strict=True)) for row in rows]
-    if path.suffix == ".json":
-        return list(json.loads(path.read_text(encoding="utf-8")))
-    return [row for _, row in read_jsonl(path)]

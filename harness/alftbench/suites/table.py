@@ -13,6 +13,7 @@ import yaml
 
 from alftbench.errors import BadInput, UsageError
 from alftbench.suites.base import Flaw, Suite, SuiteInfo
+from alftbench.suites.downloads import Download
 from alftbench.suites.fields import FieldError
 from alftbench.suites.schema import mistakes
 from alftbench.suites.sources import FileSource, HubSource, Rows
@@ -37,7 +38,7 @@ class TableSuite:
     homepage: str
 
     def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
-        """The problems of a split, from the JSONL file `data` or else from the hub.
+        """The problems of a split, from the file `data` or else from the hub.
 
         Raises:
             UsageError: no file was given and the hub does not give the data, or the file does not exist.
@@ -45,8 +46,10 @@ class TableSuite:
         """
         phrasings: dict[str, dict[str, str]] = {}
         problems: dict[str, Problem] = {}
+        seen: set[str] = set()
         source, places = self._rows(split, data)
         for place, row in places:
+            seen |= row.keys()
             if not source.wants(row):
                 continue
             try:
@@ -54,6 +57,8 @@ class TableSuite:
             except FieldError as error:
                 raise BadInput(f"{place}: {error}") from None
             self._join(place, problem, questions, problems, phrasings)
+        if not problems:
+            self._say_why_none(source, seen)
         return [self._orbit(problem, phrasings[name]) for name, problem in problems.items()]
 
     def check_source(self, split: str, data: str | None) -> int:
@@ -61,25 +66,42 @@ class TableSuite:
         if data is None:
             assert self.hub is not None
             return self.hub.check(self.info.name, split)
-        return self._file().check(self.info.name, split, data)
+        if self.file is None:
+            return self._download().check(split, data)
+        return self.file.check(self.info.name, split, data)
 
     def _rows(self, split: str, data: str | None) -> tuple[Rows, Iterable[Place]]:
+        if data is not None and self.file is not None:
+            return self.file.rows, self.file.read(split, data)
         if data is not None:
-            return self._file().rows, self._file().read(split, data)
-        needs = f"suite {self.info.name} needs --data FILE.jsonl"
-        if self.file is not None:
-            needs += f" with the fields {self.file.rows.columns}"
+            return self._download().hub.rows, self._download().read(split, data)
         if self.hub is None or split not in self.hub.splits:
-            raise UsageError(f"{needs}; {self.homepage}")
+            raise UsageError(f"{self._needs(split)}; {self.homepage}")
         try:
             return self.hub.rows, list(self.hub.read(split))
         except UsageError as error:
-            raise UsageError(f"{needs}, or the hub: {error}; its home is {self.homepage}") from error
+            raise UsageError(f"{self._needs(split)}, or the hub: {error}; its home is {self.homepage}") from error
 
-    def _file(self) -> FileSource:
+    def _needs(self, split: str) -> str:
+        """Which file a split could be read from."""
         if self.file is None:
-            raise UsageError(f"suite {self.info.name} is read from the hub; leave --data out")
-        return self.file
+            return f"suite {self.info.name} needs --data: {self._download().wanted(split)}"
+        return f"suite {self.info.name} needs --data FILE.jsonl with the fields {self.file.rows.columns}"
+
+    def _download(self) -> Download:
+        """The hub's rows as somebody fetched them."""
+        assert self.hub is not None
+        return Download(self.info.name, self.hub)
+
+    def _say_why_none(self, source: Rows, seen: set[str]) -> None:
+        """No row is wanted because none has a column that must have a value, if that is why.
+
+        Raises:
+            BadInput: it is.
+        """
+        for column in source.keep:
+            if column not in seen:
+                raise BadInput(f"suite {self.info.name}: 'keep' wants the column {column!r}, which no row has")
 
     def _read(self, source: Rows, row: Mapping[str, Any]) -> tuple[Problem, dict[str, str]]:
         """The problem that a row states, and its question by phrasing."""
@@ -135,6 +157,24 @@ class TableSuite:
         return (*system, *shown, {"role": "user", "content": template.substitute(question=question)})
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """The safe loader, less its habit of taking the last of two equal keys without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A table of keys.
+
+        Raises:
+            yaml.YAMLError: a key is written twice.
+        """
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key.value!r} is written twice in one table, again on line {line}")
+            seen.add(str(key.value))
+        return dict(super().construct_mapping(node, deep))
+
+
 def read_suite(text: str, name: str) -> Suite:
     """A suite from the text of its YAML; `name` is what messages call the file.
 
@@ -142,8 +182,8 @@ def read_suite(text: str, name: str) -> Suite:
         BadInput: it is not YAML, or not a suite's; one line for each mistake.
     """
     try:
-        spec = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        spec = yaml.load(text, UniqueKeys)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"{name}: not YAML: {' '.join(str(error).split())}") from None
     if found := mistakes(spec):
         raise BadInput("\n".join(f"{name}: {line}" for line in found))
@@ -174,7 +214,7 @@ def read_info(spec: Mapping[str, Any]) -> SuiteInfo:
         description=spec["description"],
         licence=spec["licence"],
         citation=spec["citation"],
-        sampling=SamplingParams(**spec["sampling"]),
+        sampling=SamplingParams(**spec["sampling"], stop=tuple(spec.get("stop", ()))),
         splits=tuple(dict.fromkeys(splits)),
         answer_rules=tuple(spec["answer_rules"]),
         variants=tuple(spec.get("variants", ())),
@@ -195,6 +235,7 @@ def read_hub_source(source: Mapping[str, Any]) -> HubSource:
         revision=source["revision"],
         config=source.get("config"),
         files=source.get("files", {}),
+        sha256=source.get("sha256", {}),
         columns=tuple(source.get("columns", ())),
         splits={name: split or {} for name, split in source["splits"].items()},
         rows=Rows.read(source),

@@ -12,12 +12,15 @@ from alftbench.answers.extract import GUESS, extract
 from alftbench.answers.partition import partition
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.orbits import count
+from alftbench.orbits.asked import QUESTIONS
 from alftbench.orbits.spec import prompt_key
-from alftbench.suites.base import Flaw, Recorded, Suite
+from alftbench.suites.base import Flaw, Grader, Recorded, Scorer, Suite
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.types import Orbit, Problem, Variant
 
 FORMS = {"boxed": "\\boxed{$answer}", "hashes": "#### $answer", "marker": "Answer: $answer"}
+
+OWN_RULES = "the suite grades by rules of its own"  # they alone say which answers are the same
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def validate(suite: Suite, selection: Selection, train_data: str | None = None) 
         whole(suite, orbits),
         disjoint(suite, selection, train_data, orbits),
         *transformed(selection, orbits),
+        *declared(suite, selection, orbits),
     ]
     apart = tuple(set_known_apart(suite, check) for check in checks)
     return Report(suite.info.name, suite.info.version, apart, suite.info.flaws)
@@ -89,7 +93,7 @@ def set_known_apart(suite: Suite, check: Check) -> Check:
 def source(suite: Suite, selection: Selection) -> Check:
     """Rows and digest are the recorded ones; `read_orbits` has refused them otherwise."""
     if not isinstance(suite, Recorded):
-        return Check("source", "rows", 0, skipped="makes its own problems")
+        return Check("source", "rows", 0, skipped="it brings its own problems")
     if selection.data_unchecked:
         return Check("source", "rows", 0, skipped="--data-unchecked")
     return Check("source", "rows", suite.check_source(selection.split, selection.data))
@@ -97,19 +101,34 @@ def source(suite: Suite, selection: Selection) -> Check:
 
 def references(suite: Suite, orbits: Sequence[Orbit]) -> Check:
     """Every right answer, written as the prompt asks and in every form the rules read, is graded as right."""
+    if isinstance(suite, Grader) and not isinstance(suite, Scorer):
+        return Check("references", "right answers", 0, skipped=OWN_RULES)
     n, findings = 0, []
     for orbit in orbits:
-        texts = {text for variant in orbit.variants for text in answer_forms(suite, variant)}
-        for reference in orbit.problem.reference:
-            for text in sorted(texts):
-                n += 1
-                if not is_right(suite, orbit.problem, fill(text, reference)):
-                    findings.append(Finding(orbit.problem.id, f"{fill(text, reference)!r} is not graded as right"))
+        graded = list(graded_references(suite, orbit))
+        n += len(graded)
+        findings += [
+            Finding(orbit.problem.id, f"{text!r} is not graded as right") for text, fine in graded if not fine
+        ]
+        if not any(reference.strip() for reference in orbit.problem.reference):
+            findings.append(Finding(orbit.problem.id, "has no right answer"))
     return Check("references", "right answers", n, tuple(findings))
+
+
+def graded_references(suite: Suite, orbit: Orbit) -> Iterator[tuple[str, bool]]:
+    """Each right answer in each of its forms, and whether it is graded as right."""
+    if isinstance(suite, Scorer):
+        yield from ((text, suite.accepts(orbit, text)) for text in orbit.problem.reference)
+        return
+    forms = {form for variant in orbit.variants for form in answer_forms(suite, variant)}
+    for text in (fill(form, reference) for reference in orbit.problem.reference for form in sorted(forms)):
+        yield text, is_right(suite, orbit.problem, text)
 
 
 def near_misses(suite: Suite, orbits: Sequence[Orbit]) -> Check:
     """Answers that are nearly right are graded as wrong."""
+    if isinstance(suite, Grader):
+        return Check("near misses", "wrong answers", 0, skipped=OWN_RULES)
     n, findings = 0, []
     for place, orbit in enumerate(orbits):
         other = orbits[place - 1].problem
@@ -135,12 +154,15 @@ def misses(problem: Problem, other: Problem) -> list[str]:
 
 
 def off_by_one(kind: str, reference: str) -> list[str]:
-    """Other numbers, or sums with another total, close to a right answer; none for other texts."""
+    """Other numbers, or sums with another total, close to a right answer; none for other texts.
+
+    A text is taken as a number only where it is nothing else: 007 and 1.50 may be codes and prices.
+    """
     if kind == "addends":
         first, _, rest = reference.partition("+")
         return [f"{int(first) + 1}+{rest}", f"{reference}+1"]
     key = canonical("number", reference)
-    if key is None or "/" in key or kind == "text":
+    if key is None or "/" in key or (kind == "text" and key != reference):
         return []
     value = int(key)
     scaled = [str(-value), f"{value}0"] if value else []
@@ -148,16 +170,29 @@ def off_by_one(kind: str, reference: str) -> list[str]:
 
 
 def prompts(orbits: Sequence[Orbit]) -> Check:
-    """No prompt is empty, and none occurs twice, in an orbit or between them."""
-    asked = [(orbit.problem.id, variant) for orbit in orbits for variant in orbit.variants]
-    times = Counter(prompt_key(variant.messages) for _, variant in asked)
+    """Every phrasing asks something, and no prompt occurs twice, in an orbit or between them."""
+    asked = [(orbit.problem, variant, sameness(variant)) for orbit in orbits for variant in orbit.variants]
+    times = Counter(same for _, _, same in asked)
     findings = []
-    for problem, variant in asked:
-        if not variant.messages or not variant.messages[-1]["content"].strip():
-            findings.append(Finding(problem, f"phrasing {variant.name!r} is empty"))
-        elif times[prompt_key(variant.messages)] > 1:
-            findings.append(Finding(problem, f"phrasing {variant.name!r} has a prompt that occurs more than once"))
+    for problem, variant, same in asked:
+        if not question_of(problem, variant).strip() or not variant.messages:
+            findings.append(Finding(problem.id, f"phrasing {variant.name!r} asks nothing"))
+        elif times[same] > 1:
+            what = f"phrasing {variant.name!r} has a prompt that occurs more than once"
+            findings.append(Finding(problem.id, what))
     return Check("prompts", "prompts", len(asked), tuple(findings))
+
+
+def question_of(problem: Problem, variant: Variant) -> str:
+    """What a phrasing asks, without the instruction around it."""
+    asked = problem.metadata.get(QUESTIONS, {})
+    return str(asked.get(variant.name.partition("+")[0], problem.question))
+
+
+def sameness(variant: Variant) -> str:
+    """What equal prompts share: all but case and spacing, which are all that some transformations change."""
+    key = prompt_key(variant.messages)
+    return key if "+" in variant.name else plain(key)
 
 
 def whole(suite: Suite, orbits: Sequence[Orbit]) -> Check:
@@ -200,6 +235,17 @@ def transformed(selection: Selection, orbits: Sequence[Orbit]) -> Iterator[Check
     """How often each transformation asked for found something to say; declining is no finding."""
     for made in count(orbits, selection.orbit) if selection.orbit else ():
         yield Check(f"+{made.name}", f"of {made.wanted} phrasings wanted", made.made)
+
+
+def declared(suite: Suite, selection: Selection, orbits: Sequence[Orbit]) -> Iterator[Check]:
+    """The flaws that a suite declares are flaws of problems that there are; told of whole suites of one split."""
+    if suite.info.flaws and selection.limit is None and len(suite.info.splits) == 1:
+        ids = {orbit.problem.id for orbit in orbits}
+        odd = [flaw.problem for flaw in suite.info.flaws if flaw.problem not in ids]
+        findings = tuple(
+            Finding(problem, "is declared under 'known', but there is no such problem") for problem in odd
+        )
+        yield Check("known flaws", "declared flaws", len(suite.info.flaws), findings)
 
 
 def answer_forms(suite: Suite, variant: Variant) -> list[str]:
