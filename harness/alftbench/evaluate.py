@@ -71,7 +71,7 @@ class EvalRequest:
     @property
     def selection(self) -> Selection:
         """Which problems, in which phrasings."""
-        orbit = parse_orbit(self.orbit) if self.orbit else None
+        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
         return Selection(self.split, self.data, self.limit, orbit, self.data_unchecked)
 
 

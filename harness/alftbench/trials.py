@@ -52,7 +52,7 @@ class TrainJob:
     @property
     def selection(self) -> Selection:
         """Which problems to train on, in which phrasings."""
-        orbit = parse_orbit(self.orbit) if self.orbit else None
+        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
         return Selection("train", self.data, self.limit, orbit, self.data_unchecked)
 
 

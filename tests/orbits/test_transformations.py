@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alftbench.errors import UnknownName, UsageError
+from alftbench.evaluate import EvalRequest
 from alftbench.orbits import TRANSFORMS, count, expand, parse_orbit
 from alftbench.orbits.asked import is_english, words
 from alftbench.orbits.quantities import read, spell
@@ -333,6 +334,7 @@ def test_a_specification_has_one_spelling(text):
         ("seed=1", "name at least one of: wording"),
         ("", "name at least one of"),
         ("names,seed=-1", "'-1' must be a whole number from 0"),
+        ("names,seed=1,seed=2", "seed is given twice"),
     ],
 )
 def test_a_bad_specification_is_one_clear_line(text, message):
@@ -340,3 +342,9 @@ def test_a_bad_specification_is_one_clear_line(text, message):
         parse_orbit(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_empty_specification_is_not_none():
+    with pytest.raises(UsageError, match="name at least one of"):
+        _ = EvalRequest("tiny-sums", "sums", orbit="").selection
+    assert EvalRequest("tiny-sums", "sums").selection.orbit is None

@@ -69,7 +69,7 @@ def select(split: str, data: str | None, limit: int | None, orbit: str | None, u
     from alftbench.orbits import parse_orbit
     from alftbench.suites.load import Selection
 
-    return Selection(split, data, limit, parse_orbit(orbit) if orbit else None, unchecked)
+    return Selection(split, data, limit, parse_orbit(orbit) if orbit is not None else None, unchecked)
 
 
 @group.command("show")
@@ -102,7 +102,7 @@ def say_declined(shown: ShownOrbit, orbit: str | None) -> None:
     """Transformations that were asked for and added nothing to a problem."""
     from alftbench.orbits import count, parse_orbit
 
-    for made in count([shown], parse_orbit(orbit)) if orbit else ():
+    for made in count([shown], parse_orbit(orbit)) if orbit is not None else ():
         if not made.made:
             typer.echo(f"{made.name}: adds no phrasing to this problem", err=True)
 

@@ -51,10 +51,10 @@ def parse_orbit(text: str) -> OrbitSpec:
         UsageError: a number is wrong, or a transformation is named twice.
     """
     wanted: dict[str, int] = {}
-    seed = 0
+    seeds: list[int] = []
     for item in filter(None, map(str.strip, text.split(","))):
         if item.startswith("seed="):
-            seed = read_count(text, item.removeprefix("seed="), 0, 2**31)
+            seeds.append(read_count(text, item.removeprefix("seed="), 0, 2**31))
             continue
         name, colon, k = item.partition(":")
         if name not in TRANSFORMS:
@@ -64,7 +64,9 @@ def parse_orbit(text: str) -> OrbitSpec:
         wanted[name] = read_count(text, k, 1, MOST) if colon else 1
     if not wanted:
         raise UsageError(f"--orbit {text!r}: name at least one of: {', '.join(TRANSFORMS)}")
-    return OrbitSpec(tuple(wanted.items()), seed)
+    if len(seeds) > 1:
+        raise UsageError(f"--orbit {text}: seed is given twice")
+    return OrbitSpec(tuple(wanted.items()), *seeds)
 
 
 def read_count(text: str, value: str, low: int, high: int) -> int:
