@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from alftbench.comparison import Table, build_table
 from alftbench.errors import BadInput
 from alftbench.provenance import in_words
-from alftbench.publish.board import Board, markdown_text, publish, ranked, render
+from alftbench.publish.board import Board, markdown_text, publish, ranked, render, trial_folders
 from alftbench.records import collect
 from tests.conftest import ROOT
 from tests.harness.test_runs import wait_until
@@ -110,8 +111,6 @@ def test_rows_have_the_quality_of_their_equilibrium(compared):
 
 
 def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):
-    import shutil
-
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
     assert "## Equilibrium quality" in page.read_text(encoding="utf-8")
@@ -344,9 +343,17 @@ def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
     assert "<caption>By phrasing" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
-def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
-    import shutil
+@pytest.mark.parametrize("board", sorted(path.parent.name for path in ROOT.glob("leaderboards/*/board.toml")))
+def test_published_boards_are_what_their_records_say(board, tmp_path):
+    published = ROOT / "leaderboards" / board
+    shutil.copytree(published, tmp_path / "leaderboards" / board)
+    shutil.copytree(ROOT / "results" / board, tmp_path / "results" / board)
+    publish(Board.read(tmp_path / "leaderboards" / board), trial_folders(tmp_path / "results" / board))
+    for page in sorted(published.iterdir()):
+        assert (tmp_path / "leaderboards" / board / page.name).read_bytes() == page.read_bytes(), page
 
+
+def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
     fine = cli("leaderboard", "copy/leaderboards/tiny")
