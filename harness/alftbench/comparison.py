@@ -41,7 +41,7 @@ class Measured:
             return "not averaged: seeds measured in different ways; run compare again with all of them"
         if self.mass is None:
             return "estimates, 95% confidence"
-        return f"enumerated, {self.mass:g} of the mass left out, 95% confidence"
+        return f"enumerated but for {self.mass:g}, 95% confidence"
 
 
 @dataclass(frozen=True)

@@ -87,13 +87,13 @@ def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
 
 def equilibrium_table(suite: str, alike: Alike) -> RichTable:
     """How far each method is from the equilibrium of its game, of methods that were measured in the same way."""
-    counts = alike.counts
-    columns = ["method", *FIGURE_HEADINGS.values(), *(["problems"] if counts else [])]
-    table = new_table(f"{suite}: equilibrium quality, {alike.note}", columns)
+    table = new_table(f"{suite}: equilibrium quality, {alike.note}", ["method", *FIGURE_HEADINGS.values()])
     for place, row in enumerate(alike.rows):
         found = {figure.name: figure for figure in row.equilibrium}
         cells = [figure_cell(found[name]) if name in found else Text("–") for name in FIGURE_HEADINGS]
-        table.add_row(Text(row.method), *cells, *counts[place : place + 1])
+        # Below the method, for a column of its own would fold the method's name at 80 columns.
+        measured = "".join(f"\n{count} problems" for count in alike.counts[place : place + 1])
+        table.add_row(Text.assemble(row.method, (measured, "dim")), *cells)
     return table
 
 
