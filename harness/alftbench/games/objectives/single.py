@@ -13,7 +13,7 @@ from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise,
 from alftbench.games.objectives.base import Objective
 
 _NEWTON_ROUNDS = 100
-_QUADRATIC = 1e-8  # a relative change after which Newton's next one is below rounding
+_QUADRATIC = 1e-8  # a change of log p after which Newton's next one is below rounding
 _NOTHING = -2000.0  # a log-probability that is 0 in every sum, with room for normalising
 
 
@@ -121,22 +121,22 @@ def _gini_equilibrium(log_q_PZ: FloatArray, ratio: float) -> FloatArray:
     """
     impossible = None if log_q_PZ.min() > -np.inf else np.isneginf(log_q_PZ)
     log_q = log_q_PZ if impossible is None else np.where(impossible, _NOTHING - ratio, log_q_PZ)
-    log_p = log_normalise(log_q - np.log1p(ratio * np.exp(log_q)))
+    log_p = log_q - np.log1p(ratio * np.exp(log_q))
     for _ in range(_NEWTON_ROUNDS):
         p = np.exp(log_p)
         scaled = ratio * p
         slope = 1.0 + scaled
         excess = log_q - log_p - scaled
         weight = p / slope
-        kappa = (1.0 - p.sum(axis=1) - (weight * excess).sum(axis=1)) / weight.sum(axis=1)
+        kappa = (1.0 - (p + weight * excess).sum(axis=1)) / weight.sum(axis=1)
         kappa = np.minimum(np.maximum(kappa, 0.0), ratio)
         change = np.minimum((excess + kappa[:, None]) / slope, -log_p)
         log_p += change
-        if np.all(np.abs(change) <= _QUADRATIC * (1.0 - log_p)):
+        if np.abs(change).max() <= _QUADRATIC:
             break
     if impossible is not None:
         log_p[impossible] = -np.inf
-    return log_normalise(log_p)
+    return log_p
 
 
 @dataclass(frozen=True, eq=False)
