@@ -116,8 +116,7 @@ def _gini_equilibrium(log_q_PZ: FloatArray, ratio: float) -> FloatArray:
     """The l = log p with l + ρ e^l = log q + κ and Σ e^l = 1: Newton's method on both at once.
 
     Linearised, l rises by (log q − l − ρ p + κ)/(1 + ρ p), and κ is what keeps the sum at one. It starts from
-    p ∝ q/(1 + ρ q), right for weak and for strong ρ; the only safeguards are 0 ≤ κ ≤ ρ and p ≤ 1, which hold
-    at the solution.
+    p = q/(1 + ρ q), right for weak and for strong ρ; the only safeguard is p ≤ 1.
     """
     impossible = None if log_q_PZ.min() > -np.inf else np.isneginf(log_q_PZ)
     log_q = log_q_PZ if impossible is None else np.where(impossible, _NOTHING - ratio, log_q_PZ)
@@ -129,7 +128,6 @@ def _gini_equilibrium(log_q_PZ: FloatArray, ratio: float) -> FloatArray:
         excess = log_q - log_p - scaled
         weight = p / slope
         kappa = (1.0 - (p + weight * excess).sum(axis=1)) / weight.sum(axis=1)
-        kappa = np.minimum(np.maximum(kappa, 0.0), ratio)
         change = np.minimum((excess + kappa[:, None]) / slope, -log_p)
         log_p += change
         if np.abs(change).max() <= _QUADRATIC:
