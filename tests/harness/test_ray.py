@@ -147,7 +147,12 @@ def begin(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
     return started
 
 
-def wait_for(what, seconds=90):
+def messages(stderr: str) -> list[str]:
+    """What a command said, but for waiting: on a busy machine an actor takes long to start or to leave."""
+    return [line for line in stderr.splitlines() if "waiting for room for an actor" not in line]
+
+
+def wait_for(what, seconds=300):
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it took too long"
@@ -181,14 +186,14 @@ def test_samples_are_those_of_a_single_process(cli, cluster, unbroken, tmp_path)
     done = cli(
         *EVAL, "--launcher", "ray", "--ray-address", cluster.address, "--format", "json", "--output-dir", "run"
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, messages(done.stderr)) == (0, [])
     run = json.loads(done.stdout)["run"]
     assert (tmp_path / "run" / "samples.jsonl.gz").read_bytes() == unbroken
     assert run["provenance"]["launcher"] | {"version": ""} == {
         "name": "ray", "version": "", "nodes": 3, "actors": 2, "each": {"CPU": 1}
     }  # fmt: skip
     assert not {"launcher", "actors", "ray"} & {*run["config"]}
-    wait_for(lambda: no_actors(cluster), 10)
+    wait_for(lambda: no_actors(cluster), 60)
 
 
 def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, unbroken, tmp_path):
@@ -196,7 +201,7 @@ def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, un
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate()
     assert 0 < lines(tmp_path) < 240
-    wait_for(lambda: no_actors(cluster), 30)
+    wait_for(lambda: no_actors(cluster), 60)
     done = cli(*EVAL, "--output-dir", "run")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "samples.jsonl.gz").read_bytes() == unbroken
@@ -219,13 +224,13 @@ def test_a_model_that_raises_or_kills_its_actor_is_one_line(cli, cluster, plugin
         "eval", "--backend", "moody", "--model", model, "--limit", "4", "--launcher", "ray",
         "--ray-address", cluster.address, "--output-dir", "run", env={"PYTHONPATH": str(plugin)},
     )  # fmt: skip
-    *warned, said = done.stderr.splitlines()
+    *warned, said = messages(done.stderr)
     names = [v.name for v in SUMS.orbits()[2].variants]
     assert done.returncode == 1
     assert any(said.startswith(line.format(name)) for name in names), done.stderr
     assert all("warning: a Ray actor was lost; " in each for each in warned), done.stderr
     assert (tmp_path / "run" / "samples.jsonl").exists() == (model != "unloadable")
-    wait_for(lambda: no_actors(cluster), 10)
+    wait_for(lambda: no_actors(cluster), 60)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +298,7 @@ def test_after_ctrl_c_the_actors_are_gone_and_a_node_killed_midway_costs_no_samp
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=30)
     assert (started.returncode, said) == (130, "interrupted; nothing is lost, run the same command again\n")
-    wait_for(lambda: no_actors(cluster), 10)
+    wait_for(lambda: no_actors(cluster), 60)
 
     started = begin(tmp_path, *options)
     loaded = [raylet for raylet, names in cluster.actors().items() if any("load" not in name for name in names)]
