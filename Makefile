@@ -7,7 +7,7 @@ VLLM_READY := .venv-vllm/.ready
 
 .PHONY: demo test test-vllm lint bench clean
 
-demo: $(READY)  ## compare three trainers on the embedded model, about four minutes on two cores
+demo: $(READY)  ## compare three trainers on the embedded model, under five minutes on two cores
 	$(BIN)/alftbench compare
 
 test: $(READY)  ## the whole test suite, a process per core
