@@ -13,7 +13,7 @@ from rich.text import Text
 
 from alftbench.comparison import COMPARED, Alike, Row, Table, by_measure
 from alftbench.games import Solution
-from alftbench.numbers import FIGURE_HEADINGS, claim, p_text, quantity, resolved, short, signed
+from alftbench.numbers import FIGURE_HEADINGS, claim, p_text, problems, quantity, resolved, short, signed
 from alftbench.types import Comparison, MetricValue, QualityValue
 
 HEADINGS = {
@@ -69,7 +69,7 @@ def phrasing_table(phrasings: Mapping[str, Sequence[MetricValue]]) -> RichTable:
     labels = [metric.name.replace("_", "\n") for metric in next(iter(phrasings.values()))]
     table = new_table("by phrasing, 95% intervals", ["phrasing", *labels, "problems"])
     for name, metrics in phrasings.items():
-        table.add_row(Text(name), *map(cell, metrics), str(metrics[0].n_problems))
+        table.add_row(Text(name), *map(cell, metrics), problems(metrics))
     return table
 
 

@@ -75,23 +75,37 @@ def with_rest(log_prob_MY: FloatArray) -> FloatArray:
 
 
 def among_told(figures: Figures, traces: OrbitTraces, declared: Declared) -> Figures:
-    """Marginal error and Nash gap of the game among the told answers, times their share."""
+    """Marginal error and Nash gap of the games among the told answers, times their share; mean over phrasings.
+
+    Phrasings that no objective ties together are games of their own, each with its own share.
+    """
+    told_VZ = told(traces, declared[0])
+    V = len(traces.answer_V)
+    games = [range(V)] if declared[0].couples_prompts else [range(v, v + 1) for v in range(V)]
+    error, gap = np.mean([of_told(traces, told_VZ, phrasings, declared) for phrasings in games], axis=0)
+    return replace(figures, marginal_error=float(error), nash_gap=float(gap))
+
+
+def of_told(
+    traces: OrbitTraces, told_VZ: NDArray[np.bool_], phrasings: Sequence[int], declared: Declared
+) -> tuple[float, float]:
+    """Marginal error and Nash gap of one game among the told answers; NaN where it has no solution."""
     objective, beta = declared
-    told_VZ = told(traces, objective)
-    if not told_VZ.any(axis=1).all():
-        return replace(figures, marginal_error=0.0, nash_gap=0.0)
-    kept = [told_Z[answer_Y] for told_Z, answer_Y in zip(told_VZ, traces.answer_V, strict=True)]
-    answers = [answer_Y[kept_Y] for answer_Y, kept_Y in zip(traces.answer_V, kept, strict=True)]
-    rows = [log_prob_MY[:, kept_Y] for log_prob_MY, kept_Y in zip(traces.log_prob_V, kept, strict=True)]
+    if not told_VZ[phrasings].any(axis=1).all():
+        return 0.0, 0.0
+    kept = [told_VZ[v][traces.answer_V[v]] for v in phrasings]
+    answers = [traces.answer_V[v][kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]
+    rows = [traces.log_prob_V[v][:, kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]
     prompts = tuple(Prompt(answer_Y, row[REFERENCE]) for answer_Y, row in zip(answers, rows, strict=True))
     names = tuple(map(str, range(traces.correct_Z.size)))
     share = min(1.0, *(float(np.exp(row[POLICY]).sum()) for row in rows))
     try:
-        quality = trace_quality(Game(beta, objective, names, prompts), [row[POLICY] for row in rows])
+        game = Game(beta, objective.given(share), names, prompts)
+        quality = trace_quality(game, [row[POLICY] for row in rows])
     except BadInput:
-        return figures
+        return np.nan, np.nan
     gap = share * quality.gap if objective.differentiable and np.isfinite(quality.gap) else np.nan
-    return replace(figures, marginal_error=share * quality.marginal_error, nash_gap=gap)
+    return share * quality.marginal_error, gap
 
 
 def told(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:

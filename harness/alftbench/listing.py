@@ -23,6 +23,8 @@ from alftbench.models import locate, model_digest
 from alftbench.types import Orbit, Sample, Variant
 
 LISTING_VERSION = 1
+DIGITS = 6  # of a log-probability on file
+SLACK = 1e-4  # of a sum of probabilities that were added up in float32
 OPEN, LISTED = "traces.jsonl", "traces.jsonl.gz"
 Listed = Callable[[Plan, float], None]  # the run whose problems are being listed, the share that is done
 
@@ -126,7 +128,7 @@ def phrasings(
 
 def as_rows(traces: Traces) -> list[list[Any]]:
     """Text, finish reason, tokens, log π and log π₀ of each completion; null for −inf."""
-    pairs = np.round(traces.log_prob_MY, 6).T.tolist()
+    pairs = np.round(traces.log_prob_MY, DIGITS).T.tolist()
     return [
         [sample.text, sample.finish_reason, sample.n_tokens, *(None if x == -np.inf else x for x in pair)]
         for sample, pair in zip(traces.samples, pairs, strict=True)
@@ -145,14 +147,35 @@ def read_listing(path: Path, orbits: Sequence[Orbit]) -> Iterator[tuple[Orbit, O
         BadInput: the file is not a listing of these problems.
     """
     by_id = {orbit.problem.id: orbit for orbit in orbits}
+    mass = 0.0
     for number, row in read_jsonl(path):
         if number == 1:
+            mass = float(row["mass"])
             continue
         try:
-            orbit = by_id[row["problem_id"]]
-            yield orbit, orbit_listing(orbit.variants, row["phrasings"])
+            orbit = by_id.pop(row["problem_id"])
+            yield orbit, whole(orbit_listing(orbit.variants, row["phrasings"]), mass)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise BadInput(f"{path}, line {number}: not listed completions ({error!r}); remove it") from None
+            raise BadInput(
+                f"{path}, line {number}: not listed completions ({error!r}); remove it, and they are listed again"
+            ) from None
+    if by_id:
+        raise BadInput(f"{path}: lacks {len(by_id)} problems; remove it, and they are listed again")
+
+
+def whole(listing: OrbitListing, mass: float) -> OrbitListing:
+    """A listing that lacks no more than it may, as texts.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for log_prob_MY in listing.log_prob_V:
+        sums_M = np.exp(log_prob_MY).sum(axis=1)
+        if not (1 - mass - SLACK <= sums_M.min() and sums_M.max() <= 1 + SLACK):
+            raise ValueError(f"its probabilities add up to {sums_M.min():.3g} and {sums_M.max():.3g}")
+    if not all(isinstance(sample.text, str) for sample in listing.samples):
+        raise ValueError("a completion is no text")
+    return listing
 
 
 def orbit_listing(variants: Sequence[Variant], found: Mapping[str, Any] | None) -> OrbitListing:

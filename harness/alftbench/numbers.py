@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from alftbench.types import MetricValue, QualityValue
 
@@ -19,6 +20,12 @@ def short(value: float) -> str:
     if math.isnan(value):
         return "–"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def problems(metrics: Sequence[MetricValue]) -> str:
+    """How many problems stand behind metrics; where that differs, for the first and for the last."""
+    first, last = metrics[0].n_problems, metrics[-1].n_problems
+    return str(first) if first == last else f"{first}, {last} {metrics[-1].name.rpartition('_')[2]}"
 
 
 def interval(metric: MetricValue | None) -> str:

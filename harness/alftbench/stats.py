@@ -79,8 +79,8 @@ def defined(values_SP: FloatArray) -> FloatArray:
 def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimate:
     """Mean over seeds and problems with its interval, cut at the metric's bounds.
 
-    Where every value is the same bound (50 of 50 right) there is no spread to judge by; there the interval
-    reaches as far inside as Wilson's for that many identical trials. A single problem gives the bounds.
+    Where every value is the same (50 of 50 right) there is no spread to judge by; there the interval reaches as
+    far as Wilson's for that many identical trials. A single problem gives the bounds.
 
     Args:
         values_SP: a metric per seed and problem, shape (S, P).
@@ -95,7 +95,7 @@ def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimat
     if found is None:
         return Estimate(value, *bounds, n_problems)
     reach = found.reach(1 - LEVEL)
-    if reach == 0 and value in bounds and np.isfinite(bounds).all():
+    if reach == 0 and np.isfinite(bounds).all():
         reach = wilson_reach(n_problems) * (bounds[1] - bounds[0])
     return Estimate(value, max(bounds[0], value - reach), min(bounds[1], value + reach), n_problems)
 

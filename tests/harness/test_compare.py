@@ -353,6 +353,15 @@ def test_published_boards_are_what_their_records_say(board, tmp_path):
         assert (tmp_path / "leaderboards" / board / page.name).read_bytes() == page.read_bytes(), page
 
 
+@pytest.mark.parametrize("named", ['["svamp"]', '["sums", 3]'])
+def test_a_board_shows_phrasings_of_its_own_suites_only(tmp_path, named):
+    Board.ensure(tmp_path, ["sums"], [])
+    with (tmp_path / "board.toml").open("a", encoding="utf-8") as file:
+        file.write(f"phrasings = {named}\n")
+    with pytest.raises(BadInput, match="which is none of its suites"):
+        Board.read(tmp_path)
+
+
 def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"

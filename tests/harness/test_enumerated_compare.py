@@ -206,6 +206,32 @@ def test_a_listing_that_was_changed_is_named(compared, tmp_path):
         list(read_listing(path, made.orbits))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:1], "its probabilities add up to"),
+        (lambda rows: [[*rows[0][:3], 5.0, 5.0], *rows[1:]], "its probabilities add up to"),
+        (lambda rows: [[1, *rows[0][1:]], *rows[1:]], "a completion is no text"),
+    ],
+)
+def test_a_listing_that_lacks_completions_is_named(compared, tmp_path, change, message):
+    made, run = planned(compared[0])
+    lines = [json.loads(line) for line in gzip.decompress((run / LISTED).read_bytes()).decode().splitlines()]
+    name, rows = max(lines[1]["phrasings"].items(), key=lambda item: len(item[1]))
+    lines[1]["phrasings"][name] = change(sorted(rows, key=lambda row: row[3]))
+    (tmp_path / LISTED).write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    with pytest.raises(BadInput, match=f"line 2: not listed completions .*{message}"):
+        list(read_listing(tmp_path / LISTED, made.orbits))
+
+
+def test_a_listing_that_lacks_problems_is_named(compared, tmp_path):
+    made, run = planned(compared[0])
+    lines = gzip.decompress((run / LISTED).read_bytes()).decode().splitlines(keepends=True)
+    (tmp_path / LISTED).write_bytes(gzip.compress("".join(lines[:-1]).encode()))
+    with pytest.raises(BadInput, match="lacks 1 problems; remove it"):
+        list(read_listing(tmp_path / LISTED, made.orbits))
+
+
 def test_the_hf_backend_is_one_that_enumerates(tiny):
     from alftbench.backends.base import Enumerator
 

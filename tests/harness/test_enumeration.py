@@ -17,11 +17,22 @@ from alftbench.backends.choosing import nucleus
 from alftbench.backends.enumeration import Rules, enumerate_completions, log_distribution, walk
 from alftbench.backends.hf import HfBackend
 from alftbench.backends.stops import StopStrings
-from alftbench.enumeration import OrbitTraces, exact_figures
+from alftbench.enumeration import OrbitTraces, exact_figures, told
 from alftbench.equilibrium import FIGURES, estimate
 from alftbench.errors import BadInput
 from alftbench.evaluate import graded
-from alftbench.games import Coherence, Correctness, Diversity, Game, Prompt, kl, trace_drift, trace_quality
+from alftbench.games import (
+    Coherence,
+    Correctness,
+    Diversity,
+    Game,
+    Prompt,
+    QuadraticDiversity,
+    kl,
+    solve,
+    trace_drift,
+    trace_quality,
+)
 from alftbench.listing import OrbitListing
 from alftbench.quality import orbit_draws, orbit_traces
 from alftbench.suites.load import load_suite
@@ -237,6 +248,25 @@ def test_a_rest_that_is_an_answer_would_claim_a_gap_that_is_not_there():
     as_answer = truth(Diversity(0.75, with_rest.correct_Z * 1.0), beta, with_rest)
     assert as_answer["marginal_error"] > 0.01
     assert as_answer["nash_gap"] > 0.01
+
+
+def test_an_equilibrium_of_squares_is_one_whatever_is_told():
+    """λ/2 Σ p² is not the same game among some answers: there its weight is λ p(S)."""
+    p0 = np.concatenate([np.array([0.6, 0.3, 0.1]) * 0.95, np.exp(-np.linspace(0, 12, 200))])
+    p0[3:] *= 0.05 / p0[3:].sum()
+    orbit = OrbitTraces([np.arange(203)] * 2, [], np.zeros(203, bool), 0.01)
+    objective, beta = QuadraticDiversity(0.75, np.zeros(203)), 0.02
+    rows = []
+    for reference in (p0, p0[::-1]):
+        log_p = solve(Game.from_marginals(reference[None], objective, beta)).log_p_PZ[0]
+        rows.append(np.stack([log_p, np.log(reference)]))
+    orbit = replace(orbit, log_prob_V=rows)
+    share_V = [np.exp(row[0][told_Z]).sum() for row, told_Z in zip(rows, told(orbit, objective), strict=True)]
+    assert max(share_V) < 0.8
+    found = exact_figures(orbit, (objective, beta))
+    assert (found.marginal_error, found.nash_gap) == pytest.approx((0, 0), abs=1e-12)
+    off = replace(orbit, log_prob_V=[np.stack([row[1], row[1]]) for row in rows])
+    assert exact_figures(off, (objective, beta)).marginal_error > 0.1
 
 
 # The embedded model.

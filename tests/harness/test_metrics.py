@@ -14,6 +14,7 @@ from alftbench.jsonio import write_json
 from alftbench.metrics import accuracy, coherence, diversity, outcomes
 from alftbench.metrics.phrasings import measure_phrasings, of_problem, read_phrasings
 from alftbench.metrics.summary import metrics_for
+from alftbench.numbers import problems
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, Problem, Variant
 
 CLASSES = 4
@@ -190,6 +191,22 @@ def test_a_problem_that_lacks_a_phrasing_is_left_out_of_it():
     assert accuracies["en"].low < accuracies["en"].value < accuracies["en"].high
     [(pair, metric)] = phrasings.pairs()
     assert (pair, metric.value, metric.n_problems) == (("en", "de"), pytest.approx(0.25 / 2), 2)
+
+
+def test_coherence_stays_within_its_bounds_to_the_last_digit():
+    """1 − log V / log V is not always 0 in floating point."""
+    for v in range(2, 12):
+        assert coherence.coherence(made([[i] * 3 for i in range(v)], correct=(False,) * 12)) >= 0
+
+
+def test_a_phrasing_says_when_its_agreement_is_of_fewer_problems():
+    orbits = [orbit("p", ["en", "de"]), orbit("q", ["en"]), orbit("r", ["de", "en"])]
+    found = [replace(made(rows), problem_id=name) for name, rows in zip(
+        "pqr", ([[0], [1]], [[1]], [[0], [0]]), strict=True)]  # fmt: skip
+    shown = {
+        name: [m for n, m in measure_phrasings(found, orbits, 1).rows() if n == name] for name in ("en", "de")
+    }
+    assert {name: problems(metrics) for name, metrics in shown.items()} == {"en": "3, 2 across", "de": "2"}
 
 
 def test_without_common_phrasings_there_is_nothing_to_tell():

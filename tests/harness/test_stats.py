@@ -36,6 +36,13 @@ def test_seeds_that_differ_widen_the_interval():
     assert shifted.high - shifted.low > 2 * (same.high - same.low)
 
 
+def test_equal_values_between_the_bounds_are_not_certainty_either():
+    found = mean_interval(np.full((1, 4), 0.25), UNIT)
+    assert found.low == 0.0
+    assert found.high == pytest.approx(0.25 + wilson_reach(4))
+    assert mean_interval(np.full((1, 4), 0.25), (-np.inf, np.inf)).high == 0.25
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_all_right_or_all_wrong_is_not_certainty(value):
     found = mean_interval(np.full((1, 50), value), UNIT)

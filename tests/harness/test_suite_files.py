@@ -146,6 +146,15 @@ def test_a_key_that_is_written_twice_is_named(mine, tmp_path):
     assert load_suite(file).info.sampling.top_p == 0.5  # what YAML merges may be written over
 
 
+@pytest.mark.parametrize("key", ["[a, b]", "{a: b}"])
+def test_a_key_that_is_no_text_is_named(mine, tmp_path, key):
+    file, _ = mine()
+    text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(f"? {key}\n: 1\n{text}", encoding="utf-8")
+    with pytest.raises(BadInput, match="the key on line 1 is a list or a table; keys are texts"):
+        load_suite(file)
+
+
 def test_stop_strings_end_completions_and_identify_runs(mine, tmp_path, cli):
     mine({**MINE, "stop": [" so", "\n\n"]})
     script = {"text": "\\boxed{3} so \\boxed{4}", "n_tokens": 9, "finish_reason": "length"}

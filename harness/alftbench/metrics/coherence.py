@@ -36,7 +36,7 @@ def coherence(partition: AnswerPartition) -> float:
     if len(p_VZ) < 2:
         return nan
     divergence = entr(p_VZ.mean(axis=0)).sum() - entr(p_VZ).sum(axis=1).mean()
-    return float(1.0 - max(0.0, divergence) / log(len(p_VZ)))
+    return float(np.clip(1.0 - divergence / log(len(p_VZ)), 0.0, 1.0))
 
 
 def agreement(partition: AnswerPartition) -> float:

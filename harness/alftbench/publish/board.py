@@ -16,7 +16,7 @@ from jinja2 import Environment
 from alftbench.comparison import Row, Table, build_table, by_measure
 from alftbench.errors import BadInput
 from alftbench.jsonio import write_text
-from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, quantity, resolved, short, signed
+from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, problems, quantity, resolved, short, signed
 from alftbench.provenance import in_words
 from alftbench.records import collect
 from alftbench.types import MetricValue
@@ -48,6 +48,8 @@ class Board:
             spec = tomllib.loads(path.read_text(encoding="utf-8"))
             suites, methods, metrics = (tuple(list_of(spec, name)) for name in ("suites", "methods", "metrics"))
             apart = tuple(list_of({"phrasings": [], **spec}, "phrasings"))
+            if unknown := set(apart) - set(suites):
+                raise BadInput(f"{path}: phrasings names {sorted(unknown)[0]!r}, which is none of its suites")
             return cls(folder, str(spec["title"]), suites, methods, metrics, str(spec["rank_by"]), apart)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
@@ -186,6 +188,7 @@ def render(template: str, page: dict[str, object], escape: bool) -> str:
         quantity=quantity,
         signed=signed,
         p=p_text,
+        problems=problems,
         md=markdown_text,
         resolved=resolved,
         claim=claim,

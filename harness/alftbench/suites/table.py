@@ -164,14 +164,16 @@ class UniqueKeys(yaml.SafeLoader):
         """A table of keys.
 
         Raises:
-            yaml.YAMLError: a key is written twice.
+            yaml.YAMLError: a key is written twice, or is no text.
         """
         seen = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"the key on line {line} is a list or a table; keys are texts")
+            if key.value in seen:
                 raise yaml.YAMLError(f"the key {key.value!r} is written twice in one table, again on line {line}")
-            seen.add(str(key.value))
+            seen.add(key.value)
         return dict(super().construct_mapping(node, deep))
 
 

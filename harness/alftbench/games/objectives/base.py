@@ -58,6 +58,13 @@ class Objective(ABC):
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target's best response u_i = (1/w_i) ∂F/∂p_i, up to a constant per prompt; shape (P, Z)."""
 
+    def given(self, share: float) -> Objective:
+        """The objective of p(·|S) where the answers S have this share: F(share · p)/share, up to a constant.
+
+        Itself for what is linear in p or has p log p: scaling p adds to it what does not depend on p(·|S).
+        """
+        return self
+
     def reward(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The reward r = −u that a trainer needs, up to a constant per prompt; shape (P, Z)."""
         return -self.gradient(log_p_PZ, weights_P)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -97,6 +97,10 @@ class QuadraticDiversity(Objective):
     def curvature(self) -> float:
         """λ, reached where one answer has all the mass."""
         return self.lambda_
+
+    def given(self, share: float) -> QuadraticDiversity:
+        """(λ/2) Σ (share p)² / share has the weight λ share."""
+        return replace(self, lambda_=self.lambda_ * share)
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
         """F = Σ_i w_i Σ_z p_i (λ p_i/2 − b)."""
