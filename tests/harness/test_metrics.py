@@ -196,7 +196,7 @@ def test_a_problem_that_lacks_a_phrasing_is_left_out_of_it():
 def test_coherence_stays_within_its_bounds_to_the_last_digit():
     """1 − log V / log V is not always 0 in floating point."""
     for v in range(2, 12):
-        assert coherence.coherence(made([[i] * 3 for i in range(v)], correct=(False,) * 12)) >= 0
+        assert coherence.coherence(made([[NO_ANSWER] * 3] * v)) >= 0
 
 
 def test_a_phrasing_says_when_its_agreement_is_of_fewer_problems():
