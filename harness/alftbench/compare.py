@@ -13,7 +13,6 @@ from alftbench.comparison import Table, build_table
 from alftbench.errors import AlftbenchError, PluginError, UsageError
 from alftbench.evaluate import EvalRequest, evaluate, plan
 from alftbench.launch.local import Finished, Message, Report, run_jobs
-from alftbench.listing import list_runs
 from alftbench.locks import sole_writer
 from alftbench.publish.board import Board, publish, trial_folders
 from alftbench.quality import SuiteProblems, measure, measure_listed, score
@@ -21,6 +20,7 @@ from alftbench.records import BASE, collect
 from alftbench.runs import read_record
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.tracelists import list_runs
 from alftbench.training import TrainerSpec
 from alftbench.trials import TrainJob, checkpoint_path, make_trainer, plan_training, run_training
 from alftbench.types import Budget

@@ -47,12 +47,9 @@ def plan_import(request: ImportRequest) -> Plan:
     rows = read_rows(path, request.filter)
     results = read_results(path, request.results)
     suite = load_suite(suite_name(request))
-    compared = {}
-    if is_task(request):
-        orbits = task_orbits(path, suite, rows)
-        compared = {"prompts": compared_prompts(path, suite, orbits, rows, results)}
-    else:
-        orbits = read_orbits(suite, Selection(data=str(path)))
+    task = is_task(request)
+    orbits = task_orbits(path, suite, rows) if task else read_orbits(suite, Selection(data=str(path)))
+    compared = {"prompts": compared_prompts(path, suite, orbits, rows, results)} if task else {}
     name = request.name or str(results.get("model_name") or UNKNOWN)
     known = known_sampling(path, rows, results)
     config = {

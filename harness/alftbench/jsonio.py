@@ -144,6 +144,11 @@ def without_nan(value: Any) -> Any:
     return value
 
 
+def with_nan(values: Iterable[float | None]) -> list[float]:
+    """Numbers as `without_nan` wrote them, with NaN for every None."""
+    return [float("nan") if value is None else value for value in values]
+
+
 def read_json(path: Path) -> Any:
     """A JSON file's value.
 

@@ -23,12 +23,12 @@ from alftbench.equilibrium import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.errors import AlftbenchError, BadInput, PluginError
 from alftbench.evaluate import Plan, graded, partitions
 from alftbench.games import Objective
-from alftbench.jsonio import digest, read_dataclass, read_json, read_jsonl, write_gzip, write_json
-from alftbench.listing import LISTED, OrbitListing, read_header, read_listing
+from alftbench.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_gzip, write_json
 from alftbench.models import locate, model_digest
 from alftbench.runs import read_record, read_samples
 from alftbench.seeds import stream
 from alftbench.suites.base import Suite
+from alftbench.tracelists import LISTED, OrbitListing, read_header, read_listing
 from alftbench.training import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
@@ -307,4 +307,4 @@ def read_quality_file(folder: Path) -> Quality:
 
 def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:
     """Arrays with NaN for null."""
-    return {name: np.array([np.nan if v is None else v for v in values[name]], dtype=float) for name in FIGURES}
+    return {name: np.array(with_nan(values[name])) for name in FIGURES}

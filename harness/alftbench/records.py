@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alftbench.errors import BadInput
-from alftbench.jsonio import read_json
+from alftbench.jsonio import read_json, with_nan
 from alftbench.metrics.base import FloatArray
 from alftbench.quality import Quality, read_quality
 from alftbench.runs import verify
@@ -72,7 +72,7 @@ def read_evidence(folder: Path) -> Evidence:
             record=record,
             problems=tuple(content["problems"]),
             metrics=tuple(content["metrics"]),
-            per_problem={name: as_array(values) for name, values in content["per_problem"].items()},
+            per_problem={name: np.array(with_nan(values)) for name, values in content["per_problem"].items()},
             bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
             training=training,
             quality=read_quality(folder, record),
@@ -82,15 +82,10 @@ def read_evidence(folder: Path) -> Evidence:
         raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None
 
 
-def as_array(values: Sequence[float | None]) -> FloatArray:
-    """Values per problem; null stands for undefined."""
-    return np.array([np.nan if value is None else value for value in values])
-
-
 def as_phrasings(content: Mapping[str, Any]) -> dict[str, dict[str, FloatArray]]:
     """Every phrasing's metrics per problem."""
     return {
-        name: {metric: as_array(values[v]) for metric, values in content["per_problem"].items()}
+        name: {metric: np.array(with_nan(values[v])) for metric, values in content["per_problem"].items()}
         for v, name in enumerate(content["names"])
     }
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from alftbench import listing
+from alftbench import tracelists
 from alftbench.backends.base import BackendOptions, TraceBounds
 from alftbench.backends.hf import HfBackend
 from alftbench.cli.running import Equilibrium, trace_bounds
@@ -23,9 +23,9 @@ from alftbench.comparison import build_table, by_measure
 from alftbench.console import equilibrium_table
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluate import EvalRequest, plan
-from alftbench.listing import LISTED, OPEN, list_runs, read_header, read_listing
 from alftbench.quality import read_quality_file
 from alftbench.records import collect
+from alftbench.tracelists import LISTED, OPEN, list_runs, read_header, read_listing
 from alftbench.training import parse_spec
 from alftbench.types import Budget
 
@@ -108,8 +108,10 @@ def test_a_listing_that_was_interrupted_goes_on_with_the_next_problem(compared, 
     lines = whole.splitlines(keepends=True)
     (tmp_path / OPEN).write_bytes(b"".join(lines[:3]) + lines[3][:40])
     asked = []
-    original = listing.phrasings
-    monkeypatch.setattr(listing, "phrasings", lambda p, orbit, *a: asked.append(orbit) or original(p, orbit, *a))
+    original = tracelists.phrasings
+    monkeypatch.setattr(
+        tracelists, "phrasings", lambda p, orbit, *a: asked.append(orbit) or original(p, orbit, *a)
+    )
     list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
     assert [orbit.problem.id for orbit in asked] == [made.orbits[2].problem.id]
     assert gzip.decompress((tmp_path / LISTED).read_bytes()) == whole
@@ -191,7 +193,7 @@ def test_bounds_without_a_list_are_refused():
 
 def test_a_backend_that_cannot_enumerate_says_so(compared, tmp_path, monkeypatch):
     made, _ = planned(compared[0])
-    monkeypatch.setattr(listing.plugins, "load", lambda kind, name: lambda model, options: object())
+    monkeypatch.setattr(tracelists.plugins, "load", lambda kind, name: lambda model, options: object())
     with pytest.raises(UsageError, match="backend 'hf' cannot enumerate"):
         list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
     assert not list(tmp_path.iterdir())

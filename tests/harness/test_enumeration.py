@@ -33,9 +33,9 @@ from alftbench.games import (
     trace_drift,
     trace_quality,
 )
-from alftbench.listing import OrbitListing
 from alftbench.quality import orbit_draws, orbit_traces
 from alftbench.suites.load import load_suite
+from alftbench.tracelists import OrbitListing
 from alftbench.types import Orbit, SamplingParams
 
 VOCABULARY, END, PAD, LENGTH = 5, 4, 0, 5

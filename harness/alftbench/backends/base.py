@@ -54,14 +54,15 @@ class TraceBounds:
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """The listed completions of a prompt, and log π of each under the policy and the reference, shape (2, Y).
-
-    left: what is not listed of the policy and of the reference, 1 − Σ π(y), up to rounding.
-    """
+    """The listed completions of a prompt, and log π of each under the policy and the reference, shape (2, Y)."""
 
     samples: tuple[Sample, ...]
     log_prob_MY: NDArray[np.float64]
-    left: tuple[float, float]
+
+    @property
+    def left(self) -> NDArray[np.float64]:
+        """What is not listed of the policy and of the reference, 1 − Σ π(y), up to rounding."""
+        return np.asarray(1 - np.exp(self.log_prob_MY).sum(axis=1))
 
 
 @runtime_checkable

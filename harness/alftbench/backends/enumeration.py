@@ -20,7 +20,7 @@ from transformers import DynamicCache
 
 from alftbench.backends.base import TraceBounds
 from alftbench.backends.choosing import nucleus
-from alftbench.backends.generation import Completion, prefill
+from alftbench.backends.generation import Completion, Decoding, prefill
 
 ROWS = 1024  # prefixes that are extended at a time; more only wait for memory
 LOGIT_BYTES = 1 << 27  # of them, where the vocabulary is large
@@ -32,17 +32,12 @@ Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How tokens are chosen and where a completion ends, as `Decoding` says it for draws.
+class Rules(Decoding):
+    """How draws are made, for a walk that looks for the end at every token.
 
     ends: says of written tokens whether a stop string ends them; None where there are none.
     """
 
-    max_tokens: int
-    temperature: float
-    top_p: float
-    end_ids: frozenset[int]
-    pad_id: int
     ends: Callable[[Sequence[int]], bool] | None = None
 
     def finished(self, tokens: Tokens) -> bool:

@@ -98,8 +98,7 @@ class HfBackend:
             self._sample((variant.problem_id, variant.name, place), rules.completion(tokens), stops)
             for place, tokens in enumerate(found.tokens_Y)
         )
-        ours, theirs = found.left_M.tolist()
-        return Traces(samples, found.log_prob_MY, (ours, theirs))
+        return Traces(samples, found.log_prob_MY)
 
     def _rules(self, params: SamplingParams, stops: StopStrings, room: int) -> Rules:
         return Rules(

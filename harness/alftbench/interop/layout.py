@@ -21,7 +21,7 @@ import numpy as np
 from alftbench.answers.partition import by_phrasing
 from alftbench.errors import UsageError
 from alftbench.interop.rows import FOLDER, INVALID, OURS
-from alftbench.jsonio import without_nan, write_json, writing
+from alftbench.jsonio import with_nan, without_nan, write_json, writing
 from alftbench.types import AnswerPartition, Orbit, RunRecord, Sample, Variant, plain_prompt
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # records from before they had a date
@@ -235,7 +235,7 @@ def hashed(text: str) -> str:
 def results(run: Evaluated, rows: Sequence[Mapping[str, Any]], task: Task | None) -> dict[str, Any]:
     """The content of results_<date>.json."""
     record, name = run.record, run.task
-    config, sampling = record.config, record.config["sampling"]
+    config = record.config
     described = task.config() if task else own_config(run)
     metrics = {**(native_metrics(rows, task) if task else {}), **own_metrics(run)}
     n_docs = len({row["doc_id"] for row in rows})
@@ -249,18 +249,7 @@ def results(run: Evaluated, rows: Sequence[Mapping[str, Any]], task: Task | None
         "n-shot": {name: described.get("num_fewshot") or 0},
         "higher_is_better": {name: better},
         "n-samples": {name: {"original": config["n_problems"], "effective": n_docs}},
-        "config": {
-            "model": config["model"],
-            "model_args": None,
-            "model_sha": config.get("model_sha256"),
-            "model_dtype": config.get("dtype"),
-            "batch_size": config.get("batch_size"),
-            "limit": None,
-            "gen_kwargs": generation(sampling),
-            "random_seed": sampling.get("seed"),
-            "numpy_seed": sampling.get("seed"),
-            "torch_seed": sampling.get("seed"),
-        },
+        "config": model_config(config),
         "git_hash": record.provenance.get("commit"),
         "date": run.started.timestamp(),
         "transformers_version": record.provenance.get("packages", {}).get("transformers"),
@@ -280,11 +269,27 @@ def results(run: Evaluated, rows: Sequence[Mapping[str, Any]], task: Task | None
     }
 
 
+def model_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What lm-eval says of the model and its sampling, as far as it is known."""
+    sampling = config["sampling"]
+    seeds = dict.fromkeys(("random_seed", "numpy_seed", "torch_seed"), sampling.get("seed"))
+    return {
+        "model": config["model"],
+        "model_args": None,
+        "model_sha": config.get("model_sha256"),
+        "model_dtype": config.get("dtype"),
+        "batch_size": config.get("batch_size"),
+        "limit": None,
+        "gen_kwargs": generation(sampling),
+        **seeds,
+    }
+
+
 def own_metrics(run: Evaluated) -> dict[str, Any]:
     """Our metrics under lm-eval's kind of key, accuracy as exact_match too; an undefined one is left out."""
     found: dict[str, Any] = {}
     for metric in run.measured["metrics"]:
-        values = np.array([np.nan if v is None else v for v in run.measured["per_problem"][metric["name"]]], float)
+        values = np.array(with_nan(run.measured["per_problem"][metric["name"]]))
         values = values[~np.isnan(values)]
         if not len(values):
             continue

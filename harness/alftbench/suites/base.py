@@ -80,7 +80,7 @@ class Grader(Protocol):
 
 
 @runtime_checkable
-class Scorer(Grader, Protocol):
+class ReferenceGrader(Grader, Protocol):
     """What a grader may offer besides: how it grades, in words, and the same for a reference alone."""
 
     @property

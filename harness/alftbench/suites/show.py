@@ -12,7 +12,7 @@ from rich.text import Text
 
 from alftbench.answers.partition import reference_keys
 from alftbench.errors import UsageError
-from alftbench.suites.base import Grader, Scorer, Suite
+from alftbench.suites.base import Grader, ReferenceGrader, Suite
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.types import Message, Orbit
 
@@ -77,7 +77,7 @@ def right_keys(suite: Suite, orbit: Orbit) -> list[str] | None:
 def grading(suite: Suite, orbit: Orbit) -> str:
     """How an answer is found and judged."""
     kind, judge = orbit.problem.answer_kind, orbit.problem.metadata.get("verifier")
-    if isinstance(suite, Scorer):
+    if isinstance(suite, ReferenceGrader):
         return f"{kind}, {suite.grading}"
     if isinstance(suite, Grader):
         return f"{kind}, by rules of the suite's own"

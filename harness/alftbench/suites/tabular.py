@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alftbench.errors import BadInput, UsageError
+from alftbench.errors import BadInput, MissingExtra
 from alftbench.jsonio import read_jsonl
 
 Table = list[dict[str, Any]]
@@ -24,7 +24,7 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> Table:
 
     Raises:
         BadInput: the file cannot be read as what its name says.
-        UsageError: it needs a library that is not installed.
+        MissingExtra: it needs a library that is not installed.
     """
     readers: dict[str, Callable[[Path], Table]] = {
         ".tsv": partial(read_tsv, columns=columns),
@@ -34,8 +34,6 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> Table:
     }
     try:
         return readers.get(path.suffix, read_lines)(path)
-    except UsageError:
-        raise
     except (OSError, ValueError, csv.Error) as error:
         reason = str(error).strip().split("\n")[0]
         raise BadInput(f"{path}: cannot be read as {path.suffix.removeprefix('.')}: {reason}") from error
@@ -72,6 +70,6 @@ def read_parquet(path: Path) -> Table:
     """Rows of a parquet file."""
     try:
         import pyarrow.parquet
-    except ImportError:
-        raise UsageError(f"{path}: pyarrow is not installed; run: pip install 'alftbench[hub]'") from None
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "hub") from error
     return list(pyarrow.parquet.read_table(path).to_pylist())

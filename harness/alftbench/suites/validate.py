@@ -14,7 +14,7 @@ from alftbench.errors import AlftbenchError, UsageError
 from alftbench.orbits import count
 from alftbench.orbits.asked import QUESTIONS
 from alftbench.orbits.spec import prompt_key
-from alftbench.suites.base import Flaw, Grader, Recorded, Scorer, Suite
+from alftbench.suites.base import Flaw, Grader, Recorded, ReferenceGrader, Suite
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.types import Orbit, Problem, Variant
 
@@ -101,7 +101,7 @@ def source(suite: Suite, selection: Selection) -> Check:
 
 def references(suite: Suite, orbits: Sequence[Orbit]) -> Check:
     """Every right answer, written as the prompt asks and in every form the rules read, is graded as right."""
-    if isinstance(suite, Grader) and not isinstance(suite, Scorer):
+    if isinstance(suite, Grader) and not isinstance(suite, ReferenceGrader):
         return Check("references", "right answers", 0, skipped=OWN_RULES)
     n, findings = 0, []
     for orbit in orbits:
@@ -117,7 +117,7 @@ def references(suite: Suite, orbits: Sequence[Orbit]) -> Check:
 
 def graded_references(suite: Suite, orbit: Orbit) -> Iterator[tuple[str, bool]]:
     """Each right answer in each of its forms, and whether it is graded as right."""
-    if isinstance(suite, Scorer):
+    if isinstance(suite, ReferenceGrader):
         yield from ((text, suite.accepts(orbit, text)) for text in orbit.problem.reference)
         return
     forms = {form for variant in orbit.variants for form in answer_forms(suite, variant)}

@@ -99,7 +99,7 @@ def identity(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:
 def is_listed(plan: Plan, folder: Path, reference: str, bounds: TraceBounds) -> bool:
     """Does the folder hold the completions of these models within these bounds?"""
     path = folder / LISTED
-    return path.exists() and next(read_jsonl(path))[1] == identity(plan, reference, bounds)
+    return path.exists() and read_header(path) == identity(plan, reference, bounds)
 
 
 def open_listing(path: Path, header: Mapping[str, Any]) -> set[str]:
