@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from alftbench.rules import Rule
+
 UNKNOWN = "unknown"  # lm-eval records neither why a completion ended nor its tokens
 FINISH_REASONS = ("stop", "length", "content_filter", "error", UNKNOWN)
-Rule = tuple[Callable[[Any], bool], str]  # does a value fit, and what it must be in words
 
 
 def is_count(value: Any) -> bool:
@@ -34,8 +35,7 @@ def are_texts(value: Any) -> bool:
 
 def or_null(rule: Rule) -> Rule:
     """The same, or nothing."""
-    fits, must = rule
-    return lambda value: value is None or fits(value), f"{must}, or null"
+    return Rule(f"{rule.says}, or null", lambda value: value is None or rule.holds(value))
 
 
 def list_of(*kinds: type) -> Callable[[Any], bool]:
@@ -43,32 +43,32 @@ def list_of(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(item, kinds) for item in value)
 
 
-TEXT: Rule = (is_text, "a text")
-TEXTS: Rule = (are_texts, "a list of texts")
-COUNT: Rule = (is_count, "a whole number, at least 0")
-OBJECT: Rule = (lambda value: isinstance(value, Mapping), "an object")
-LIST: Rule = (lambda value: isinstance(value, list), "a list")
-TRUTH: Rule = (lambda value: isinstance(value, bool), "true or false")
-SHARE: Rule = (lambda value: is_number(value) and value >= 0, "a number, at least 0")
+TEXT = Rule("a text", is_text)
+TEXTS = Rule("a list of texts", are_texts)
+COUNT = Rule("a whole number, at least 0", is_count)
+OBJECT = Rule("an object", lambda value: isinstance(value, Mapping))
+LIST = Rule("a list", lambda value: isinstance(value, list))
+TRUTH = Rule("true or false", lambda value: isinstance(value, bool))
+SHARE = Rule("a number, at least 0", lambda value: is_number(value) and value >= 0)
 
 DRAW: Mapping[str, Rule] = {
-    "finish_reason": (lambda value: value in FINISH_REASONS, f"one of {', '.join(FINISH_REASONS)}"),
+    "finish_reason": Rule(f"one of {', '.join(FINISH_REASONS)}", lambda value: value in FINISH_REASONS),
     "n_tokens": COUNT,
-    "logprob": or_null((lambda value: is_number(value) and value <= 0, "a number, at most 0")),
+    "logprob": or_null(Rule("a number, at most 0", lambda value: is_number(value) and value <= 0)),
     "n_tokens_estimated": TRUTH,
 }
 SCRIPT: Mapping[str, Rule] = {"text": TEXT, "problem_id": or_null(TEXT), "variant": or_null(TEXT), **DRAW}
 SAMPLE: Mapping[str, Rule] = {
     "doc_id": COUNT,
     "doc": OBJECT,
-    "target": (lambda value: is_text(value) or is_number(value) or isinstance(value, list), "a text"),
+    "target": Rule("a text", lambda value: is_text(value) or is_number(value) or isinstance(value, list)),
     "filtered_resps": LIST,
     "metrics": TEXTS,
     "prompt_hash": or_null(TEXT),
     "alftbench": or_null(OBJECT),
 }
 GENERATION: Mapping[str, Rule] = {
-    "until": or_null((lambda value: is_text(value) or are_texts(value), "a text or a list of texts")),
+    "until": or_null(Rule("a text or a list of texts", lambda value: is_text(value) or are_texts(value))),
     "max_gen_toks": or_null(COUNT),
     "do_sample": or_null(TRUTH),
     "temperature": or_null(SHARE),
@@ -78,14 +78,14 @@ EXTRA: Mapping[str, Rule] = {
     "problem": OBJECT,
     "variant": TEXT,
     "answer_rules": TEXTS,
-    "draws": (list_of(dict), "a list of objects"),
-    "answers": (list_of(str, type(None)), "a list of texts and nulls"),
-    "right": (list_of(bool), "a list of true and false"),
+    "draws": Rule("a list of objects", list_of(dict)),
+    "answers": Rule("a list of texts and nulls", list_of(str, type(None))),
+    "right": Rule("a list of true and false", list_of(bool)),
 }
 PROBLEM: Mapping[str, Rule] = {
     "id": TEXT,
     "question": TEXT,
-    "reference": (lambda value: are_texts(value) and bool(value), "a list of one text or more"),
+    "reference": Rule("a list of one text or more", lambda value: are_texts(value) and bool(value)),
     "answer_kind": TEXT,
     "metadata": OBJECT,
 }
@@ -107,9 +107,9 @@ def check(said: Mapping[str, Any], rules: Mapping[str, Rule], needed: Collection
     for name in needed:
         if name not in said:
             raise ValueError(f"the field {name!r} is missing")
-    for name, (fits, must) in rules.items():
-        if name in said and not fits(said[name]):
-            raise ValueError(f"{name} is {brief(said[name])}, must be {must}")
+    for name, rule in rules.items():
+        if name in said and not rule.holds(said[name]):
+            raise ValueError(f"{name} is {brief(said[name])}, must be {rule.says}")
 
 
 def check_extra(extra: Mapping[str, Any], n: int) -> None:

@@ -5,23 +5,16 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from alftbench.answers.canonical import KINDS
 from alftbench.answers.extract import RULES
+from alftbench.rules import Rule
 from alftbench.suites.base import CHECKS
 from alftbench.suites.fields import TAKES, template_names
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be beside its type, and how messages say so."""
-
-    says: str
-    holds: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
