@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.loading import prompt_ids
+from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.vllm import VllmBackend
-from alftbench.evaluate import EvalRequest, Plan, draw_samples, plan, write_metrics
-from alftbench.runs import RunFolder
-from alftbench.seeds import integer_seed
+from alftbench.base.seeds import integer_seed
+from alftbench.evaluation.evaluate import EvalRequest, Plan, draw_samples, plan, write_metrics
+from alftbench.evaluation.run_folder import RunFolder
 
 PROMPTS, SAMPLES, TOKENS = 16, 8, 128
 ENGINE = {"max_model_len": "1024", "gpu_memory_utilization": "0.3", "enforce_eager": "true"}

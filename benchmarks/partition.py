@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alftbench.evaluate import EvalRequest, Plan, write_metrics
-from alftbench.runs import RunFolder, verify_samples
+from alftbench.evaluation.evaluate import EvalRequest, Plan, write_metrics
+from alftbench.evaluation.run_folder import RunFolder, verify_samples
 from alftbench.suites.base import SuiteInfo
 from alftbench.types import Orbit, Problem, SamplingParams, Variant
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from alftbench.comparison import judge
-from alftbench.equilibrium import Declared, OrbitDraws, estimate
+from alftbench.equilibrium.from_samples import Declared, OrbitDraws, estimate
 from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, solve, total_variation
 from alftbench.games.numerics import log_normalise
+from alftbench.publish.comparison import judge
 
 PROBLEMS, BOARDS = 30, {"equilibrium": 3, "halfway": 1, "reference": 1}
 MOVED = {"equilibrium": 1.0, "halfway": 0.5, "reference": 0.0}

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alftbench.backends.generation import Decoding, generate, left_pad
-from alftbench.backends.loading import load_model, load_tokenizer, prompt_ids
-from alftbench.evaluate import EvalRequest, evaluate, plan
-from alftbench.models import locate
+from alftbench.backends.hf.generation import Decoding, generate, left_pad
+from alftbench.backends.hf.loading import load_model, load_tokenizer, prompt_ids
+from alftbench.backends.model_files import locate
+from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
 from alftbench.suites.arithmetic import SUMS
 
 SAMPLES, TOKENS, PROMPTS, REPEATS = 8, 64, 48, 5

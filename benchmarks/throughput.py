@@ -29,11 +29,11 @@ from lm_eval.models.huggingface import HFLM
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from alftbench import evaluate as flow
-from alftbench.backends import hf
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.generation import left_pad
-from alftbench.backends.loading import prompt_ids
+from alftbench.backends.hf import backend as hf
+from alftbench.backends.hf.generation import left_pad
+from alftbench.backends.hf.loading import prompt_ids
+from alftbench.evaluation import evaluate as flow
 from alftbench.types import SamplingParams, Variant
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "gsm8k_test.jsonl"

@@ -18,7 +18,7 @@ SHARED = ROOT.parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def tiny() -> str:
     """The embedded model's folder."""
-    from alftbench.models import locate
+    from alftbench.backends.model_files import locate
 
     return locate("tiny-sums")
 

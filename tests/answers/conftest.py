@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from alftbench.answers.judge import Judge
-from alftbench.answers.workers import Limits, Workers
+from alftbench.answers.judge.judge import Judge
+from alftbench.answers.judge.workers import Limits, Workers
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alftbench.answers.canonical import KINDS, MAX_MATH_LENGTH, canonical
-from alftbench.answers.extract import RULES, extract
-from alftbench.answers.forms import TEX
+from alftbench.answers.find.extract import RULES, extract
+from alftbench.answers.mathematics.forms import TEX
 
 SECONDS = 0.2  # of processor time, for any text of 2,000 characters
 SQUARE = r"\begin{pmatrix}1&1\\1&0\end{pmatrix}"

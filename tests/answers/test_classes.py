@@ -10,8 +10,8 @@ from alftbench.answers import classes
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
 from alftbench.answers.equivalence import accepts, decide
-from alftbench.answers.forms import TEX
-from alftbench.answers.judge import Verdict
+from alftbench.answers.judge.judge import Verdict
+from alftbench.answers.mathematics.forms import TEX
 from alftbench.answers.partition import partition
 from alftbench.types import NO_ANSWER, Answer, Outcome, Problem
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from alftbench.answers.extract import GRADING_RULES, GUESSES, extract, read_answer
+from alftbench.answers.find.extract import GRADING_RULES, GUESSES, extract, read_answer
 from alftbench.types import Outcome
 
 MGSM = {

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from alftbench.answers.pairs import Grade, Row, Summary, grade, read_rows
+from alftbench.base.stats import wilson
 from alftbench.errors import BadInput
-from alftbench.grading import Grade, Row, Summary, grade, read_rows
-from alftbench.stats import wilson
 
 ROWS = [
     {"id": "half", "gold": "1/2", "prediction": "0.5", "equivalent": True},

@@ -13,9 +13,9 @@ from threading import Event, Thread
 import pytest
 
 from alftbench.answers.canonical import KINDS, canonical
-from alftbench.answers.extract import RULES, extract, read_answer
-from alftbench.answers.judge import Judge
-from alftbench.grading import Row, grade
+from alftbench.answers.find.extract import RULES, extract, read_answer
+from alftbench.answers.judge.judge import Judge
+from alftbench.answers.pairs import Row, grade
 from alftbench.types import Outcome
 
 CANARY = "alftbench_canary"

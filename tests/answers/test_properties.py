@@ -68,7 +68,7 @@ def test_wrapping_does_not_show(raw, wrapper):
 
 @given(answers)
 def test_a_box_does_not_show(raw):
-    from alftbench.answers.extract import read_answer
+    from alftbench.answers.find.extract import read_answer
 
     assert read_answer(rf"\boxed{{{raw}}}", "math").canonical == canonical("math", raw)
 

@@ -10,7 +10,7 @@ import pytest
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.equivalence import accepts, verify
-from alftbench.answers.extract import extract, read_answer
+from alftbench.answers.find.extract import extract, read_answer
 
 RULES = ("boxed", "hashes", "marker", "last-number")
 

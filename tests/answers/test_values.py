@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.equivalence import decide
-from alftbench.answers.forms import TEX
+from alftbench.answers.mathematics.forms import TEX
 
 DIFFERENT = [
     (r"\lfloor n/2\rfloor", r"\lfloor n/3\rfloor"), (r"\lfloor n/2\rfloor", "0"), (r"\lceil n/2\rceil", "1"),

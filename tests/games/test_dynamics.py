@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from random_games import random_game, random_marginals
 
 from alftbench.errors import BadInput, UnknownName, UsageError
 from alftbench.games import (
@@ -19,6 +18,7 @@ from alftbench.games import (
     solve,
     trace_quality,
 )
+from tests.games.random_games import random_game, random_marginals
 
 P0 = np.array([[0.6, 0.3, 0.1]])
 MIRRORED = (

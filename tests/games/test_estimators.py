@@ -4,12 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
+from make_tables import VARIANCE_FACTORS, arcsine_grid, make_entry, optimal_bias
 from scipy.special import psi, xlogy
 
 from alftbench.errors import BadInput, UnknownName
 from alftbench.games import ESTIMATORS, certificate, log_reward, log_table, power_reward
 from alftbench.games.estimators import LARGEST_K, TABLE_PATH, bernstein, bias_and_variance
-from alftbench.games.make_tables import VARIANCE_FACTORS, arcsine_grid, make_entry, optimal_bias
 
 POLYNOMIAL = ("minimax", "variance-optimal")
 

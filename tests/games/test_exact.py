@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from convex import minimum, unit
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from random_games import CONVEX, game_of, overlapping_marginals, random_game
 
 from alftbench.errors import BadInput
 from alftbench.games import (
@@ -22,6 +20,8 @@ from alftbench.games import (
     solve,
 )
 from alftbench.games.numerics import total_variation
+from tests.games.convex import minimum, unit
+from tests.games.random_games import CONVEX, game_of, overlapping_marginals, random_game
 
 # Clarabel stops at 1e-8 relative, in the unit of the larger of β and λ; at 5e-5 where it gets no farther.
 CLARABEL, REDUCED = 2e-7, 1e-4

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from random_games import CONVEX, random_game, random_marginals
 
 from alftbench.games import Coherence, Constraint, Diversity, Game, PairwiseCoherence, best_response, solve
 from alftbench.games.numerics import kl, log_normalise, log_of, log_sum_exp
+from tests.games.random_games import CONVEX, random_game, random_marginals
 
 SMOOTH = [kind for kind in CONVEX if kind not in ("constraint", "hard_coherence")] + ["free_consensus"]
 

@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT
 
+from alftbench.base.jsonio import read_jsonl
 from alftbench.errors import RunConflict, UsageError
-from alftbench.jsonio import read_jsonl
 from alftbench.settle import Report, SettleSettings, arms, run
 from alftbench.settle.run import comparable
 from alftbench.settle.sweep import sweep
+from tests.conftest import ROOT
 
 
 def test_every_arm_has_its_own_name_and_the_full_grid_holds_the_default():

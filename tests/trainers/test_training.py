@@ -13,16 +13,16 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from alftbench.backends.scoring import token_log_probs
+from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
-from alftbench.training import TrainerSpec, parse_spec
-from alftbench.trials import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.training.train import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
 from alftbench_trainers.cost import flops_per_token
 from alftbench_trainers.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.policy import batch_of
 from alftbench_trainers.rollouts import schedule
-from tests.harness.test_runs import wait_until
+from tests.evaluation.test_runs import wait_until
 
 END, PAD = 3, 0
 
@@ -193,7 +193,7 @@ def test_a_killed_training_run_ends_with_the_same_checkpoint(tmp_path, cli):
 
 
 def test_the_update_log_forgets_steps_that_are_run_again(tmp_path):
-    from alftbench.training import Update
+    from alftbench.training.trainer import Update
 
     log = UpdateLog(tmp_path / "u.jsonl")
     for step in (1, 2, 3):
@@ -238,7 +238,7 @@ class Liar:
         return {}
 
     def train(self, request):
-        from alftbench.training import TrainResult
+        from alftbench.training.trainer import TrainResult
         from alftbench.types import Checkpoint
 
         if self.lie == "crash":

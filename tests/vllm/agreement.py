@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.hf import HfBackend
-from alftbench.backends.loading import end_token_ids, prompt_ids
-from alftbench.backends.scoring import completion_ids
+from alftbench.backends.hf.backend import HfBackend
+from alftbench.backends.hf.loading import end_token_ids, prompt_ids
+from alftbench.backends.hf.scoring import completion_ids
 from alftbench.backends.vllm import VllmBackend
-from alftbench.evaluate import EvalRequest, plan
+from alftbench.evaluation.evaluate import EvalRequest, plan
 from alftbench.types import Sample, SamplingParams, Variant
 
 ENGINE = {"gpu_memory_utilization": "0.3", "enforce_eager": "true"}

@@ -27,6 +27,6 @@ def wide(tmp_path_factory):
     """tiny-sums as vLLM's CPU kernels take it."""
     from wide import widen
 
-    from alftbench.models import locate
+    from alftbench.backends.model_files import locate
 
     return widen(Path(locate("tiny-sums")), tmp_path_factory.mktemp("models") / "wide-sums")

@@ -15,10 +15,10 @@ import pytest
 from scipy import stats
 
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.hf import HfBackend
+from alftbench.backends.hf.backend import HfBackend
+from alftbench.backends.model_files import locate
 from alftbench.errors import UsageError
-from alftbench.models import locate
-from alftbench.runs import read_record, verify
+from alftbench.evaluation.run_folder import read_record, verify
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import SamplingParams
 
@@ -103,8 +103,8 @@ def test_log_probabilities_are_those_of_hf(hf, vllm):
 
 @pytest.mark.vllm
 def test_log_probabilities_are_the_models_whatever_the_temperature(hf, vllm):
-    from alftbench.backends.loading import prompt_ids
-    from alftbench.backends.scoring import completion_ids, token_log_probs
+    from alftbench.backends.hf.loading import prompt_ids
+    from alftbench.backends.hf.scoring import completion_ids, token_log_probs
 
     variant = VARIANTS[3]
     prompt = prompt_ids(hf.tokenizer, variant.messages)

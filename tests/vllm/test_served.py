@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.hf import HfBackend
-from alftbench.backends.openai import OpenAIBackend
+from alftbench.backends.hf.backend import HfBackend
+from alftbench.backends.openai.backend import OpenAIBackend
 from alftbench.errors import AlftbenchError
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import SamplingParams, Variant

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alftbench.errors import UsageError
-from alftbench.training import TrainRequest, TrainResult, Update, config_from_options
+from alftbench.training.trainer import TrainRequest, TrainResult, Update, config_from_options
 from alftbench.types import AnswerPartition, Budget
 from alftbench_trainers.cost import spent
 from alftbench_trainers.policy import Batch, Policy, batch_of

@@ -13,7 +13,7 @@ def policy_gradient_loss(log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts:
     arXiv 2503.20783).
 
     Args:
-        log_probs_RT: from `alftbench.backends.scoring.token_log_probs`, shape (R, T).
+        log_probs_RT: from `alftbench.backends.hf.scoring.token_log_probs`, shape (R, T).
         advantages_R: shape (R,).
         n_rollouts: N, the rollouts of the whole batch, of which these R may be a part.
     """

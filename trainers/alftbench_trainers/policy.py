@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from alftbench.backends.loading import load_model, load_tokenizer
-from alftbench.backends.scoring import token_log_probs
+from alftbench.backends.hf.loading import load_model, load_tokenizer
+from alftbench.backends.hf.scoring import token_log_probs
+from alftbench.backends.model_files import fingerprint
+from alftbench.base.jsonio import read_json, write_json
 from alftbench.errors import Diverged
-from alftbench.jsonio import read_json, write_json
-from alftbench.models import fingerprint
-from alftbench.training import TrainRequest
+from alftbench.training.trainer import TrainRequest
 from alftbench.types import Checkpoint, Cost
 from alftbench_trainers.losses import group_advantages, policy_gradient_loss
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from alftbench.backends.loading import prompt_ids
-from alftbench.models import fingerprint
+from alftbench.backends.hf.loading import prompt_ids
+from alftbench.backends.model_files import fingerprint
 from alftbench.suites.arithmetic import (
     SPLIT_PHRASINGS,
     SUM_PHRASINGS,

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.answers.extract import extract
+from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import partition
-from alftbench.backends.generation import Completion, Decoding, generate
-from alftbench.backends.loading import end_token_ids, prompt_ids
-from alftbench.seeds import stream
-from alftbench.training import TrainSuite
+from alftbench.backends.hf.generation import Completion, Decoding, generate
+from alftbench.backends.hf.loading import end_token_ids, prompt_ids
+from alftbench.base.seeds import stream
+from alftbench.training.trainer import TrainSuite
 from alftbench.types import AnswerPartition, Orbit
 
 

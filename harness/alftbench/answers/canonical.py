@@ -12,9 +12,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
-from alftbench.answers.budget import exhausted, renew
-from alftbench.answers.forms import TEX, math_key, squeezed
-from alftbench.answers.tokens import ascii_like, dressed_down
+from alftbench.answers.mathematics.budget import exhausted, renew
+from alftbench.answers.mathematics.forms import TEX, math_key, squeezed
+from alftbench.answers.mathematics.tokens import ascii_like, dressed_down
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
 MAX_REMEMBERED = 100

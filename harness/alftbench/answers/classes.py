@@ -17,7 +17,7 @@ from itertools import combinations
 
 from alftbench.answers.canonical import is_exact
 from alftbench.answers.equivalence import accepts, decide
-from alftbench.answers.judge import Judge, Pair, Verdict
+from alftbench.answers.judge.judge import Judge, Pair, Verdict
 
 PROBE = "1"
 MAX_CHECKS = 5000  # comparisons by the judge per orbit; pairs beyond them stay unresolved

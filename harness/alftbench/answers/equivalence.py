@@ -12,8 +12,8 @@ import re
 from fractions import Fraction
 from itertools import permutations
 
-from alftbench.answers.forms import TEX, elements
-from alftbench.answers.tokens import dressed_down
+from alftbench.answers.mathematics.forms import TEX, elements
+from alftbench.answers.mathematics.tokens import dressed_down
 
 MIN_DIGITS = 3  # significant ones that a rounded decimal must have
 INTEGER = re.compile(r"-?\d+")

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
-from alftbench.answers.extract import GUESSES
-from alftbench.answers.judge import Judge, shared_judge
+from alftbench.answers.find.extract import GUESSES
+from alftbench.answers.judge.judge import Judge, shared_judge
 from alftbench.answers.verifiers import VERIFIER, any_right
 from alftbench.errors import BadInput
 from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Orbit, Outcome, Problem, Sample

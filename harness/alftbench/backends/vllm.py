@@ -8,8 +8,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from alftbench.backends.base import BackendOptions
-from alftbench.backends.batching import prompt_groups
-from alftbench.backends.loading import (
+from alftbench.backends.hf.batching import prompt_groups
+from alftbench.backends.hf.loading import (
     engine_in_words,
     first_line,
     load_tokenizer,
@@ -19,8 +19,8 @@ from alftbench.backends.loading import (
 )
 from alftbench.backends.settings import Reader, positive, read_args, truth, whole
 from alftbench.backends.stops import until
+from alftbench.base.seeds import integer_seed
 from alftbench.errors import AlftbenchError, MissingExtra, UsageError
-from alftbench.seeds import integer_seed
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 1.0  # finished draws are handed over about this often

@@ -91,7 +91,7 @@ def go_offline(offline: bool) -> None:
 
 def echo_json(value: Any) -> None:
     """One JSON object on stdout; NaN becomes null."""
-    from alftbench.jsonio import without_nan
+    from alftbench.base.jsonio import without_nan
 
     typer.echo(json.dumps(without_nan(value), indent=2, ensure_ascii=False))
 

@@ -16,7 +16,7 @@ from alftbench.cli.app import Format, app
 from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
-    from alftbench.grading import Summary
+    from alftbench.answers.pairs import Summary
 
 SHOW_EVERY = 100  # rows between two updates of the bar
 
@@ -36,9 +36,9 @@ def grade_command(
     output: Annotated[Path | None, typer.Option("--output", help="File for the grades instead of stdout.")] = None,
 ) -> None:
     """Say for every pair whether the prediction is the gold answer: JSON lines, in order."""
-    from alftbench.answers.judge import Judge
-    from alftbench.grading import Summary, grade, read_rows
-    from alftbench.progress import counting_bar
+    from alftbench.answers.judge.judge import Judge
+    from alftbench.answers.pairs import Summary, grade, read_rows
+    from alftbench.cli.progress import counting_bar
 
     check_output(output, pairs)
     total = check_rows(pairs)
@@ -87,7 +87,7 @@ def lines_of(path: Path) -> Iterator[Iterator[str]]:
 
 def check_rows(path: Path) -> int | None:
     """The number of rows of a file, every one checked before the first is graded; None for stdin."""
-    from alftbench.grading import read_rows
+    from alftbench.answers.pairs import read_rows
 
     if str(path) == "-":
         return None
@@ -132,7 +132,7 @@ def writing(output: Path | None) -> Iterator[IO[str]]:
 
 def summary_text(summary: Summary, output_format: Format) -> str:
     """The summary as JSON or as a few lines."""
-    from alftbench.jsonio import without_nan
+    from alftbench.base.jsonio import without_nan
 
     content = summary.to_json()
     if output_format is Format.JSON:

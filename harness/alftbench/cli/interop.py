@@ -11,7 +11,7 @@ from alftbench.cli.app import Data, Format, FormatOption, Output, app, echo_json
 from alftbench.cli.running import default_folder, print_evaluation
 
 if TYPE_CHECKING:
-    from alftbench.regrading import Regraded
+    from alftbench.evaluation.regrade import Regraded
 
 EXAMPLES = 5  # changed answers that are shown
 
@@ -27,7 +27,7 @@ def regrade_command(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Recompute a run's answers and metrics with today's code into another folder, and say what changed."""
-    from alftbench.regrading import plan_regrade, regrade
+    from alftbench.evaluation.regrade import plan_regrade, regrade
 
     made = plan_regrade(run, suite, data)
     folder = output_dir or default_folder(made)
@@ -41,8 +41,8 @@ def regrade_command(
 
 def print_changes(found: Regraded) -> None:
     """Every metric before and after, and the first answers that changed."""
-    from alftbench.console import new_table, stdout
-    from alftbench.numbers import interval, signed
+    from alftbench.cli.console import new_table, stdout
+    from alftbench.publish.wording import interval, signed
 
     before = {metric.name: metric for metric in found.before}
     table = new_table("", ["metric", "before", "after", "difference"])
@@ -83,8 +83,8 @@ def import_command(
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Turn samples of lm-eval into a run with this harness's metrics."""
-    from alftbench.evaluate import evaluate
-    from alftbench.importing import ImportRequest, plan_import
+    from alftbench.evaluation.evaluate import evaluate
+    from alftbench.lm_eval.importing import ImportRequest, plan_import
 
     made = plan_import(ImportRequest(samples, results, suite, filter_name, metric, name))
     folder = output_dir or default_folder(made)

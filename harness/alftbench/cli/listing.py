@@ -28,8 +28,8 @@ def leaderboard_command(
 
 def list_plugins(kind: str, output_format: Format) -> None:
     """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
-    from alftbench import plugins
-    from alftbench.console import new_table, stdout
+    from alftbench.base import plugins
+    from alftbench.cli.console import new_table, stdout
 
     loaded, broken = plugins.load_all(kind)
     rows = {name: plugins.describe(plugin) for name, plugin in loaded.items()}
@@ -66,8 +66,8 @@ def metrics_command(output_format: FormatOption = Format.TABLE) -> None:
 @app.command("doctor")
 def doctor_command(output_format: FormatOption = Format.TABLE) -> None:
     """Show what this machine has: Python, torch, memory, disk, and the extras with how to install them."""
-    from alftbench.console import new_table, stdout
-    from alftbench.doctor import examine
+    from alftbench.cli.console import new_table, stdout
+    from alftbench.cli.doctor import examine
 
     findings = examine()
     if output_format is Format.JSON:

@@ -36,8 +36,8 @@ from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
     from alftbench.backends.base import TraceBounds
-    from alftbench.compare import CompareRequest, Outcome
-    from alftbench.evaluate import Plan
+    from alftbench.compare.compare import CompareRequest, Outcome
+    from alftbench.evaluation.evaluate import Plan
     from alftbench.launch.cluster import RayCluster
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
@@ -101,8 +101,8 @@ def evaluate_command(
     use_threads(threads)
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
-    from alftbench.evaluate import EvalRequest, evaluate, plan
-    from alftbench.plugins import parse_settings
+    from alftbench.base.plugins import parse_settings
+    from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
 
     cluster = ray_cluster(launcher, ray_address, actors, threads)
     settings = parse_settings("--backend-args", backend_args or "")
@@ -118,7 +118,7 @@ def evaluate_command(
     if dry_run:
         echo_json({"folder": str(folder), "n_samples": made.n_samples, **made.config})
         return
-    from alftbench.progress import evaluation_bar
+    from alftbench.cli.progress import evaluation_bar
 
     with evaluation_bar(f"{made.name} on {suite}") as show:
         evaluate(made, folder, show)
@@ -142,7 +142,7 @@ def ray_cluster(launcher: Launcher, address: str | None, actors: int | None, thr
 
 def say_orbit(made: Plan) -> None:
     """How many phrasings each transformation added, where there are any to add."""
-    from alftbench.orbits import count
+    from alftbench.suites.orbits import count
 
     spec = made.request.selection.orbit
     for added in count(made.orbits, spec) if spec else ():
@@ -152,7 +152,7 @@ def say_orbit(made: Plan) -> None:
 
 def default_folder(made: Plan) -> Path:
     """runs/<model>-<suite>-<id>: the same command finds its own folder again."""
-    from alftbench.jsonio import digest
+    from alftbench.base.jsonio import digest
 
     name = re.sub(r"[^\w.=-]+", "_", f"{made.name}-{made.suite.info.name}").strip(".")
     return Path("runs") / f"{name}-{digest(made.config)[:12]}"
@@ -162,10 +162,10 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
     """The metrics of a finished run."""
     from dataclasses import asdict
 
-    from alftbench.console import metric_table, phrasing_table, stdout
+    from alftbench.cli.console import metric_table, phrasing_table, stdout
+    from alftbench.evaluation.run_folder import read_record
     from alftbench.metrics.phrasings import read_phrasings
     from alftbench.metrics.summary import read_metrics
-    from alftbench.runs import read_record
 
     record, metrics = read_record(folder), read_metrics(folder / "metrics.json")
     phrasings = read_phrasings(folder / "metrics.json")
@@ -205,10 +205,10 @@ def train_command(
     go_offline(offline)
     from dataclasses import asdict
 
-    from alftbench.jsonio import digest
-    from alftbench.progress import training_bar
-    from alftbench.training import parse_spec
-    from alftbench.trials import TrainJob, checkpoint_path, plan_training, run_training
+    from alftbench.base.jsonio import digest
+    from alftbench.cli.progress import training_bar
+    from alftbench.training.train import TrainJob, checkpoint_path, plan_training, run_training
+    from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
     suites = tuple(suite or DEFAULT_SUITES)
@@ -275,9 +275,9 @@ def compare_command(
     """Train every method at the same budget and seeds, evaluate all, and publish the comparison."""
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
-    from alftbench.compare import CompareRequest, compare, trials
-    from alftbench.progress import comparison_bars
-    from alftbench.training import parse_spec
+    from alftbench.cli.progress import comparison_bars
+    from alftbench.compare.compare import CompareRequest, compare, trials
+    from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
     request = CompareRequest(
@@ -326,7 +326,7 @@ def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | N
 
 def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:
     """The tables of a comparison; a failed trial makes the exit code 1."""
-    from alftbench.console import comparison_tables, stdout
+    from alftbench.cli.console import comparison_tables, stdout
 
     if output_format is Format.JSON:
         echo_json(outcome.table.to_json())

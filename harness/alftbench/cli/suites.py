@@ -46,8 +46,8 @@ def list_command(output_format: FormatOption = Format.TABLE) -> None:
 
 def list_suites(output_format: Format) -> None:
     """Every suite that is installed; a broken one is named on stderr and passed over."""
-    from alftbench import plugins
-    from alftbench.console import new_table, stdout
+    from alftbench.base import plugins
+    from alftbench.cli.console import new_table, stdout
     from alftbench.suites.catalogue import about
 
     loaded, broken = plugins.load_all("suite")
@@ -66,8 +66,8 @@ def list_suites(output_format: Format) -> None:
 
 def select(split: str, data: str | None, limit: int | None, orbit: str | None, unchecked: bool) -> Selection:
     """The problems that options choose."""
-    from alftbench.orbits import parse_orbit
     from alftbench.suites.load import Selection
+    from alftbench.suites.orbits import parse_orbit
 
     return Selection(split, data, limit, parse_orbit(orbit) if orbit is not None else None, unchecked)
 
@@ -85,7 +85,7 @@ def show_command(
 ) -> None:
     """Print a problem's orbit as the model sees it, its references and their keys."""
     go_offline(offline)
-    from alftbench.console import stdout
+    from alftbench.cli.console import stdout
     from alftbench.suites.load import load_suite
     from alftbench.suites.show import orbit_json, orbit_text, pick
 
@@ -100,7 +100,7 @@ def show_command(
 
 def say_declined(shown: ShownOrbit, orbit: str | None) -> None:
     """Transformations that were asked for and added nothing to a problem."""
-    from alftbench.orbits import count, parse_orbit
+    from alftbench.suites.orbits import count, parse_orbit
 
     for made in count([shown], parse_orbit(orbit)) if orbit is not None else ():
         if not made.made:
@@ -129,7 +129,7 @@ def validate_command(
     go_offline(offline)
     from dataclasses import asdict
 
-    from alftbench import plugins
+    from alftbench.base import plugins
     from alftbench.suites.load import load_suite
     from alftbench.suites.validate import validate, validate_all
 
@@ -153,7 +153,7 @@ def validate_command(
 
 def print_report(report: Report) -> None:
     """The checks of a suite, and their first findings."""
-    from alftbench.console import new_table, stdout
+    from alftbench.cli.console import new_table, stdout
 
     table = new_table(f"{report.suite}, version {report.version}", ["check", "count", "of", "findings", "known"])
     table.columns[2].justify, table.columns[2].no_wrap = "left", False

@@ -33,7 +33,7 @@ def solve_command(
     if output_format is Format.JSON:
         echo_json(solution.to_json())
     else:
-        from alftbench.console import solution_tables, stdout
+        from alftbench.cli.console import solution_tables, stdout
 
         stdout().print(*solution_tables(solution, stdout().width), sep="\n")
         typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
@@ -54,7 +54,7 @@ def settle_command(
 ) -> None:
     """Play the games on a model whose every trace is enumerated, and measure the distance to the equilibrium."""
     use_threads(1)
-    from alftbench.progress import counting_bar
+    from alftbench.cli.progress import counting_bar
     from alftbench.settle import SettleSettings, run
 
     chosen = SettleSettings(seed=seed, seeds=seeds)

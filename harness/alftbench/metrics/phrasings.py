@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.jsonio import read_json
 from alftbench.errors import BadInput
-from alftbench.jsonio import read_json
 from alftbench.metrics.base import FloatArray
 from alftbench.metrics.coherence import distributions
 from alftbench.metrics.summary import metric_value, revived

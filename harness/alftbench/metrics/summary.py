@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from alftbench import plugins
+from alftbench.base import plugins
+from alftbench.base.jsonio import read_json
+from alftbench.base.stats import LEVEL, mean_interval
 from alftbench.errors import BadInput, PluginError
-from alftbench.jsonio import read_json
 from alftbench.metrics.base import FloatArray, Metric, MetricFactory
-from alftbench.stats import LEVEL, mean_interval
 from alftbench.types import AnswerPartition, MetricValue
 
 

@@ -13,12 +13,22 @@ from typing import Any
 
 from jinja2 import Environment
 
-from alftbench.comparison import Row, Table, build_table, by_measure
+from alftbench.base.jsonio import write_text
+from alftbench.base.provenance import in_words
 from alftbench.errors import BadInput
-from alftbench.jsonio import write_text
-from alftbench.numbers import FIGURE_HEADINGS, claim, interval, p_text, problems, quantity, resolved, short, signed
-from alftbench.provenance import in_words
-from alftbench.records import collect
+from alftbench.publish.comparison import Row, Table, build_table, by_measure
+from alftbench.publish.evidence import collect
+from alftbench.publish.wording import (
+    FIGURE_HEADINGS,
+    claim,
+    interval,
+    p_text,
+    problems,
+    quantity,
+    resolved,
+    short,
+    signed,
+)
 from alftbench.types import MetricValue
 
 DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
@@ -193,7 +203,7 @@ def render(template: str, page: dict[str, object], escape: bool) -> str:
         resolved=resolved,
         claim=claim,
     )
-    text = files(__package__).joinpath(template).read_text(encoding="utf-8")
+    text = files(__package__).joinpath("templates", template).read_text(encoding="utf-8")
     return environment.from_string(text).render(page)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from alftbench.base.seeds import stream
 from alftbench.errors import Diverged
 from alftbench.games.numerics import FloatArray, IntArray, log_normalise
-from alftbench.seeds import stream
 from alftbench.settle.language import CausalPolicy, Parameters, marginals
 from alftbench.settle.measure import Distance, Settled
 from alftbench.settle.settings import Arm, SettleSettings

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from alftbench.base.seeds import stream
 from alftbench.games.numerics import FloatArray, IntArray, log_normalise
 from alftbench.games.traces import lift, marginalise
-from alftbench.seeds import stream
 
 Parameters = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.jsonio import append_jsonl, without_nan, write_json, write_text
+from alftbench.base.jsonio import append_jsonl, without_nan, write_json, write_text
 from alftbench.settle.settings import SettleSettings
 from alftbench.settle.sweep import SweepPoint
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from alftbench.base.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
 from alftbench.errors import AlftbenchError, RunConflict
 from alftbench.games import solve, total_variation
-from alftbench.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
 from alftbench.settle.descent import Played, play_exact, play_sampled
 from alftbench.settle.language import Language, TraceTree, make_language
 from alftbench.settle.measure import Distance, Settled, settled

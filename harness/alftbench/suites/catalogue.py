@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alftbench.suites.base import Suite
-from alftbench.suites.table import TableSuite
+from alftbench.suites.tables.table import TableSuite
 
 
 def about(suite: Suite) -> dict[str, Any]:

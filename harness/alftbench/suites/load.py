@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alftbench import plugins
 from alftbench.answers.partition import reference_keys
+from alftbench.base import plugins
 from alftbench.errors import BadInput, PluginError, UsageError
-from alftbench.orbits import OrbitSpec, expand
 from alftbench.suites.base import Grader, Recorded, Suite
+from alftbench.suites.orbits import OrbitSpec, expand
 from alftbench.types import Orbit
 
 FILE_ENDINGS = (".yaml", ".yml")
@@ -41,7 +41,7 @@ def load_suite(name: str) -> Suite:
     """A registered suite by name, one of a family as family:what, or one of a YAML file by its path."""
     family, colon, what = name.partition(":")
     if not colon and name.endswith(FILE_ENDINGS):
-        from alftbench.suites.table import read_suite_file
+        from alftbench.suites.tables.table import read_suite_file
 
         return read_suite_file(Path(name))
     suite = plugins.load("suite family", family)(what) if colon else plugins.load("suite", name)

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from alftbench.answers import verifiers
+from alftbench.base.seeds import name_key
 from alftbench.errors import BadInput, MissingExtra, UnknownName, UsageError
-from alftbench.orbits.asked import WORD_PROBLEM
-from alftbench.seeds import name_key
 from alftbench.suites.base import SuiteInfo
+from alftbench.suites.orbits.asked import WORD_PROBLEM
 from alftbench.types import Orbit, Problem, SamplingParams, Variant
 
 if TYPE_CHECKING:

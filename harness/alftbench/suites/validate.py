@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.extract import GUESS, extract
+from alftbench.answers.find.extract import GUESS, extract
 from alftbench.answers.partition import partition
 from alftbench.errors import AlftbenchError, UsageError
-from alftbench.orbits import count
-from alftbench.orbits.asked import QUESTIONS
-from alftbench.orbits.spec import prompt_key
 from alftbench.suites.base import Flaw, Grader, Recorded, ReferenceGrader, Suite
 from alftbench.suites.load import Selection, read_orbits
+from alftbench.suites.orbits import count
+from alftbench.suites.orbits.asked import QUESTIONS
+from alftbench.suites.orbits.spec import prompt_key
 from alftbench.types import Orbit, Problem, Variant
 
 FORMS = {"boxed": "\\boxed{$answer}", "hashes": "#### $answer", "marker": "Answer: $answer"}

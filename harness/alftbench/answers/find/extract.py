@@ -1,0 +1,236 @@
+r"""Find the final answer in a completion, by named rules, with an outcome for every text.
+
+Rules run in the order a suite gives; the last match of the first rule that yields an answer wins. `last-math` and
+`last-number` are guesses: they are recorded as such, so strict and flexible scores can be told apart, and never
+made of a text that the token limit cut off. Every rule takes time linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from alftbench.answers.canonical import canonical
+from alftbench.answers.find.prose import is_prose, last_value, pieces
+from alftbench.answers.mathematics.forms import TEX
+from alftbench.types import Answer, Outcome
+
+GUESS = "last-number"
+GUESSES = frozenset((GUESS, "last-math"))
+GRADING_RULES = ("minerva", "boxed", "hashes", "marker", "last-math", "last-number")
+MAX_SCANNED = 20_000  # a final answer stands near the end; longer texts are read from there
+LANGUAGES = (
+    r"উত্তর(?:টি)?|\bantwort\b|\blösung\b|\brespuesta\b|\bréponse\b|答え|答案|解答|\bответ\b|\bjibu\b"
+    r"|సమాధానం|คำตอบ|\banswer\b|\bcorrect (?:option|choice)\b"
+)
+IS = r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:|[-–—:：=]"
+MARKER = re.compile(
+    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)([^\n]++)", re.IGNORECASE
+)
+BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])([^\n]++)")
+STEMS = ("answer", "antwort", "respuesta", "jibu", "correct option", "correct choice")
+ALL_STEMS = (*STEMS, "réponse", "lösung", "ответ", "উত্তর", "答", "解答", "సమాధానం", "คำตอบ")
+WINDOW = 48  # characters at the end that are looked at first
+APART = re.compile(r"[^\d,./-]")
+HASHES = re.compile(r"####[ \t]*+([^\n]++)")
+NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
+PHRASE = re.compile(r'"[^"\d]*\d|[A-J] \| ')
+DENIED = re.compile(r"(?:\bnot|n't|\bcannot|\bnever)\s(?:be\s|equal\s(?:to\s)?)?\S{1,20}\Z")
+REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\b", re.IGNORECASE)
+BOX = re.compile(r"\\(?:boxed|fbox|framebox) *+\{|\\boxed (?=\d)")
+BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+DELIMITER = re.compile(r"\\.|\$\$?", re.DOTALL)
+CLOSING = {"\\(": "\\)", "\\[": "\\]", "$": "$", "$$": "$$"}
+LED_BY_WORDS = re.compile(r"[^\w\\]*(?:[^\W\d_]{2,}|[^\W\d_] [a-z]{2,})")
+THOUGHT = "</think>"
+
+
+def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "stop") -> Answer:
+    """The final answer of a completion.
+
+    Args:
+        text: the completion.
+        kind: the suite's answer kind, which decides the canonical key (see `canonical`).
+        rules: names of extraction rules, in order of trust.
+        finish_reason: "length" where the token limit cut the text off: an answer that touches the cut is
+            incomplete, so its outcome is TRUNCATED. "error" where the backend got no completion.
+    """
+    if finish_reason == "error":
+        return Answer(Outcome.BACKEND_ERROR)
+    tail = text[-MAX_SCANNED:]
+    for rule in rules:
+        found = RULES[rule](tail)
+        if found is None:
+            continue
+        raw, end = found
+        if finish_reason == "length" and (rule in GUESSES or end >= len(tail.rstrip())):
+            break
+        answer = _answer(kind, raw, rule)
+        if answer is not None:
+            return answer
+    return Answer(_why_no_answer(tail, finish_reason))
+
+
+def read_answer(text: str, kind: str) -> Answer:
+    """The answer that a text is, or, where it is a whole response, the one that it gives.
+
+    A text with a box, or of more words than an answer has, is a response (`GRADING_RULES`).
+    """
+    text = text[-MAX_SCANNED:].rpartition(THOUGHT)[2]
+    whole = canonical(kind, text) if BOX.search(text) is None else None
+    marked = _marker(text) is not None or "####" in text
+    prose = marked or (is_prose(text) and not is_phrase(whole))
+    if whole is not None and not prose and not whole.startswith(TEX):
+        return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
+    answer = extract(text, kind, GRADING_RULES)
+    unread = answer.canonical is None or (answer.canonical.startswith(TEX) and not prose)
+    if whole is None or not (unread or (not prose and not LED_BY_WORDS.match(text))) or len(text.split()) > 60:
+        return answer
+    return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
+
+
+def is_phrase(key: str | None) -> bool:
+    """Whether a key is words about a number (at least 5, June 20) or a labelled choice (B: 5 meters)."""
+    return key is not None and bool(PHRASE.match(key))
+
+
+def _answer(kind: str, raw: str, rule: str) -> Answer | None:
+    """What a rule found, as an answer: of prose, the piece that is one."""
+    spoken = kind == "math" and rule in ("minerva", "marker", "hashes")
+    candidates = pieces(raw) if spoken and not is_phrase(canonical(kind, raw)) else (raw,)
+    unread = None
+    for candidate in candidates:
+        key = canonical(kind, candidate)
+        if key is not None and not key.startswith(TEX):
+            return Answer(Outcome.ANSWERED, candidate, key, rule)
+        if key is not None and unread is None and not (rule in GUESSES and is_prose(candidate)):
+            unread = Answer(Outcome.ANSWERED, candidate, key, rule)
+    return unread
+
+
+def _why_no_answer(text: str, finish_reason: str) -> Outcome:
+    if finish_reason == "length":
+        return Outcome.TRUNCATED
+    return Outcome.ABSTAINED if REFUSAL.search(text) else Outcome.UNPARSED
+
+
+def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int] | None:
+    match = deque(pattern.finditer(text), maxlen=1)
+    return (match[0].group(match[0].lastindex or 0).strip(), match[0].end()) if match else None
+
+
+def _marker(text: str) -> tuple[str, int] | None:
+    lower = text.lower()
+    if not any(stem in lower for stem in (STEMS if lower.isascii() else ALL_STEMS)):
+        return None
+    found = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
+    return max(found, key=lambda place: place[1]) if found else None
+
+
+def _number(text: str) -> tuple[str, int] | None:
+    """The last number; near the end first, where a window does not cut through one."""
+    for start in (max(0, len(text) - WINDOW), 0):
+        match = deque(NUMBER.finditer(text, start), maxlen=1)
+        if match and (start == 0 or APART.search(text, start, match[0].start())):
+            return None if denied(text, match[0].end()) else (match[0].group(), match[0].end())
+    return None
+
+
+def denied(text: str, end: int) -> bool:
+    """Whether a sentence says that the value which ends there is not the answer."""
+    return DENIED.search(text[max(0, end - 40) : end]) is not None
+
+
+def _boxed(text: str) -> tuple[str, int] | None:
+    r"""The content of the last \boxed{...}; of several in a row (\boxed{1} and \boxed{2}) of all."""
+    if "\\" not in text:
+        return None
+    starts = [match.end() - 1 for match in BOX.finditer(text)]
+    if not starts:
+        return None
+    last = _braced(text, starts[-1])
+    if last is None:
+        return None
+    row, first = [last[0]], text.rindex("\\", 0, starts[-1])
+    for start in reversed(starts[-9:-1]):
+        before = _braced(text, start)
+        if before is None or before[1] >= first or not _in_a_row(text[before[1] + 1 : first]):
+            break
+        row.insert(0, before[0])
+        first = text.rindex("\\", 0, start)
+    return ", ".join(row), last[1]
+
+
+def _in_a_row(gap: str) -> bool:
+    """Whether boxes with this between them are one answer: at most a few signs, or a connecting word."""
+    if len(gap) > 40:
+        return False
+    words = re.findall(r"[^\W\d_]{2,}", re.sub(r"\\[a-z]+", " ", gap))
+    if not words:
+        return not re.search(r"[.=\n\d]", gap)
+    return len(words) <= 3 and any(word in ("and", "or", "et", "und", "y") for word in words)
+
+
+def _braced(text: str, start: int) -> tuple[str, int] | None:
+    """What the brace at `start` holds, and where it closes; a box without braces holds a digit."""
+    if text[start] != "{":
+        return text[start + 1], start + 1
+    depth = 0
+    for match in BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return text[start + 1 : match.start()], match.start()  # the brace closed: nothing was cut off
+    return None
+
+
+def _math(text: str) -> tuple[str, int] | None:
+    """The last formula between math delimiters, or the number that stands behind it."""
+    last = deque(formulas(text), maxlen=1)
+    number = last_value(text[last[0][1] :] if last else text)
+    if last and number is None:
+        return last[0]
+    if number is None or denied(text, number[1] + (last[0][1] if last else 0)):
+        return None
+    return (number[0], number[1] + (last[0][1] if last else 0))
+
+
+def formulas(text: str) -> Iterator[tuple[str, int]]:
+    """Every formula between math delimiters, with the place behind it, in one pass."""
+    opened: tuple[str, int] | None = None
+    for match in DELIMITER.finditer(text):
+        sign = match[0]
+        if opened is None:
+            if sign in CLOSING:
+                opened = (sign, match.end())
+        elif sign == CLOSING[opened[0]]:
+            inner = text[opened[1] : match.start()]
+            if opened[0] == "$" and "\n" in inner:
+                opened = (sign, match.end())  # a formula in a line ends in it: this one opens
+                continue
+            if inner.strip():
+                yield inner.strip(), match.end()
+            opened = None
+
+
+def _minerva(text: str) -> tuple[str, int] | None:
+    """What stands between the last "Final Answer:" and "I hope it is correct", as many prompts ask for."""
+    end = text.rfind("I hope it is correct")
+    start = max(text.rfind("Final Answer:", 0, end), text.rfind("final answer is", 0, end)) if end > 0 else -1
+    line = text[start:end]
+    if start < 0 or "\n\n" in line or len(line) > 600:
+        return None
+    if BOX.search(line):
+        return _boxed(line)
+    return re.sub(r"^(?:Final Answer:)?\s*(?:(?:The )?final answer is:?)?\s*", "", line).strip(), end
+
+
+Rule = Callable[[str], tuple[str, int] | None]  # text → answer as written, and where it ends
+RULES: dict[str, Rule] = {
+    "minerva": _minerva,
+    "boxed": _boxed,
+    "hashes": lambda text: _last(HASHES, text) if "####" in text else None,
+    "marker": _marker,
+    "last-math": _math,
+    GUESS: _number,
+}

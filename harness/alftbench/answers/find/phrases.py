@@ -1,0 +1,136 @@
+r"""Answers in words: choices, times of day, dates, and words that change what a number says.
+
+A key of words stands in quotes and is compared as it is: it is never sent to symbolic algebra, which drops words.
+"""
+
+from __future__ import annotations
+
+import re
+
+from alftbench.answers.find.vocabulary import BEFORE_NUMBERS, BEHIND_NUMBERS, MONTHS
+from alftbench.answers.mathematics.tokens import is_product
+
+WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
+TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
+CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
+MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
+MONTH_YEAR = re.compile(r"([a-z]{3,9})\.?,? (\d{4})", re.IGNORECASE | re.ASCII)
+DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
+PLAIN = re.compile(r"[\w\s.,'%$-]+")
+MAX_AROUND = 4  # words on each side of a number: no sentence
+NUMERAL = re.compile(r"\d[\d.,]*")
+BEHIND = re.compile(
+    r"\d (?:or (?:more|less|fewer|greater|above|below|under)|squared|cubed)(?![a-z])", re.IGNORECASE
+)
+OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
+LIMIT = re.compile(
+    r"(?:\\text\s*\{\s*)?"
+    r"(at least|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
+    r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
+    re.IGNORECASE | re.DOTALL,
+)
+LABELLED = re.compile(
+    r"(?:\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{\s*\(([A-J])\)[.:]?\s*\}|\(([A-J])\)\s|([A-J])[).:]\s)\s*(\S.*)",
+    re.DOTALL,
+)
+NO_VALUE = re.compile(
+    r"\(?[a-zA-Z]\)?$|[-+] |[+*/=^<>_,;)&]|(?:and|or)\b"
+    r"|\\(?:cdot|times|div|cup|cap|setminus|in|le|ge|ne|text *\{ *(?:and|or))(?![a-zA-Z])"
+)  # what goes on with a letter, and is nothing that it labels
+
+
+def label(text: str) -> tuple[str, str] | None:
+    r"""The letter of a labelled choice and what it labels: \textbf{(C)}\ 12, D) 42, B: 5 meters."""
+    whole = TEXT_COMMAND.fullmatch(text)
+    match = LABELLED.fullmatch(whole[1].strip() if whole else text)
+    if match is None or NO_VALUE.match(match[4]) or LABELLED.match(match[4]):
+        return None
+    return match[1] or match[2] or match[3], match[4]
+
+
+def limit(text: str) -> tuple[str, str] | None:
+    """The words in front of a formula that change what it says, and the formula: at least, at most, not."""
+    match = LIMIT.fullmatch(text)
+    if match is None or LIMIT.match(match[2]):
+        return None
+    return " ".join(match[1].casefold().split()), match[2]
+
+
+def phrase_key(text: str) -> str | None:
+    """The key of an answer that is words, a time or a date; None where it is none of them."""
+    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
+    if not plain:
+        return None
+    if not plain[0].isdigit() and not plain[0].isalpha():
+        return None
+    option = OPTION.fullmatch(plain)
+    if option:
+        return option[1]
+    return words_key(plain) or clock_key(plain) or date_key(plain) or qualified_key(plain)
+
+
+def words_key(plain: str) -> str | None:
+    """A choice in words: case, brackets and spacing do not count."""
+    if not WORDS.fullmatch(plain) or plain.lower() in ("pi", "infinity", "oo", "inf", "infty"):
+        return None
+    if len(plain) <= 2 and plain.lower() not in ("no", "up"):
+        return None
+    if len(plain) <= 4 and is_product(plain):
+        return None
+    return quoted(plain)
+
+
+def quoted(plain: str) -> str:
+    """Words as a key, without case and spacing."""
+    return '"' + " ".join(plain.casefold().split()) + '"'
+
+
+def clock_key(plain: str) -> str | None:
+    """A time of day in 24 hours: 3:05, 3:05 p.m., 3 pm. A number alone is none."""
+    match = CLOCK.fullmatch(plain)
+    if match is None or not (match[2] or match[3]) or int(match[2] or 0) > 59:
+        return None
+    hour = int(match[1])
+    if match[3] is None:
+        return f"{hour}:{match[2]}" if hour <= 24 else None
+    if not 1 <= hour <= 12:
+        return None
+    return f"{hour % 12 + (12 if match[3] in 'pP' else 0)}:{match[2] or '00'}"
+
+
+def date_key(plain: str) -> str | None:
+    """A day of a month, either first, with or without a year; a month of a year."""
+    plain = " ".join(plain.split())
+    month_year = MONTH_YEAR.fullmatch(plain)
+    if month_year and month_name(month_year[1]):
+        return f'"{month_name(month_year[1])} {month_year[2]}"'
+    month_first, day_first = MONTH_FIRST.fullmatch(plain), DAY_FIRST.fullmatch(plain)
+    if month_first:
+        month, day, year = month_first.groups()
+    elif day_first:
+        day, month, year = day_first.groups()
+    else:
+        return None
+    name = month_name(month)
+    if name is None or not 1 <= int(day) <= 31:
+        return None
+    return f'"{name} {int(day)}{f" {year}" if year else ""}"'
+
+
+def month_name(written: str) -> str | None:
+    """A month in full; None where a word is none."""
+    name = MONTHS.get(written.lower()[:3], "")
+    return name if name.startswith(written.lower()) else None
+
+
+def qualified_key(plain: str) -> str | None:
+    """One number with a word that changes what it says: at least 5, not 5, 5 BC."""
+    around = [side.casefold().split() for side in NUMERAL.split(plain)] if PLAIN.fullmatch(plain) else []
+    if len(around) != 2 or len(around[0]) > MAX_AROUND or len(around[1]) > MAX_AROUND:
+        return None
+    counts = (
+        BEFORE_NUMBERS & set(around[0])
+        or BEHIND_NUMBERS & set(around[1])
+        or BEHIND.search(" ".join(plain.split()))
+    )
+    return quoted(plain) if counts else None

@@ -1,0 +1,1 @@
+"""Comparisons that need symbolic algebra, in worker processes with limits."""

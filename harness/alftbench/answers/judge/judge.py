@@ -1,0 +1,180 @@
+"""Verdicts on pairs of keys: in process where keys decide, else by a worker that may be killed.
+
+Nothing is started before the first pair that needs it. Every verdict is kept, by pair.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future
+from enum import StrEnum
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from alftbench.answers import equivalence
+from alftbench.answers.judge.workers import DEFAULT_MEGABYTES, DEFAULT_SECONDS, Limits, Result, Status, Workers
+from alftbench.errors import UsageError
+
+Pair = tuple[str, str]
+REMEMBERED = 1 << 15  # verdicts kept; the oldest goes first
+LEAST_MEGABYTES = 256  # a worker that has loaded symbolic algebra takes about 80
+
+
+class Verdict(StrEnum):
+    """What a comparison found; only SAME ever counts as equal."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    UNPARSED = "unparsed"
+
+    @property
+    def decided(self) -> bool:
+        """Was there a finding, or did the comparison end at a limit or an error?"""
+        return self in (Verdict.SAME, Verdict.DIFFERENT)
+
+
+class Judge:
+    """Compares keys; a context manager that ends its workers, and usable again afterwards.
+
+    Args:
+        workers: processes at most; one per core, four at most, if not given.
+        seconds: wall time of one comparison in its worker; waiting for a free worker does not count.
+        megabytes: address space of a worker in MiB, of which about 80 are taken before it compares anything.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        seconds: float = DEFAULT_SECONDS,
+        megabytes: int = DEFAULT_MEGABYTES,
+    ) -> None:
+        _check(workers, seconds, megabytes)
+        self._settings = (workers, seconds, megabytes)
+        self._workers = Workers(equivalence.__name__, workers, Limits(seconds, megabytes))
+        self._forget()
+        _JUDGES.add(self)
+
+    def _forget(self) -> None:
+        self._lock = Lock()
+        self._known: dict[Pair, Verdict | Future[Result]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A judge sent to another process is a new one with the same limits."""
+        return (Judge, self._settings)
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers now."""
+        self._workers.close()
+
+    def same(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Is each pair one answer? Symmetric in the pair.
+
+        Raises:
+            MissingPackage: a pair needs math-verify, which is not installed.
+        """
+        return _settle([self.ask_same(a, b) for a, b in pairs])
+
+    def accepts(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Is each prediction right by its gold answer? Pairs are (gold, prediction).
+
+        Raises:
+            MissingPackage: a pair needs math-verify, which is not installed.
+        """
+        return _settle([self.ask_accepts(gold, prediction) for gold, prediction in pairs])
+
+    def ask_same(self, a: str, b: str) -> Verdict | Future[Result]:
+        """A verdict, or where a worker has to find it, its future."""
+        found = equivalence.decide(a, b)
+        return self._slow(a, b) if found is None else _verdict(found)
+
+    def ask_accepts(self, gold: str, prediction: str) -> Verdict | Future[Result]:
+        """As `ask_same`, for a gold answer and a prediction."""
+        found = equivalence.accepts(gold, prediction)
+        return self._slow(gold, prediction) if found is None else _verdict(found)
+
+    def _slow(self, a: str, b: str) -> Verdict | Future[Result]:
+        """The verdict of `verify`, which is symmetric."""
+        question = (min(a, b), max(a, b))
+        with self._lock:
+            if question in self._known:
+                return self._known[question]
+            while len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[question] = future = self._workers.submit(equivalence.verify.__name__, *question)
+        future.add_done_callback(lambda done: self._keep(question, done))
+        return future
+
+    def _keep(self, question: Pair, done: Future[Result]) -> None:
+        """Replace a future by its verdict; one that failed is asked again next time."""
+        with self._lock:
+            if self._known.get(question) is not done:
+                return
+            if done.cancelled() or done.exception() is not None:
+                del self._known[question]
+            else:
+                self._known[question] = settled(done)
+
+
+def settled(asked: Verdict | Future[Result]) -> Verdict:
+    """The verdict, waited for where it has to be."""
+    if isinstance(asked, Verdict):
+        return asked
+    result = asked.result()
+    if result.status is Status.DONE:
+        return _verdict(result.value is True)
+    return {Status.TIMEOUT: Verdict.TIMEOUT, Status.MEMORY: Verdict.MEMORY}.get(result.status, Verdict.UNPARSED)
+
+
+def _settle(asked: Sequence[Verdict | Future[Result]]) -> list[Verdict]:
+    try:
+        return [settled(item) for item in asked]
+    except KeyboardInterrupt:  # it must not wait for all that is queued
+        for item in asked:
+            if isinstance(item, Future):
+                item.cancel()
+        raise
+
+
+def _verdict(same: bool) -> Verdict:
+    return Verdict.SAME if same else Verdict.DIFFERENT
+
+
+def _check(workers: int | None, seconds: float, megabytes: int) -> None:
+    checks = [
+        (workers is None or workers >= 1, f"{workers} judge processes: at least 1 is needed"),
+        (0 < seconds < float("inf"), f"a time limit of {seconds} s: must be positive"),
+        (megabytes >= LEAST_MEGABYTES, f"a memory limit of {megabytes} MB: {LEAST_MEGABYTES} is the least"),
+    ]
+    for fine, message in checks:
+        if not fine:
+            raise UsageError(message)
+
+
+def shared_judge() -> Judge:
+    """The judge of this process with default limits, for whoever was given none."""
+    return _SHARED
+
+
+def _forget_all() -> None:
+    for judge in list(_JUDGES):
+        judge._forget()
+
+
+_JUDGES: weakref.WeakSet[Judge] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_forget_all)
+_SHARED = Judge()
+atexit.register(_SHARED.close)

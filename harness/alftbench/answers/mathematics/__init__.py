@@ -1,0 +1,1 @@
+"""Mathematical answers: notation in, normal form out."""

@@ -1,0 +1,37 @@
+"""How much work the reading of one answer may take: steps are counted, so a text has the same key everywhere."""
+
+from __future__ import annotations
+
+import threading
+
+from alftbench.answers.find.brackets import Unreadable
+
+STEPS = 12_000  # of about 5 µs
+
+
+class _Meter(threading.local):
+    left = STEPS
+
+
+_meter = _Meter()
+
+
+def renew() -> None:
+    """Begin with another answer in this thread."""
+    _meter.left = STEPS
+
+
+def spend(steps: int = 1) -> None:
+    """Count steps.
+
+    Raises:
+        Unreadable: the answer has used up its own.
+    """
+    _meter.left -= steps
+    if _meter.left < 0:
+        raise Unreadable
+
+
+def exhausted() -> bool:
+    """Whether the answer has used up its steps, so that what was made of it does not count."""
+    return _meter.left < 0

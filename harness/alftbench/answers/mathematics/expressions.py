@@ -1,0 +1,141 @@
+"""Keys of numbers, expressions, equations and inequalities, from their values at fixed points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import product
+
+from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.cursor import Node, Tokens
+from alftbench.answers.mathematics.syntax import read
+from alftbench.answers.mathematics.tokens import Token
+from alftbench.answers.mathematics.values import (
+    Value,
+    children,
+    context,
+    evaluate,
+    inexact,
+    number_text,
+    point,
+    recognised,
+    symbols,
+)
+
+FINGERPRINT = 30  # digits
+CONSTANT_SETS = {("sym", "\\emptyset"): "{}", ("sym", "\\bbR"): "(-oo; oo)"}
+MAX_SIGNED = 3  # variables beside absolute values
+ZERO = 1e-40  # below it, a difference of computed numbers is rounding
+
+
+def expression_key(node: Node) -> str:
+    """A number's value, or an expression's values at two points, at more where absolute values matter."""
+    names = symbols(node)
+    if node in CONSTANT_SETS:
+        return CONSTANT_SETS[node]
+    if not names:
+        return number_text(recognised(evaluate(node, {})))
+    points = [positive(names, which) for which in (0, 1)]
+    if holds_bars(node):
+        points += where_bars_matter(node, names)
+    values = [recognised(evaluate(node, at)) for at in points]
+    if len(values) == 2 and number_text(values[0]) == number_text(values[1]):
+        return number_text(values[0])  # the variables cancel
+    same = [name for name in names if values == [at[name] for at in points]]
+    return same[0] if same else fingerprint("expr", values)
+
+
+def positive(names: set[str], which: int) -> dict[str, Fraction]:
+    """Where the variables stand, all positive."""
+    return {name: point(name, which) for name in names}
+
+
+def holds_bars(node: Node) -> bool:
+    """Whether variables stand in an absolute value."""
+    return (node[:2] == ("f", "abs") and bool(symbols(node))) or any(map(holds_bars, children(node)))
+
+
+def where_bars_matter(node: Node, names: set[str]) -> list[dict[str, Fraction]]:
+    """The first point with every choice of signs, if |a| is not a at any of them: |x| is not x, |x|² is x².
+
+    Products are the only absolute values that are read, so one point for every choice tells them apart.
+    """
+    if len(names) > MAX_SIGNED:
+        raise Unreadable
+    choices = product((1, -1), repeat=len(names))
+    points = [
+        {name: s * point(name, 0) for name, s in zip(sorted(names), signs, strict=True)} for signs in choices
+    ]
+    plain = without_bars(node)
+    gaps = [abs(inexact(evaluate(node, at)) - inexact(evaluate(plain, at))) for at in points]
+    return points[1:] if max(gaps) > ZERO else []
+
+
+def without_bars(node: Node) -> Node:
+    """A tree with |a| replaced by a."""
+    if node[0] == "f" and node[1] == "abs":
+        return without_bars(node[2])
+    if node[0] not in ("+", "*", "^", "f"):
+        return node
+    return tuple(without_bars(part) if isinstance(part, tuple) else part for part in node)
+
+
+def fingerprint(head: str, values: Sequence[Value]) -> str:
+    """Values in a key; fractions too long to be recognised when computed inexactly are digits as well."""
+    return head + "{" + "; ".join(number_text(_shortened(value), FINGERPRINT) for value in values) + "}"
+
+
+def _shortened(value: Value) -> Value:
+    long = isinstance(value, Fraction) and (value.denominator > 10**12 or abs(value) > 10**30)
+    return inexact(value) if long else value
+
+
+def real(value: Value) -> Value:
+    """A value that has an order: no complex number has."""
+    if recognised(value) != 0 and isinstance(value, context().mpc):
+        raise Unreadable
+    return value
+
+
+def equation_key(left: Tokens, right: Tokens) -> str | None:
+    """An equation up to a factor: ratios of left − right at three points; None where a side is no expression."""
+    try:
+        node = ("+", read(left), ("*", ("num", Fraction(-1)), read(right)))
+        names = symbols(node)
+        if holds_bars(node):
+            return None
+        values = [evaluate(node, positive(names, which)) for which in (0, 1, 2)]
+    except Unreadable:
+        return None
+    if not names or values[0] == 0:
+        return None
+    return fingerprint("eq", [recognised(inexact(value) / inexact(values[0])) for value in values[1:]])
+
+
+def inequality(sides: Sequence[Tokens], relation: Token) -> str:
+    """An interval where one variable is bounded linearly; else the signs and ratios of the difference."""
+    node = ("+", read(sides[0]), ("*", ("num", Fraction(-1)), read(sides[1])))
+    names = symbols(node)
+    if holds_bars(node):
+        raise Unreadable
+    strict, below = relation[0] == "op", relation in (("op", "<"), ("cmd", "le"))
+    interval = half_line(node, next(iter(names)), strict, below) if len(names) == 1 else None
+    if interval:
+        return interval
+    values = [real(inexact(evaluate(node, positive(names, which)))) for which in (0, 1, 2)]
+    if not names or values[0] == 0:
+        raise Unreadable
+    sign = 1 if below else -1
+    return fingerprint("lt" if strict else "le", [recognised(sign * value / abs(values[0])) for value in values])
+
+
+def half_line(node: Node, name: str, strict: bool, below: bool) -> str | None:
+    """The interval where a linear expression is below (else above) 0; None where it is not linear."""
+    at = [inexact(evaluate(node, {name: Fraction(x)})) for x in (1, 2, 3)]
+    slope = real(at[1] - at[0])
+    if abs(slope) < ZERO or abs(at[2] - at[1] - slope) > ZERO:
+        return None
+    end = number_text(recognised(1 - real(at[0]) / slope))
+    if below == (slope > 0):
+        return f"(-oo; {end}{')' if strict else ']'}"
+    return f"{'(' if strict else '['}{end}; oo)"

@@ -1,0 +1,103 @@
+"""Unions, intersections and differences of intervals, by their keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from alftbench.answers.find.brackets import Unreadable
+
+END = r"(?:-?oo|-?\d+(?:/\d+)?|≈-?\d+\.\d+)"
+INTERVAL = re.compile(rf"([(\[])({END}); ({END})([)\]])")
+POINT = re.compile(END)
+
+
+class Interval(NamedTuple):
+    """Ends as (value, side, text): a side of ±1 keeps the end itself out, 0 takes it in."""
+
+    low: tuple[float | Fraction, int, str]
+    high: tuple[float | Fraction, int, str]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no number lies in it."""
+        return self.low[:2] > self.high[:2]
+
+    @property
+    def key(self) -> str:
+        """The interval as a key; a single point is its value."""
+        if self.low[0] == self.high[0]:
+            return self.low[2]
+        return f"{'[('[self.low[1]]}{self.low[2]}; {self.high[2]}{'])'[-self.high[1]]}"
+
+
+def interval(key: str) -> Interval | None:
+    """The interval that a key is; a number is one of a single point."""
+    if POINT.fullmatch(key) and "oo" not in key:
+        return Interval((_end(key), 0, key), (_end(key), 0, key))
+    match = INTERVAL.fullmatch(key)
+    if match is None:
+        return None
+    opening, low, high, closing = match.groups()
+    made = Interval((_end(low), int(opening == "("), low), (_end(high), -int(closing == ")"), high))
+    return None if made.empty else made
+
+
+def _end(text: str) -> float | Fraction:
+    if text.endswith("oo"):
+        return float(text.replace("oo", "inf"))
+    return Fraction(text.removeprefix("≈"))
+
+
+def union(keys: Sequence[str]) -> list[str]:
+    """Intervals and points joined: those that overlap or touch become one. Other keys stay as they are."""
+    found = [(key, interval(key)) for key in keys]
+    others = [key for key, made in found if made is None]
+    joined: list[Interval] = []
+    for made in sorted(made for _, made in found if made is not None):
+        if joined and _touch(joined[-1], made):
+            joined[-1] = Interval(joined[-1].low, max(joined[-1].high, made.high))
+        else:
+            joined.append(made)
+    return others + [made.key for made in joined]
+
+
+def _touch(first: Interval, second: Interval) -> bool:
+    """Whether nothing lies between two intervals in order."""
+    if first.high[0] == second.low[0]:
+        return first.high[1] == 0 or second.low[1] == 0
+    return first.high[0] > second.low[0]
+
+
+def intersection(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """The numbers in some interval of both unions.
+
+    Raises:
+        Unreadable: a key is no interval.
+    """
+    found = [[interval(key) for key in keys] for keys in (first, second)]
+    if None in found[0] + found[1]:
+        raise Unreadable
+    common = [Interval(max(a.low, b.low), min(a.high, b.high)) for a in found[0] for b in found[1] if a and b]
+    return [made.key for made in common if not made.empty]
+
+
+def without(whole: str, points: Sequence[str]) -> list[str]:
+    """An interval with some of its points taken out.
+
+    Raises:
+        Unreadable: it is no interval, or they are no points.
+    """
+    left = [interval(whole)]
+    holes = [interval(point) for point in points]
+    if left[0] is None or None in holes:
+        raise Unreadable
+    for hole in sorted(hole for hole in holes if hole is not None):
+        last = left.pop()
+        if last is None or hole.low[2] != hole.high[2]:
+            raise Unreadable
+        value, _, text = hole.low
+        left += [Interval(last.low, (value, -1, text)), Interval((value, 1, text), last.high)]
+    return [made.key for made in left if made is not None and not made.empty]

@@ -1,0 +1,174 @@
+"""Grade pairs of a gold answer and a prediction, as a stream: rows in, grades out in the same order."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alftbench.answers.find.extract import GUESSES, read_answer
+from alftbench.answers.judge.judge import Judge, Verdict, settled
+from alftbench.answers.judge.workers import Result
+from alftbench.errors import BadInput
+from alftbench.types import Outcome
+
+KIND = "math"
+AHEAD = 64  # rows that may wait for workers behind the row that is written next
+GOLD_UNPARSED = "gold_unparsed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair to grade; `label` is what somebody else says about it, None where nobody does."""
+
+    id: str | int
+    gold: str
+    prediction: str
+    label: bool | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What was found: `outcome` is the prediction's, or gold_unparsed where the gold answer cannot be read.
+
+    guessed: the prediction names no answer, so its last formula or number was taken.
+    """
+
+    id: str | int
+    equivalent: bool
+    outcome: str
+    gold_key: str | None
+    prediction_key: str | None
+    guessed: bool = False
+
+
+def read_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
+    """The rows of a JSONL text; blank lines are passed over.
+
+    Raises:
+        BadInput: a line is not a row; names the line.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield read_row(line, number, source)
+
+
+def read_row(line: str, number: int, source: str) -> Row:
+    """One line; a row without an id is called by its line number."""
+    place = f"{source}, line {number}"
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{place}: not JSON ({error}); correct or remove the line") from None
+    if not isinstance(row, dict):
+        raise BadInput(f"{place}: expected an object with gold and prediction, found {type(row).__name__}")
+    name, label = row.get("id", number), row.get("equivalent")
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise BadInput(f"{place}: id is {type(name).__name__}, must be a string or a whole number")
+    if label is not None and not isinstance(label, bool):
+        raise BadInput(f"{place}: equivalent is {label!r}, must be true, false or absent")
+    return Row(name, _text(row, "gold", place), _text(row, "prediction", place), label)
+
+
+def _text(row: Mapping[str, Any], field: str, place: str) -> str:
+    value = row.get(field)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        found = "is missing" if field not in row else f"is {type(value).__name__}"
+        raise BadInput(f"{place}: {field} {found}, must be a string or a number")
+    return str(value)
+
+
+def grade(rows: Iterable[Row], judge: Judge) -> Iterator[tuple[Row, Grade]]:
+    """Every row with its grade, in order; slow comparisons run in the judge's workers meanwhile.
+
+    Raises:
+        MissingPackage: a row needs math-verify, which is not installed.
+    """
+    waiting: deque[tuple[Row, Grade, Verdict | Future[Result] | None]] = deque()
+    for row in rows:
+        waiting.append(begin(row, judge))
+        while waiting and (len(waiting) > AHEAD or ready(waiting[0][2])):
+            yield finish(*waiting.popleft())
+    while waiting:
+        yield finish(*waiting.popleft())
+
+
+def begin(row: Row, judge: Judge) -> tuple[Row, Grade, Verdict | Future[Result] | None]:
+    """Read both answers and ask the judge; None where there is nothing to ask."""
+    gold, prediction = read_answer(row.gold, KIND), read_answer(row.prediction, KIND)
+    outcome = str(prediction.outcome) if gold.canonical is not None else GOLD_UNPARSED
+    guessed = prediction.rule in GUESSES
+    found = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
+    if gold.canonical is None or prediction.canonical is None:
+        return row, found, None
+    return row, found, judge.ask_accepts(gold.canonical, prediction.canonical)
+
+
+def ready(asked: Verdict | Future[Result] | None) -> bool:
+    """Can this be settled without waiting?"""
+    return not isinstance(asked, Future) or asked.done()
+
+
+def finish(row: Row, found: Grade, asked: Verdict | Future[Result] | None) -> tuple[Row, Grade]:
+    """The grade once its verdict is there; a limit that was hit is an outcome and never equal."""
+    if asked is None:
+        return row, found
+    verdict = settled(asked)
+    outcome = found.outcome if verdict.decided else OUTCOMES[verdict]
+    return row, replace(found, equivalent=verdict is Verdict.SAME, outcome=str(outcome))
+
+
+OUTCOMES = {
+    Verdict.TIMEOUT: Outcome.TIMEOUT,
+    Verdict.MEMORY: Outcome.TIMEOUT,  # over a limit is over a limit
+    Verdict.UNPARSED: Outcome.UNPARSED,
+}
+
+
+class Summary:
+    """Counts over the grades of a run."""
+
+    def __init__(self) -> None:
+        self.rows = self.equivalent = self.labelled = self.agreeing = self.false_equal = self.guessed = 0
+        self.outcomes: Counter[str] = Counter()
+        self.unreadable: list[str | int] = []
+
+    def add(self, row: Row, grade: Grade) -> None:
+        """Count one grade."""
+        self.rows += 1
+        self.equivalent += grade.equivalent
+        self.outcomes[grade.outcome] += 1
+        self.guessed += grade.guessed
+        if grade.outcome == GOLD_UNPARSED:
+            self.unreadable.append(grade.id)
+        elif row.label is not None:
+            self.labelled += 1
+            self.agreeing += grade.equivalent == row.label
+            self.false_equal += grade.equivalent and not row.label
+
+    @property
+    def graded(self) -> int:
+        """Rows whose gold answer could be read."""
+        return self.rows - len(self.unreadable)
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts and shares, each share with its 95% interval."""
+        agreement = share(self.agreeing, self.labelled) | {"false_equal": self.false_equal}
+        return {
+            "rows": self.rows,
+            "equivalent": share(self.equivalent, self.graded),
+            "guessed": share(self.guessed, self.rows),
+            "outcomes": dict(self.outcomes.most_common()),
+            **({"agreement": agreement} if self.labelled else {}),
+        }
+
+
+def share(count: int, n: int) -> dict[str, Any]:
+    """A share with Wilson's interval."""
+    from alftbench.base.stats import wilson  # scipy takes a second: the first grades do not wait for it
+
+    low, high = wilson(count, n)
+    return {"count": count, "n": n, "share": count / n if n else float("nan"), "low": low, "high": high}

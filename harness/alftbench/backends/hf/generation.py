@@ -1,0 +1,203 @@
+"""Sampling with a causal transformer: one prefill per prompt, shared by all its draws.
+
+Used by the `hf` backend and by the trainers' rollouts. Every draw consumes its own uniform numbers, one per
+token, by inverse transform sampling, so a draw does not depend on what else is sampled beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache
+
+from alftbench.backends.hf.choosing import choose, chosen_log_probs
+from alftbench.backends.hf.prefix import SharedPrefix, supports
+
+COMPACT_BELOW = 0.9  # ended rows leave the batch once this share or less is still running
+HALT_EVERY = 8  # tokens between two looks for a reason to halt, which costs a decoding of text
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Token ids of one draw, the end token included where it was reached.
+
+    log_probs: log π of each token at temperature 1, in nats, where they were asked for.
+    """
+
+    token_ids: tuple[int, ...]
+    finish_reason: str
+    log_probs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How tokens are chosen and where a completion ends.
+
+    log_probs: record each token's. context: tokens of prompt and completion together at most. halt: says of
+    the tokens written so far that the rest will not be needed; asked now and then.
+    """
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    end_ids: frozenset[int]
+    pad_id: int
+    log_probs: bool = False
+    context: int | None = None
+    halt: Callable[[Sequence[int]], bool] | None = None
+
+
+def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, shape (P, L), padded on the left."""
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), pad_id)
+    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, length - len(row) :] = torch.tensor(row)
+        mask[i, length - len(row) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def prefill(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor, DynamicCache]:
+    """Run the prompts once: logits of the next token (P, vocabulary), attention mask (P, L), cache."""
+    ids, mask = left_pad(prompts, pad_id, model.device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    out = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=DynamicCache(config=model.config),
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return out.logits[:, -1].float(), mask, out.past_key_values
+
+
+class Decoder(Protocol):
+    """Prompts that have been read, ready to take their draws' tokens one at a time."""
+
+    def step(self, model: Any, tokens: Tensor) -> Tensor:
+        """Logits after one more token of every row, shape (R, vocabulary)."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows, given in order."""
+        ...
+
+
+class RepeatedCache:
+    """A `Decoder` for any architecture: transformers' own cache, the prompts' part repeated for every draw."""
+
+    def __init__(self, cache: DynamicCache, mask: Tensor, group: int) -> None:
+        self.cache, self.mask = cache, mask.repeat_interleave(group, 0)
+        self.cache.batch_repeat_interleave(group)
+
+    def step(self, model: Any, tokens: Tensor) -> Tensor:
+        """Logits after one more token of every row, shape (R, vocabulary)."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones((len(self.mask), 1))], dim=1)
+        out = model(
+            input_ids=tokens[:, None],
+            attention_mask=self.mask,
+            position_ids=self.mask.sum(-1, keepdim=True) - 1,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        return out.logits[:, -1].float()  # type: ignore[no-any-return]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but these rows."""
+        self.cache.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+
+
+class Drawn:
+    """What N draws have written so far, and which of them still run.
+
+    Shapes: tokens (N, T); lengths (N,); rows (R,), the draws that are in the batch; running (R,).
+    """
+
+    def __init__(self, n: int, room: Tensor, decoding: Decoding) -> None:
+        device = room.device
+        self.decoding = decoding
+        self.tokens = torch.zeros((n, decoding.max_tokens), dtype=torch.long, device=device)
+        self.log_probs = torch.zeros(self.tokens.shape, device=device) if decoding.log_probs else None
+        self.lengths = torch.zeros(n, dtype=torch.long, device=device)
+        self.room = room
+        self.rows = torch.arange(n, device=device)
+        self.running = torch.ones(n, dtype=torch.bool, device=device)
+        self.end_ids = torch.tensor(sorted(decoding.end_ids), dtype=torch.long, device=device)
+
+    def add(self, t: int, chosen: Tensor, logits: Tensor) -> None:
+        """Take token t of every row; rows that are over are marked."""
+        self.tokens[self.rows, t] = chosen
+        if self.log_probs is not None:
+            self.log_probs[self.rows, t] = chosen_log_probs(logits, chosen)
+        self.lengths[self.rows[self.running]] = t + 1
+        self.running &= ~torch.isin(chosen, self.end_ids) & (t + 1 < self.room[self.rows])
+        if self.decoding.halt and (t + 1) % HALT_EVERY == 0:
+            for place in self.running.nonzero().flatten().tolist():
+                self.running[place] = not self.decoding.halt(self.tokens[self.rows[place], : t + 1].tolist())
+
+    def drop_ended(self) -> Tensor | None:
+        """The places of the rows that stay once enough have ended, else None."""
+        if self.running.float().mean() > COMPACT_BELOW:
+            return None
+        keep = self.running.nonzero().squeeze(-1)
+        self.rows, self.running = self.rows[keep], self.running[keep]
+        return keep
+
+    def completions(self) -> list[Completion]:
+        """The N completions."""
+        log_probs = [None] * len(self.tokens) if self.log_probs is None else self.log_probs.tolist()
+        rows = zip(self.tokens.tolist(), self.lengths.tolist(), log_probs, strict=True)
+        return [self._completion(tokens[:n], values and tuple(values[:n])) for tokens, n, values in rows]
+
+    def _completion(self, tokens: list[int], log_probs: tuple[float, ...] | None) -> Completion:
+        return Completion(tuple(tokens), "stop" if tokens[-1] in self.decoding.end_ids else "length", log_probs)
+
+
+@torch.inference_mode()
+def generate(
+    model: Any, prompts: Sequence[Sequence[int]], uniforms_PGT: NDArray[Any], decoding: Decoding
+) -> list[list[Completion]]:
+    """G completions for each of P prompts.
+
+    Args:
+        model: a transformers causal language model in evaluation mode.
+        prompts: token ids of P prompts, each shorter than the context.
+        uniforms_PGT: numbers in [0, 1), shape (P, G, max_tokens): the randomness of every draw.
+        decoding: how tokens are chosen.
+    """
+    n_prompts, group = uniforms_PGT.shape[:2]
+    uniforms = torch.from_numpy(uniforms_PGT.reshape(n_prompts * group, -1)).float().to(model.device)
+    logits, mask, cache = prefill(model, prompts, decoding.pad_id)
+    if supports(model.config):
+        longest = min(decoding.max_tokens, decoding.context or decoding.max_tokens)
+        decoder: Decoder = SharedPrefix(cache, mask, group, longest)
+    else:
+        decoder = RepeatedCache(cache, mask, group)
+    room = (decoding.context or 1 << 62) - mask.sum(-1).repeat_interleave(group)
+    drawn = Drawn(len(uniforms), room, decoding)
+    decode(model, decoder, logits.repeat_interleave(group, 0), uniforms, drawn)
+    rows = drawn.completions()
+    return [rows[p * group : (p + 1) * group] for p in range(n_prompts)]
+
+
+def decode(model: Any, decoder: Decoder, logits: Tensor, uniforms: Tensor, drawn: Drawn) -> None:
+    """Token by token until every row has ended; ended rows leave the batch now and then."""
+    decoding = drawn.decoding
+    for t in range(decoding.max_tokens):
+        chosen = choose(logits, uniforms[drawn.rows, t], decoding.temperature, decoding.top_p)
+        drawn.add(t, chosen, logits)
+        if t + 1 == decoding.max_tokens or not drawn.running.any():
+            break
+        keep = drawn.drop_ended()
+        if keep is not None:
+            decoder.keep(keep)
+            chosen = chosen[keep]
+        logits = decoder.step(model, chosen)

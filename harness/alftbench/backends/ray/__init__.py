@@ -1,0 +1,1 @@
+"""Any backend over a Ray cluster."""

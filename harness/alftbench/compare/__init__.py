@@ -1,0 +1,1 @@
+"""Methods × seeds at equal budget."""

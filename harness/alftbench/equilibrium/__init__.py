@@ -1,0 +1,1 @@
+"""How far a trained model is from the equilibrium of its game."""

@@ -1,0 +1,310 @@
+"""Equilibrium quality of a trained model on a suite, in its run folder: from its scored samples, or enumerated.
+
+log_ratios.jsonl.gz   which models and samples, then a line per sample with its log-probability under the policy
+                      and under the reference, the model that training started from; written whole
+equilibrium.json      every figure of `from_samples` or of `from_traces`, per problem
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.backends.base import Scorer
+from alftbench.backends.model_files import locate, model_digest
+from alftbench.base import plugins
+from alftbench.base.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_gzip, write_json
+from alftbench.base.seeds import stream
+from alftbench.equilibrium.from_samples import FIGURES, Figures, OrbitDraws, estimate
+from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
+from alftbench.equilibrium.traces import LISTED, OrbitListing, read_header, read_listing
+from alftbench.errors import AlftbenchError, BadInput, PluginError
+from alftbench.evaluation.evaluate import Plan, graded, partitions
+from alftbench.evaluation.run_folder import read_record, read_samples
+from alftbench.games import Objective
+from alftbench.suites.base import Suite
+from alftbench.training.trainer import PlaysGame, Trainer
+from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
+
+RATIOS_VERSION, QUALITY_VERSION = 1, 2
+RATIOS, QUALITY = "log_ratios.jsonl.gz", "equilibrium.json"
+NOT_LISTED = Figures(np.nan, np.nan)
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The content of equilibrium.json; `inputs` says what it was made from.
+
+    game: objective and beta, None where the trainer declares none. per_problem: per figure, null where it has
+    no meaning. enumerated: mass, prefixes, and how many problems were listed within them with how many
+    completions per phrasing; None where the figures are estimates from samples.
+    """
+
+    schema_version: int
+    inputs: Mapping[str, Any]
+    game: Mapping[str, Any] | None
+    problems: Sequence[str]
+    per_problem: Mapping[str, FloatArray]
+    enumerated: Mapping[str, Any] | None = None
+
+
+def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
+    """Write the log-probabilities of complete runs of one model; what is there already is kept.
+
+    Nothing is written where samples are not drawn from the model's own distribution (another temperature, a
+    nucleus), or where the backend cannot score.
+    """
+    missing = [
+        (plan, folder) for plan, folder in runs if own_distribution(plan) and not scored(plan, folder, reference)
+    ]
+    if not missing:
+        return
+    policy = log_probs(missing[0][0].model, missing)
+    start = log_probs(locate(reference), missing)
+    if policy is None or start is None:
+        return
+    for (plan, folder), log_policy_R, log_reference_R in zip(missing, policy, start, strict=True):
+        lines = [identity(plan, folder, reference)]
+        for sample, ours, theirs in zip(read_samples(folder), log_policy_R, log_reference_R, strict=True):
+            place = {"problem_id": sample.problem_id, "variant": sample.variant, "draw": sample.draw}
+            lines.append({**place, "log_policy": round(float(ours), 6), "log_reference": round(float(theirs), 6)})
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_gzip(folder / RATIOS, text.encode())
+
+
+def own_distribution(plan: Plan) -> bool:
+    """Are samples drawn from the softmax of the model's logits as it is?"""
+    return plan.params.temperature == 1 and plan.params.top_p == 1
+
+
+def identity(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
+    """Which policy, reference and samples."""
+    return {
+        "schema_version": RATIOS_VERSION,
+        "policy_sha256": model_digest(plan.model) or plan.model,
+        "reference_sha256": model_digest(locate(reference)) or reference,
+        "samples_sha256": read_record(folder).samples_sha256,
+    }
+
+
+def scored(plan: Plan, folder: Path, reference: str) -> bool:
+    """Does the folder hold the log-probabilities of these samples under these models?"""
+    path = folder / RATIOS
+    return path.exists() and next(read_jsonl(path))[1] == identity(plan, folder, reference)
+
+
+def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:
+    """Log-probabilities of the samples of several runs, None where the backend cannot score.
+
+    In float32 whatever the samples were drawn in: a ratio is a small difference of large numbers.
+    """
+    request = runs[0][0].request
+    backend = plugins.load("backend", request.backend)(model, replace(request.options, dtype="float32"))
+    if not isinstance(backend, Scorer):
+        return None
+    return [backend.log_probs(plan.variants, read_samples(folder)) for plan, folder in runs]
+
+
+@dataclass(frozen=True)
+class SuiteProblems:
+    """A suite with the problems that were evaluated."""
+
+    suite: Suite
+    orbits: Sequence[Orbit]
+
+
+def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer) -> None:
+    """Write equilibrium.json for a scored run, from it and the base's run with the same seed.
+
+    Raises:
+        PluginError: the trainer's `game` raised.
+    """
+    if not (folder / RATIOS).exists():
+        return
+    header, log_ratios = read_ratios(folder / RATIOS)
+    inputs = {
+        **header,
+        "reference_samples_sha256": read_record(base).samples_sha256,
+        "trainer": trainer_digest(trainer),
+    }
+    if measured(folder, inputs):
+        return
+    policy, reference = (partitions_of(problems, run) for run in (folder, base))
+    figures, game = [], None
+    for orbit in problems.orbits:
+        ours, theirs = policy[orbit.problem.id], reference[orbit.problem.id]
+        draws = orbit_draws(ours, theirs, ratios_VN(orbit, log_ratios))
+        declared = declared_game(trainer, draws.correct_Z)
+        game = named(declared) or game
+        figures.append(estimate(draws, declared, stream(0, "equilibrium", orbit.problem.id)))
+    ids = [orbit.problem.id for orbit in problems.orbits]
+    quality = Quality(QUALITY_VERSION, inputs, game, ids, columns(figures))
+    write_json(folder / QUALITY, as_json(quality))
+
+
+def measure_listed(problems: SuiteProblems, folder: Path, trainer: Trainer) -> None:
+    """Write equilibrium.json for a run whose completions are listed, without a look at its samples.
+
+    Raises:
+        PluginError: the trainer's `game` raised.
+    """
+    path = folder / LISTED
+    header = read_header(path)
+    samples_sha256 = read_record(folder).samples_sha256
+    inputs = {**header, "samples_sha256": samples_sha256, "trainer": trainer_digest(trainer)}
+    if measured(folder, inputs):
+        return
+    ids, figures, sizes, game = [], [], [], None
+    for orbit, listing in read_listing(path, problems.orbits):
+        found, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer)
+        ids.append(orbit.problem.id)
+        figures.append(found)
+        sizes += [listing.n_traces] if listing.samples else []
+        game = named(declared) or game
+    bounds = {name: header[name] for name in ("mass", "prefixes")}
+    listed = {**bounds, "problems": len(sizes), "traces": float(np.mean(sizes)) if sizes else 0.0}
+    write_json(folder / QUALITY, as_json(Quality(QUALITY_VERSION, inputs, game, ids, columns(figures), listed)))
+
+
+def listed_figures(
+    suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer
+) -> tuple[Figures, tuple[Objective, float] | None]:
+    """The figures of an orbit and its declared game; NaN where its completions are not listed."""
+    if not listing.samples:
+        return NOT_LISTED, None
+    traces = orbit_traces(graded(suite, orbit, listing.samples, None), listing, mass)
+    declared = declared_game(trainer, traces.correct_Z)
+    return exact_figures(traces, declared), declared
+
+
+def orbit_traces(made: AnswerPartition, listing: OrbitListing, mass: float) -> OrbitTraces:
+    """The traces of an orbit over the answers that they give; no answer is the last class."""
+    Z = len(made.classes_Z)
+    answers = tuple(np.where(np.array(row) == NO_ANSWER, Z, row) for row in made.class_VN)
+    return OrbitTraces(answers, listing.log_prob_V, np.array([*made.correct_Z, False]), mass)
+
+
+def trainer_digest(trainer: Trainer) -> str:
+    """What says which game a trainer plays."""
+    return digest([type(trainer).__name__, dict(trainer.config())])
+
+
+def named(declared: tuple[Objective, float] | None) -> dict[str, Any] | None:
+    """A declared game as the record names it."""
+    return {"objective": declared[0].name, "beta": declared[1]} if declared else None
+
+
+def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:
+    """The classes of every problem's answers in a complete run."""
+    return {p.problem_id: p for p in partitions(problems.suite, problems.orbits, read_samples(folder))}
+
+
+def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
+    """Does the folder hold the quality made from these inputs, by this version's estimators?"""
+    if not (folder / QUALITY).exists() or read_json(folder / QUALITY).get("schema_version") != QUALITY_VERSION:
+        return False
+    return read_quality_file(folder).inputs == inputs
+
+
+def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:
+    """The header, and log π/π₀ of every prompt's samples in order of draws."""
+    rows = [row for _, row in read_jsonl(path)]
+    ratios: dict[tuple[str, str], list[float]] = {}
+    try:
+        for row in rows[1:]:
+            ratio = row["log_policy"] - row["log_reference"]
+            ratios.setdefault((row["problem_id"], row["variant"]), []).append(ratio)
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: not a file of log-probabilities ({error!r}); remove it to score again") from None
+    return rows[0], ratios
+
+
+def ratios_VN(orbit: Orbit, log_ratios: Mapping[tuple[str, str], Sequence[float]]) -> FloatArray:
+    """The log ratios of an orbit's samples, shape (V, N)."""
+    return np.array([log_ratios[orbit.problem.id, variant.name] for variant in orbit.variants])
+
+
+def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_VN: FloatArray) -> OrbitDraws:
+    """The samples of an orbit over the answers that either model gave; no answer is the last class."""
+    right = {
+        name: correct
+        for part in (policy, reference)
+        for name, correct in zip(part.classes_Z, part.correct_Z, strict=True)
+    }
+    place = {name: z for z, name in enumerate(sorted(right))}
+
+    def places(part: AnswerPartition) -> NDArray[np.int64]:
+        own = [place[name] for name in part.classes_Z]
+        return np.array([[len(place) if z == NO_ANSWER else own[z] for z in row] for row in part.class_VN])
+
+    policy_VN, reference_VN = places(policy), places(reference)
+    Z = max(policy_VN.max(), reference_VN.max()) + 1
+    correct_Z = np.array([*(right[name] for name in place), False])[:Z]
+    return OrbitDraws(policy_VN, reference_VN, log_ratio_VN, correct_Z)
+
+
+def declared_game(trainer: Trainer, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+    """The game that the trainer says it plays, None where it says nothing."""
+    if not isinstance(trainer, PlaysGame):
+        return None
+    try:
+        return trainer.game(correct_Z)
+    except AlftbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"game() of {type(trainer).__name__} failed: {type(error).__name__}: {error}") from error
+
+
+def columns(figures: Sequence[Figures]) -> dict[str, FloatArray]:
+    """Figures problem by problem as one array per figure."""
+    return {name: np.array([getattr(figure, name) for figure in figures]) for name in FIGURES}
+
+
+def as_json(quality: Quality) -> dict[str, Any]:
+    """The object that equilibrium.json holds."""
+    return {key: listed(value) for key, value in asdict(quality).items()}
+
+
+def listed(value: Any) -> Any:
+    """Arrays inside a mapping as lists."""
+    return (
+        {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
+
+
+def read_quality(folder: Path, record: RunRecord) -> Quality | None:
+    """The equilibrium quality of a run, None where it was not measured.
+
+    Raises:
+        BadInput: it was made from other samples.
+    """
+    if not (folder / QUALITY).exists():
+        return None
+    quality = read_quality_file(folder)
+    if quality.inputs.get("samples_sha256") != record.samples_sha256:
+        raise BadInput(f"{folder / QUALITY}: made from other samples than the run's; remove it")
+    return quality
+
+
+def read_quality_file(folder: Path) -> Quality:
+    """The content of a folder's equilibrium.json."""
+    path = folder / QUALITY
+    quality = read_dataclass(path, Quality, QUALITY_VERSION)
+    try:
+        return replace(quality, per_problem=revived(quality.per_problem))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path}: not a file of equilibrium quality ({error!r}); remove it") from None
+
+
+def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """Arrays with NaN for null."""
+    return {name: np.array(with_nan(values[name])) for name in FIGURES}

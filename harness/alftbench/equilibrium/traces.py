@@ -1,0 +1,194 @@
+"""The completions that a run's model and the model it was trained from are likely to give, in its folder.
+
+traces.jsonl      while listing: which models and which distribution, then a line per problem as it is done
+traces.jsonl.gz   the same when every problem is done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.backends.base import Enumerator, TraceBounds, Traces
+from alftbench.backends.model_files import locate, model_digest
+from alftbench.base import plugins
+from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
+from alftbench.errors import BadInput, UsageError
+from alftbench.evaluation.evaluate import Plan
+from alftbench.types import Orbit, Sample, Variant
+
+LISTING_VERSION = 1
+DIGITS = 6  # of a log-probability on file
+SLACK = 1e-4  # of a sum of probabilities that were added up in float32
+OPEN, LISTED = "traces.jsonl", "traces.jsonl.gz"
+Listed = Callable[[Plan, float], None]  # the run whose problems are being listed, the share that is done
+
+
+@dataclass(frozen=True, eq=False)
+class OrbitListing:
+    """The listed completions of a problem's phrasings; empty where the bounds did not suffice.
+
+    log_prob_V: per phrasing log π of each under policy and reference, shape (2, Y).
+    """
+
+    samples: tuple[Sample, ...]
+    log_prob_V: tuple[NDArray[np.float64], ...]
+
+    @property
+    def n_traces(self) -> float:
+        """Completions per phrasing."""
+        return len(self.samples) / max(1, len(self.log_prob_V))
+
+
+def list_runs(
+    runs: Sequence[tuple[Plan, Path]], reference: str, bounds: TraceBounds, progress: Listed = lambda *_: None
+) -> None:
+    """Write the completions of complete runs of one model; what is there already is kept.
+
+    Raises:
+        UsageError: the backend cannot enumerate.
+        BadInput: model and reference do not share a tokenizer.
+    """
+    missing = [(plan, folder) for plan, folder in runs if not is_listed(plan, folder, reference, bounds)]
+    if not missing:
+        return
+    policy, start = (enumerator(missing[0][0], model) for model in (missing[0][0].model, locate(reference)))
+    for plan, folder in missing:
+        done = open_listing(folder / OPEN, identity(plan, reference, bounds))
+        for place, orbit in enumerate(plan.orbits):
+            if orbit.problem.id not in done:
+                row = {"problem_id": orbit.problem.id, "phrasings": phrasings(plan, orbit, policy, start, bounds)}
+                append_jsonl(folder / OPEN, [row])
+            progress(plan, (place + 1) / len(plan.orbits))
+        write_gzip(folder / LISTED, (folder / OPEN).read_bytes())
+        (folder / OPEN).unlink()
+
+
+def enumerator(plan: Plan, model: str) -> Enumerator:
+    """The engine with a model loaded, in float32 as for scores.
+
+    Raises:
+        UsageError: it cannot enumerate.
+    """
+    request = plan.request
+    backend = plugins.load("backend", request.backend)(model, replace(request.options, dtype="float32"))
+    if not isinstance(backend, Enumerator):
+        raise UsageError(f"backend {request.backend!r} cannot enumerate completions; use --equilibrium sampled")
+    return backend
+
+
+def identity(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:
+    """Which policy, reference, problems and distribution, and how far they are listed."""
+    params = plan.params
+    drawn = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens}
+    return {
+        "schema_version": LISTING_VERSION,
+        "policy_sha256": model_digest(plan.model) or plan.model,
+        "reference_sha256": model_digest(locate(reference)) or reference,
+        "suite_sha256": plan.config["suite_sha256"],
+        "sampling": {**drawn, "stop": list(params.stop)},
+        **asdict(bounds),
+    }
+
+
+def is_listed(plan: Plan, folder: Path, reference: str, bounds: TraceBounds) -> bool:
+    """Does the folder hold the completions of these models within these bounds?"""
+    path = folder / LISTED
+    return path.exists() and read_header(path) == identity(plan, reference, bounds)
+
+
+def open_listing(path: Path, header: Mapping[str, Any]) -> set[str]:
+    """The problems that an open listing has already; one of other models or bounds begins anew."""
+    drop_torn_line(path)
+    rows = [row for _, row in read_jsonl(path)] if path.exists() else []
+    if rows and rows[0] == header:
+        return {row["problem_id"] for row in rows[1:]}
+    path.unlink(missing_ok=True)
+    append_jsonl(path, [header])
+    return set()
+
+
+def phrasings(
+    plan: Plan, orbit: Orbit, policy: Enumerator, reference: Enumerator, bounds: TraceBounds
+) -> dict[str, Any] | None:
+    """The lists of an orbit as a line holds them; None where one of its phrasings takes more than the bounds."""
+    found = {}
+    for variant in orbit.variants:
+        traces = policy.traces(reference, variant, plan.params, bounds)
+        if traces is None:
+            return None
+        found[variant.name] = as_rows(traces)
+    return found
+
+
+def as_rows(traces: Traces) -> list[list[Any]]:
+    """Text, finish reason, tokens, log π and log π₀ of each completion; null for −inf."""
+    pairs = np.round(traces.log_prob_MY, DIGITS).T.tolist()
+    return [
+        [sample.text, sample.finish_reason, sample.n_tokens, *(None if x == -np.inf else x for x in pair)]
+        for sample, pair in zip(traces.samples, pairs, strict=True)
+    ]
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What a listing was made of."""
+    return next(read_jsonl(path))[1]
+
+
+def read_listing(path: Path, orbits: Sequence[Orbit]) -> Iterator[tuple[Orbit, OrbitListing]]:
+    """Every problem with its completions, one problem in memory at a time.
+
+    Raises:
+        BadInput: the file is not a listing of these problems.
+    """
+    by_id = {orbit.problem.id: orbit for orbit in orbits}
+    mass = 0.0
+    for number, row in read_jsonl(path):
+        if number == 1:
+            mass = float(row["mass"])
+            continue
+        try:
+            orbit = by_id.pop(row["problem_id"])
+            yield orbit, whole(orbit_listing(orbit.variants, row["phrasings"]), mass)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise BadInput(
+                f"{path}, line {number}: not listed completions ({error!r}); remove it, and they are listed again"
+            ) from None
+    if by_id:
+        raise BadInput(f"{path}: lacks {len(by_id)} problems; remove it, and they are listed again")
+
+
+def whole(listing: OrbitListing, mass: float) -> OrbitListing:
+    """A listing that lacks no more than it may, as texts.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for log_prob_MY in listing.log_prob_V:
+        sums_M = np.exp(log_prob_MY).sum(axis=1)
+        if not (1 - mass - SLACK <= sums_M.min() and sums_M.max() <= 1 + SLACK):
+            raise ValueError(f"its probabilities add up to {sums_M.min():.3g} and {sums_M.max():.3g}")
+    if not all(isinstance(sample.text, str) for sample in listing.samples):
+        raise ValueError("a completion is no text")
+    return listing
+
+
+def orbit_listing(variants: Sequence[Variant], found: Mapping[str, Any] | None) -> OrbitListing:
+    """The completions of one line."""
+    if found is None:
+        return OrbitListing((), ())
+    samples = [
+        Sample(variant.problem_id, variant.name, draw, text, reason, n_tokens)
+        for variant in variants
+        for draw, (text, reason, n_tokens, *_) in enumerate(found[variant.name])
+    ]
+    log_probs = [
+        np.array([[-np.inf if x is None else x for x in row[3:5]] for row in found[variant.name]], dtype=float).T
+        for variant in variants
+    ]
+    return OrbitListing(tuple(samples), tuple(log_probs))

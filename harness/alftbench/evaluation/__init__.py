@@ -1,0 +1,1 @@
+"""One evaluation: orbits to samples to answers to classes to metrics."""

@@ -1,0 +1,154 @@
+"""Recompute answers and metrics of a finished run with today's code, from its samples, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alftbench.base.jsonio import digest, write_json
+from alftbench.base.provenance import provenance
+from alftbench.errors import BadInput, UsageError
+from alftbench.evaluation.evaluate import EvalRequest, Plan, evaluate
+from alftbench.evaluation.run_folder import read_samples, verify
+from alftbench.lm_eval.rows import recorded_answers
+from alftbench.metrics.summary import read_metrics
+from alftbench.suites.base import Suite
+from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.orbits import parse_orbit
+from alftbench.types import MetricValue, Orbit, RunRecord, SampleKey, SamplingParams
+
+SHOWN = 20  # changed answers that are written out
+
+
+@dataclass(frozen=True)
+class Change:
+    """A sample whose answer is another one now."""
+
+    key: SampleKey
+    before: str | None
+    after: str | None
+    end_of_text: str
+
+
+@dataclass(frozen=True)
+class Regraded:
+    """Both runs' metrics and what changed; `changes` is None where the old run did not record its answers."""
+
+    before: tuple[MetricValue, ...]
+    after: tuple[MetricValue, ...]
+    n_samples: int
+    changes: tuple[Change, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of regrade.json."""
+        after = {metric.name: metric for metric in self.after}
+        before = {metric.name: metric for metric in self.before}
+        return {
+            "metrics": {
+                name: {
+                    side: asdict(found[name]) if name in found else None
+                    for side, found in (("before", before), ("after", after))
+                }
+                for name in {**before, **after}
+            },
+            "n_samples": self.n_samples,
+            "n_changed": None if self.changes is None else len(self.changes),
+            "changed": [asdict(change) for change in (self.changes or ())[:SHOWN]],
+        }
+
+
+def plan_regrade(run: Path, suite_name: str | None = None, data: str | None = None) -> Plan:
+    """The evaluation that replays a run's samples into another folder.
+
+    Args:
+        run: the folder of a complete run.
+        suite_name: another name of the same problems, such as another filter of a task; the run's own if None.
+        data: the file with the suite's problems, where it needs one.
+
+    Raises:
+        BadInput: the run was changed or is unfinished, or its problems are not those of the suite now.
+    """
+    record = verify(run)
+    suite = load_suite(suite_name or str(record.config["suite"]))
+    orbits = same_problems(run, record, suite, data)
+    now = provenance()
+    config = {
+        **record.config,
+        "suite": suite.info.name,
+        "suite_version": suite.info.version,
+        "regraded": {
+            "run": record.id,
+            "suite": record.config["suite"],
+            "suite_version": record.config["suite_version"],
+            "samples_sha256": record.samples_sha256,
+            "metrics_sha256": record.metrics_sha256,
+            "seconds": record.seconds,
+            "provenance": record.provenance,
+            "code": {name: now[name] for name in ("alftbench", "commit")},
+        },
+    }
+    request = EvalRequest(str(run), suite.info.name, record.name, backend="replay")
+    return Plan(request, str(run), suite, orbits, SamplingParams(n=record.config["sampling"]["n"]), config)
+
+
+def same_problems(run: Path, record: RunRecord, suite: Suite, data: str | None) -> list[Orbit]:
+    """The suite's problems, if they are those that the run sampled.
+
+    Raises:
+        BadInput: they are not.
+    """
+    config = record.config
+    selection = Selection(
+        split=str(config["split"]),
+        data=data,
+        limit=int(config["n_problems"]),
+        orbit=parse_orbit(config["orbit"]) if "orbit" in config else None,
+        data_unchecked=bool(config.get("data_unchecked")),
+    )
+    orbits = list(read_orbits(suite, selection))
+    if digest([asdict(orbit) for orbit in orbits]) != config["suite_sha256"]:
+        raise BadInput(
+            f"{run}: its problems are not those of {suite.info.name} here "
+            f"(version {config['suite_version']} there, {suite.info.version} here); "
+            f"regrade it with the version and --data it was sampled with"
+        )
+    return orbits
+
+
+def regrade(plan: Plan, folder: Path) -> Regraded:
+    """Write the regraded run and regrade.json into a folder of its own; the old run is only read.
+
+    Raises:
+        UsageError: the folder is that of the old run.
+    """
+    old = Path(plan.model)
+    if folder.resolve() == old.resolve():
+        raise UsageError(
+            f"--output-dir {folder}: that is the old run, which stays as it is; choose another folder"
+        )
+    evaluate(plan, folder)
+    samples = read_samples(folder)
+    tails = {sample.key: sample.text[-80:] for sample in samples}
+    found = Regraded(
+        tuple(read_metrics(old / "metrics.json")),
+        tuple(read_metrics(folder / "metrics.json")),
+        len(samples),
+        changes(recorded_answers(old), recorded_answers(folder), tails),
+    )
+    write_json(folder / "regrade.json", {"from": plan.config["regraded"], **found.to_json()})
+    return found
+
+
+def changes(
+    before: Mapping[SampleKey, str | None] | None,
+    after: Mapping[SampleKey, str | None] | None,
+    tails: Mapping[SampleKey, str],
+) -> tuple[Change, ...] | None:
+    """The samples whose answer changed, in order; None where one side did not record answers."""
+    if before is None or after is None:
+        return None
+    return tuple(
+        Change(key, before[key], after[key], tails[key]) for key in sorted(after) if before.get(key) != after[key]
+    )

@@ -1,0 +1,254 @@
+"""A run folder: written while sampling, continued after a kill, sealed with a digest, verified when read.
+
+run.json           RunRecord; status is "running" until every sample is on disk and hashed
+samples.jsonl      while running: one line per sample, appended batch by batch
+samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
+metrics.json       every metric with its interval, and its value per problem
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import heapq
+import json
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from sys import intern
+from typing import Any
+
+from alftbench.base.jsonio import (
+    append_jsonl,
+    digest,
+    drop_torn_line,
+    read_dataclass,
+    read_jsonl,
+    well_formed,
+    write_json,
+    writing_gzip,
+)
+from alftbench.base.provenance import provenance
+from alftbench.errors import BadInput, RunConflict
+from alftbench.types import RunRecord, Sample
+
+SCHEMA_VERSION = 1
+SAMPLE_ORDER = attrgetter("key")
+SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
+
+
+class RunFolder:
+    """One evaluation on disk; `record` is always what run.json says."""
+
+    def __init__(self, path: Path, record: RunRecord) -> None:
+        self.path, self.record = path, record
+        self._open_samples = path / "samples.jsonl"
+        self._sealed_samples = path / "samples.jsonl.gz"
+
+    @classmethod
+    def open(
+        cls, path: Path, name: str, config: Mapping[str, Any], where: Mapping[str, Any] | None = None
+    ) -> RunFolder:
+        """Create the folder, or continue the same run in it.
+
+        Args:
+            path: the folder.
+            name: what tables call the model.
+            config: what identifies the run.
+            where: what a new run's provenance says beside the usual: engine, launcher.
+
+        Raises:
+            RunConflict: the folder holds a run of another configuration; nothing is changed.
+        """
+        found = existing(path, config)
+        if found is not None:
+            drop_torn_line(path / "samples.jsonl")
+            return cls(path, found)
+        run_id = digest(config)[:12]
+        record = RunRecord(
+            SCHEMA_VERSION, run_id, "running", name, dict(config), {**provenance(), **(where or {})}
+        )
+        folder = cls(path, record)
+        folder._save(record)
+        return folder
+
+    @property
+    def complete(self) -> bool:
+        """Are all samples on disk and hashed?"""
+        return self.record.status == "complete"
+
+    def samples(self) -> Iterator[Sample]:
+        """Every sample so far, one at a time; in (problem, variant, draw) order once complete."""
+        source = self._sealed_samples if self.complete else self._open_samples
+        if source.exists() or self.complete:
+            yield from read_lines(source)
+
+    def append(self, samples: Sequence[Sample], seconds: float) -> None:
+        """Add finished samples and the time they took; U+FFFD stands for what no file can hold in their texts."""
+        append_jsonl(self._open_samples, [well_formed(as_row(sample)) for sample in samples])
+        self._save(replace(self.record, seconds=self.record.seconds + seconds))
+
+    def seal(self) -> None:
+        """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
+        sha256, n_samples, n_tokens = hashlib.sha256(), 0, 0
+        with writing_gzip(self._sealed_samples) as file:
+            for sample, line in in_order(self._open_samples):
+                content = line.encode()
+                sha256.update(content)
+                file.write(content)
+                n_samples += 1
+                n_tokens += sample.n_tokens
+        self._save(
+            replace(
+                self.record,
+                status="complete",
+                n_samples=n_samples,
+                generated_tokens=n_tokens,
+                samples_sha256=sha256.hexdigest(),
+            )
+        )
+        self._open_samples.unlink(missing_ok=True)
+
+    def drop_if_empty(self) -> None:
+        """Leave no record of a run that has drawn nothing: the folder is free for another configuration."""
+        if not self._open_samples.exists() and not self.complete:
+            (self.path / "run.json").unlink(missing_ok=True)
+
+    def save_metrics(self, content: Mapping[str, Any]) -> None:
+        """Write metrics.json and its digest."""
+        path = self.path / "metrics.json"
+        write_json(path, content)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sha256 != self.record.metrics_sha256:
+            self._save(replace(self.record, metrics_sha256=sha256))
+
+    def _save(self, record: RunRecord) -> None:
+        write_json(self.path / "run.json", asdict(record))
+        self.record = record
+
+
+def existing(path: Path, config: Mapping[str, Any]) -> RunRecord | None:
+    """The record of this very run in a folder, None where there is none yet.
+
+    Raises:
+        RunConflict: the folder holds a run of another configuration.
+    """
+    if not (path / "run.json").exists():
+        return None
+    record = read_record(path)
+    if record.id != digest(config)[:12]:
+        raise RunConflict(
+            f"{path} holds another run ({differences(record.config, config)}); "
+            f"choose another --output-dir or remove the folder"
+        )
+    return record
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record in a run folder."""
+    return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
+
+
+def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
+    """One line of a samples file."""
+    try:
+        return Sample(**{**row, "problem_id": intern(row["problem_id"]), "variant": intern(row["variant"])})
+    except KeyError as error:
+        raise BadInput(f"{path}, line {number}: not a sample: {error} is missing") from None
+    except TypeError as error:
+        raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
+
+
+def read_lines(path: Path) -> Iterator[Sample]:
+    """The samples of a samples file, in its order."""
+    return (read_sample(path, number, row) for number, row in read_jsonl(path, by_model=True))
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """The samples of a complete run."""
+    return list(read_lines(folder / "samples.jsonl.gz"))
+
+
+def in_order(path: Path) -> Iterator[tuple[Sample, str]]:
+    """The samples of a file in (problem, variant, draw) order, each with its line.
+
+    An external merge sort: sorted parts of the file go to a scratch folder beside it, then are merged, so
+    memory holds one part however large the file is.
+    """
+    with scratch_folder(path.with_name(".sorting")) as scratch:
+        parts: list[Path] = []
+        samples = read_lines(path)
+        while part := sorted(islice(samples, SORTED_AT_ONCE), key=SAMPLE_ORDER):
+            parts.append(scratch / f"{len(parts)}.jsonl")
+            with parts[-1].open("w", encoding="utf-8") as file:
+                file.writelines(map(to_line, part))
+        merged = heapq.merge(*map(read_lines, parts), key=SAMPLE_ORDER)
+        yield from ((sample, to_line(sample)) for sample in merged)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; what a killed process left in it is gone before."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def as_row(sample: Sample) -> dict[str, Any]:
+    """A sample as plain data; a log-probability only where it was asked for."""
+    row = dict(vars(sample))
+    if sample.logprob is None:
+        del row["logprob"]
+    return row
+
+
+def to_line(sample: Sample) -> str:
+    """A sample as it stands in a samples file."""
+    return json.dumps(as_row(sample), ensure_ascii=False) + "\n"
+
+
+def verify_samples(path: Path) -> RunRecord:
+    """The record of a complete run whose samples are what was hashed.
+
+    Raises:
+        BadInput: the run is unfinished, or its record or samples were changed after it was sealed.
+    """
+    record = read_record(path)
+    if record.status != "complete":
+        raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
+    if not isinstance(record.config, dict) or record.id != digest(record.config)[:12]:
+        raise BadInput(f"{path / 'run.json'}: the id is not that of its config; the record was changed")
+    try:
+        with gzip.open(path / "samples.jsonl.gz") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path / 'samples.jsonl.gz'}: cannot be read: {error}") from None
+    if found != record.samples_sha256:
+        raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
+    return record
+
+
+def verify(path: Path) -> RunRecord:
+    """`verify_samples`, and metrics.json is what was made of them."""
+    record = verify_samples(path)
+    try:
+        found = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path / 'metrics.json'}: cannot be read: {error.strerror}") from None
+    if found != record.metrics_sha256:
+        raise BadInput(f"{path / 'metrics.json'}: digest differs from run.json; evaluate again to make it anew")
+    return record
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The settings in which two configurations differ, in words."""
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+    return "; ".join(f"{k}: {old.get(k)!r} there, {new.get(k)!r} asked for" for k in changed)

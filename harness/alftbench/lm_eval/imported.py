@@ -1,0 +1,223 @@
+"""A samples file of lm-eval as a suite: `imported:<task>[:key=value,...]`; its problems are in the file `--data`.
+
+Answers are graded by the first of these that there is:
+
+like=S        the answer rules and kind of our suite S
+              what this harness wrote into the file: rules, or answers where the rules were a task's own
+              lm-eval's filtered response and its metric, where every prompt has one response
+              as numbers, where every target ends in one
+
+filter=NAME, metric=NAME    which lines of the file, and which of their metrics; the first, and exact_match
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alftbench.answers.canonical import KINDS, canonical
+from alftbench.answers.find.extract import RULES as RULES_BY_NAME
+from alftbench.answers.find.extract import extract
+from alftbench.answers.partition import grouped, partition, reference_keys
+from alftbench.base.plugins import parse_settings
+from alftbench.errors import BadInput, UsageError
+from alftbench.lm_eval.rows import INVALID, Row, read_rows
+from alftbench.suites.base import Grader, SuiteInfo
+from alftbench.suites.load import load_suite
+from alftbench.types import Answer, AnswerPartition, Orbit, Outcome, Problem, Sample, SamplingParams, Variant
+
+FAMILY = "imported"
+SETTINGS = ("like", "filter", "metric")
+NUMBER = "number"
+NUMBER_RULES = ("boxed", "hashes", "marker", "last-number")
+RULES, RECORDED = "answer_rules", "recorded"  # keys of a problem's metadata: how to grade it, or the verdicts
+JUDGED = "judged"  # the answer kind of answers whose verdict is in the file
+Verdicts = Sequence[tuple[str | None, bool]]  # per draw: the answer, and whether it is right
+
+
+@dataclass(frozen=True)
+class ImportedSuite:
+    """Problems, prompts and grading of a samples file."""
+
+    info: SuiteInfo
+    settings: Mapping[str, str]
+
+    def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
+        """The problems of the samples file `data`, each with its prompts and how it is graded.
+
+        Raises:
+            UsageError: no file was given, or it does not say how to grade its answers.
+            BadInput: a line is not a sample, or two are the same prompt.
+        """
+        if data is None:
+            raise UsageError(f"suite {self.info.name} needs --data SAMPLES.jsonl, the file that was imported")
+        rows = read_rows(Path(data), self.settings.get("filter"))
+        if bare := next((row for row in rows if not row.messages), None):
+            raise BadInput(
+                f"{data}, line {bare.number}: holds no prompt; only --suite lm-eval:TASK, which makes its own, "
+                f"can do without"
+            )
+        make = self._maker(data, rows)
+        return [make(variants) for variants in by_problem(Path(data), rows)]
+
+    def _maker(self, data: str, rows: Sequence[Row]) -> Any:
+        """The way from a problem's lines to its orbit: how answers are graded is settled for a whole file."""
+        if "like" in self.settings:
+            return self._like(self.settings["like"])
+        if all(row.extra for row in rows):
+            return written_here
+        if all(len(row.texts) == 1 for row in rows):
+            return self._judged_by_lm_eval(data)
+        if all(number_target(row) is not None for row in rows):
+            return lambda lines: by_rules(lines, NUMBER, NUMBER_RULES)
+        raise UsageError(
+            f"{data}: several responses a prompt, and targets that are no numbers; say with --suite whose answer "
+            f"rules to use"
+        )
+
+    def _like(self, name: str) -> Any:
+        """Grade by the rules of one of our suites; all of its problems are of one kind."""
+        suite = load_suite(name)
+        if isinstance(suite, Grader) or not suite.info.answer_rules:
+            raise UsageError(f"--suite {name}: it has no answer rules that other problems could be graded by")
+        kind = getattr(suite, "answer_kind", None) or suite.orbits(suite.info.splits[0])[0].problem.answer_kind
+        return lambda lines: by_rules(lines, kind, suite.info.answer_rules)
+
+    def _judged_by_lm_eval(self, data: str) -> Any:
+        """Take lm-eval's filtered response as the answer, and its metric as the verdict."""
+        metric = self.settings.get("metric", "exact_match")
+
+        def make(lines: Sequence[Row]) -> Orbit:
+            return recorded(lines, {row.variant: [lm_eval_verdict(data, row, metric)] for row in lines})
+
+        return make
+
+    def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
+        """The classes of an orbit's answers, with the class of every sample."""
+        problem = orbit.problem
+        if RECORDED not in problem.metadata:
+            rules = problem.metadata[RULES]
+            return partition(
+                problem,
+                [
+                    [extract(s.text, problem.answer_kind, rules, s.finish_reason) for s in row]
+                    for row in samples_VN
+                ],
+            )
+        known = problem.metadata[RECORDED]
+        found_VN = [[known[s.variant][s.draw] for s in row] for row in samples_VN]
+        right = {key for row in found_VN for key, fine in row if fine}
+        return grouped(problem.id, [[as_answer(key) for key, _ in row] for row in found_VN], right)
+
+
+def written_here(lines: Sequence[Row]) -> Orbit:
+    """A problem that this harness wrote: by its rules, or by its answers where the rules were a task's own."""
+    said = lines[0].extra
+    kind, rules = said["problem"]["answer_kind"], said["problem"]["metadata"].get(RULES) or said[RULES]
+    if kind in KINDS and rules:
+        return by_rules(lines, kind, rules)
+    verdicts = {row.variant: list(zip(row.extra["answers"], row.extra["right"], strict=True)) for row in lines}
+    return recorded(lines, verdicts)
+
+
+def by_rules(lines: Sequence[Row], kind: str, rules: Sequence[str]) -> Orbit:
+    """A problem whose answers are found in the responses by rules.
+
+    Raises:
+        BadInput: its target is no answer of that kind, or there is no such rule.
+    """
+    if unknown := sorted(set(rules) - RULES_BY_NAME.keys()):
+        raise BadInput(f"problem {lines[0].problem_id!r}: there is no answer rule {unknown[0]!r}")
+    orbit = orbit_of(lines, kind, {RULES: list(rules)})
+    reference_keys(orbit.problem)
+    return orbit
+
+
+def recorded(lines: Sequence[Row], verdicts: Mapping[str, Verdicts]) -> Orbit:
+    """A problem whose answers and verdicts are known, by phrasing."""
+    return orbit_of(
+        lines, JUDGED, {RECORDED: {name: [list(v) for v in found] for name, found in verdicts.items()}}
+    )
+
+
+def orbit_of(lines: Sequence[Row], kind: str, grading: Mapping[str, Any]) -> Orbit:
+    """A problem with one phrasing per line."""
+    variants = tuple(Variant(row.problem_id, row.variant, row.messages) for row in lines)
+    first = lines[0]
+    if first.extra:
+        said = first.extra["problem"]
+        known = Problem(said["id"], said["question"], tuple(said["reference"]), kind, said["metadata"])
+    else:
+        reference = number_target(first) if kind == NUMBER else None
+        question = first.messages[-1]["content"]
+        known = Problem(first.problem_id, question, (reference or first.target,), kind, {"doc": first.doc})
+    return Orbit(replace(known, metadata={**known.metadata, **grading}), variants)
+
+
+def number_target(row: Row) -> str | None:
+    """The number that a target is, or that a written-out solution ends in after ####."""
+    written = row.target.rpartition("####")[2].strip()
+    return written if canonical(NUMBER, written) is not None else None
+
+
+def lm_eval_verdict(data: str, row: Row, metric: str) -> tuple[str | None, bool]:
+    """The answer that lm-eval's filter left of the only response, and whether its metric is 1."""
+    if row.metrics.get(metric) not in (0, 1):
+        raise BadInput(
+            f"{data}, line {row.number}: the metric {metric!r} is not 0 or 1; choose another with --metric: "
+            f"{', '.join(row.metrics) or 'none there'}"
+        )
+    left = row.filtered
+    while isinstance(left, list) and len(left) == 1:
+        left = left[0]
+    right = bool(row.metrics[metric])
+    return (None if str(left) in ("", INVALID) and not right else str(left)), right
+
+
+def as_answer(key: str | None) -> Answer:
+    """A recorded answer."""
+    return Answer(Outcome.UNPARSED) if key is None else Answer(Outcome.ANSWERED, key, key)
+
+
+def by_problem(path: Path, rows: Sequence[Row]) -> list[list[Row]]:
+    """The lines of each problem, in the file's order.
+
+    Raises:
+        BadInput: two lines are the same prompt.
+    """
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        variants = found.setdefault(row.problem_id, {})
+        if row.variant in variants:
+            raise BadInput(
+                f"{path}, line {row.number}: problem {row.problem_id} stands on line "
+                f"{variants[row.variant].number} already; a file holds the samples of one evaluation"
+            )
+        variants[row.variant] = row
+    return [list(variants.values()) for variants in found.values()]
+
+
+def family(text: str) -> ImportedSuite:
+    """The suite of `<task>[:key=value,...]`."""
+    task, _, options = text.partition(":")
+    if "like=" in options:  # the name of a suite may hold any sign: it comes last
+        options, _, like = options.partition("like=")
+        settings = {**parse_settings(f"suite {FAMILY}:{text}", options), "like": like}
+    else:
+        settings = parse_settings(f"suite {FAMILY}:{text}", options)
+    for name in settings:
+        if name not in SETTINGS:
+            raise UsageError(f"suite {FAMILY}:{text}: no setting {name!r}; it knows {', '.join(SETTINGS)}")
+    info = SuiteInfo(
+        name=f"{FAMILY}:{text}",
+        version="1",
+        description=f"samples of lm-eval's task {task}",
+        licence="see the task's source",
+        citation="see the task's README in lm-eval",
+        sampling=SamplingParams(),
+        splits=("test",),
+        answer_rules=(),
+    )
+    return ImportedSuite(info, settings)

@@ -1,0 +1,66 @@
+"""The `replay` backend: the samples of an earlier run, or of a samples file of lm-eval; no model."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+
+from alftbench.backends.base import BackendOptions, known_args
+from alftbench.errors import BadInput, UsageError
+from alftbench.evaluation.run_folder import read_samples, verify_samples
+from alftbench.lm_eval.rows import draws, read_rows
+from alftbench.types import Sample, SampleKey, SamplingParams, Variant
+
+PORTION = 256  # prompts kept at a time
+
+
+class ReplayBackend:
+    """Hands out samples that are there already.
+
+    `--backend-args filter=NAME` picks the lines of one filter from a samples file of lm-eval.
+    """
+
+    def __init__(self, model: str, options: BackendOptions) -> None:
+        known_args("replay", options.args, ("filter",))
+        self.source = model
+        self.samples = {sample.key: sample for sample in read_source(Path(model), options.args.get("filter"))}
+
+    @staticmethod
+    def locate(model: str) -> str:
+        """The path of a run folder or of a samples file."""
+        path = Path(model)
+        if not path.is_file() and not (path / "run.json").is_file():
+            raise UsageError(
+                f"--model {model}: the replay backend needs a run folder or a samples_*.jsonl file of lm-eval"
+            )
+        return model
+
+    def sample(
+        self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
+    ) -> Iterator[list[Sample]]:
+        """The recorded samples of the prompts.
+
+        Raises:
+            BadInput: one is not recorded.
+        """
+        for start in range(0, len(variants), PORTION):
+            keys = [
+                (variant.problem_id, variant.name, draw)
+                for variant in variants[start : start + PORTION]
+                for draw in range(params.n)
+            ]
+            missing = [key for key in keys if key not in self.samples]
+            if missing:
+                problem, variant, draw = missing[0]
+                raise BadInput(f"{self.source}: holds no draw {draw} of problem {problem}, phrasing {variant}")
+            yield [self.samples[key] for key in keys if key not in done]
+
+
+def read_source(path: Path, filter_name: str | None = None) -> list[Sample]:
+    """The samples of a complete run, verified, or of a samples file of lm-eval."""
+    if path.is_dir():
+        if filter_name is not None:
+            raise UsageError("--backend-args filter: a run folder has none; leave it out")
+        verify_samples(path)
+        return read_samples(path)
+    return [sample for row in read_rows(path, filter_name) for sample in draws(row)]

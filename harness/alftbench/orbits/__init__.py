@@ -1,5 +1,0 @@
-"""More phrasings of a problem: seeded transformations of its prompt that keep the answer, or decline."""
-
-from alftbench.orbits.spec import TRANSFORMS, OrbitCount, OrbitSpec, count, expand, parse_orbit
-
-__all__ = ["TRANSFORMS", "OrbitCount", "OrbitSpec", "count", "expand", "parse_orbit"]

@@ -1,0 +1,316 @@
+"""From evidence to a table: rows with intervals, costs, and paired differences against the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from alftbench.base.stats import holm, mean_interval, paired_difference
+from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
+from alftbench.errors import BadInput
+from alftbench.metrics.base import FloatArray
+from alftbench.metrics.summary import metric_value
+from alftbench.publish.evidence import BASE, Evidence
+from alftbench.types import Comparison, Cost, MetricValue, QualityValue
+
+SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
+OF_TOLD = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
+COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a row's equilibrium quality was measured: sampled, enumerated, or mixed where seeds differ in that.
+
+    mass: what may be left of either model where its completions were enumerated, else None. problems: how many
+    the figures are over, of so many: those whose completions could be listed for every seed.
+    """
+
+    how: str
+    mass: float | None
+    problems: int
+    of: int
+
+    @property
+    def note(self) -> str:
+        """What a table's title says of it."""
+        if self.how == MIXED:
+            return "not averaged: seeds measured in different ways; run compare again with all of them"
+        if self.mass is None:
+            return "estimates, 95% confidence"
+        return f"enumerated but for {self.mass:g}, 95% confidence"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
+
+    equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
+    each phrasing that all runs have.
+    """
+
+    method: str
+    suite: str
+    seeds: tuple[int, ...]
+    metrics: tuple[MetricValue, ...]
+    cost: Cost | None
+    runs: tuple[str, ...]
+    equilibrium: tuple[QualityValue, ...] = ()
+    phrasings: Mapping[str, tuple[MetricValue, ...]] = field(default_factory=dict)
+    measured: Measured | None = None
+
+    def metric(self, name: str) -> MetricValue | None:
+        """A metric by name; None where this row lacks it.
+
+        `maj@n` is the one with the row's own n, `pass@k` the one with k = 4 or, with fewer samples, the largest.
+        """
+        if name == "maj@n":
+            return next((metric for metric in self.metrics if metric.name.startswith("maj@")), None)
+        if name == "pass@k":
+            return next(reversed([m for m in self.metrics if m.name in ("pass@2", "pass@4")]), None)
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Rows whose equilibrium quality was measured in the same way."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def note(self) -> str:
+        """The way, for a title."""
+        return self.rows[0].measured.note if self.rows[0].measured else ""
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Per row how many problems its figures are over; none where every problem counts."""
+        found = [row.measured for row in self.rows if row.measured]
+        return tuple(f"{m.problems} of {m.of}" for m in found if m.how == ENUMERATED)
+
+
+def by_measure(rows: Sequence[Row]) -> list[Alike]:
+    """The measured rows, those together that were measured alike: no table mixes two ways."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.measured:
+            groups.setdefault(row.measured.note, []).append(row)
+    return [Alike(tuple(group)) for group in groups.values()]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole comparison; `runs` are paths below the output folder."""
+
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--format json` prints."""
+        return {
+            "rows": [
+                {
+                    "method": row.method,
+                    "suite": row.suite,
+                    "seeds": list(row.seeds),
+                    "metrics": {metric.name: asdict(metric) for metric in row.metrics},
+                    "cost": asdict(row.cost) if row.cost else asdict(Cost()),
+                    "runs": list(row.runs),
+                    "equilibrium": {figure.name: without_name(figure) for figure in row.equilibrium},
+                    "measured": asdict(row.measured) if row.measured else None,
+                }
+                for row in self.rows
+            ],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "runs": sorted({run for row in self.rows for run in row.runs}),
+        }
+
+
+def without_name(figure: QualityValue) -> dict[str, Any]:
+    """Value, interval, floor, whether it is a lower bound and whether it is resolved."""
+    return {key: value for key, value in asdict(figure).items() if key != "name"}
+
+
+def build_table(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Table:
+    """Group runs by suite and method, average over seeds, compare with the base.
+
+    Args:
+        evidence: verified runs.
+        suites: suites in the order of the table.
+        order: methods in the order of rows; others follow by name.
+    """
+    groups: dict[tuple[str, str], list[Evidence]] = {}
+    for run in sorted(evidence, key=lambda run: run.seed):
+        groups.setdefault((run.suite, run.method), []).append(run)
+    place = {method: i for i, method in enumerate((BASE, *order))}
+    keys = sorted(groups, key=lambda k: (suites.index(k[0]), place.get(k[1], len(place)), k[1]))
+    check_alike(groups)
+    rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
+    comparisons = [
+        compare(suite, metric, groups[suite, BASE], groups[suite, method])
+        for suite, method in keys
+        if method != BASE and (suite, BASE) in groups
+        for metric in COMPARED
+        if metric in groups[suite, method][0].per_problem
+    ]
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return Table(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
+
+
+def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
+    """Runs of one suite must have the same problems and sampling, or their difference means nothing.
+
+    Raises:
+        BadInput: they differ; names both runs.
+    """
+    first: dict[str, Evidence] = {}
+    trained: dict[str, Evidence] = {}
+    for (suite, method), runs in groups.items():
+        seeds = [run.seed for run in runs]
+        if len(set(seeds)) < len(seeds):
+            raise BadInput(f"{method} on {suite}: a seed occurs twice below {runs[0].folder.parent.parent}")
+        for run in runs:
+            other = first.setdefault(suite, run)
+            if conditions(run) != conditions(other):
+                raise BadInput(f"{run.folder} and {other.folder} differ in problems or sampling: not comparable")
+            other = trained.setdefault(suite, run) if run.training else run
+            if budget(run) != budget(other):
+                raise BadInput(f"{run.folder} and {other.folder} differ in budget or base model: not comparable")
+
+
+def conditions(run: Evidence) -> tuple[Any, ...]:
+    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision."""
+    config = run.record.config
+    sampling = {k: v for k, v in config["sampling"].items() if k != "seed"}
+    engine = (config["backend"], config["dtype"])
+    return config["suite_sha256"], run.problems, tuple(sorted(sampling.items())), engine
+
+
+def budget(run: Evidence) -> tuple[Any, ...]:
+    """What trained methods must share: the budget, the model they start from, the training problems."""
+    config = run.training.config if run.training else {}
+    return config.get("budget"), config.get("model_sha256"), config.get("suites")
+
+
+def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
+    """A metric's values, shape (S, P)."""
+    return np.array([run.per_problem[metric] for run in runs])
+
+
+def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
+    """One row of the table."""
+    n_samples = sum(run.record.n_samples for run in runs)
+    metrics = tuple(
+        metric_value(
+            spec["name"],
+            table_of(runs, spec["name"]),
+            runs[0].bounds[spec["name"]],
+            spec["unit"],
+            n_samples,
+            spec["higher_is_better"],
+        )
+        for spec in runs[0].metrics
+    )
+    measured = measured_how(runs)
+    return Row(
+        method=method,
+        suite=suite,
+        seeds=tuple(run.seed for run in runs),
+        metrics=metrics,
+        cost=mean_cost([run.training.cost for run in runs if run.training]),
+        runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
+        equilibrium=() if measured is None or measured.how == MIXED else quality_values(measured, runs),
+        measured=measured,
+        phrasings={name: phrasing_values(name, runs) for name in common_phrasings(runs)},
+    )
+
+
+def common_phrasings(runs: Sequence[Evidence]) -> list[str]:
+    """The phrasings that every run measured, in their order."""
+    return [name for name in runs[0].phrasings if all(name in run.phrasings for run in runs)]
+
+
+def phrasing_values(phrasing: str, runs: Sequence[Evidence]) -> tuple[MetricValue, ...]:
+    """The metrics of one phrasing over seeds and problems."""
+    made = []
+    for metric in runs[0].phrasings[phrasing]:
+        values_SP = np.array([run.phrasings[phrasing][metric] for run in runs])
+        draws_S = np.array([run.record.config["sampling"]["n"] for run in runs])
+        n_samples = int(draws_S @ np.isfinite(values_SP).sum(axis=1))
+        made.append(metric_value(metric, values_SP, (0.0, 1.0), "probability", n_samples))
+    return tuple(made)
+
+
+def measured_how(runs: Sequence[Evidence]) -> Measured | None:
+    """How the seeds of a method were measured, None where one of them was not."""
+    found = [run.quality for run in runs if run.quality is not None]
+    if len(found) < len(runs):
+        return None
+    masses = {quality.enumerated["mass"] if quality.enumerated else None for quality in found}
+    of = len(found[0].problems)
+    if len(masses) > 1:
+        return Measured(MIXED, None, 0, of)
+    (mass,) = masses
+    n_problems = int(np.all([~np.isnan(quality.per_problem["kl"]) for quality in found], axis=0).sum())
+    return Measured(SAMPLED if mass is None else ENUMERATED, mass, n_problems, of)
+
+
+def quality_values(measured: Measured, runs: Sequence[Evidence]) -> tuple[QualityValue, ...]:
+    """The figures of equilibrium quality over the seeds of a method."""
+    found = [run.quality for run in runs if run.quality is not None]
+    tables = {name: np.array([quality.per_problem[name] for quality in found]) for name in FIGURES}
+    return tuple(judge(name, values_SP, measured.mass) for name, values_SP in tables.items())
+
+
+def judge(name: str, values_SP: FloatArray, mass: float | None = None) -> QualityValue:
+    """A figure's mean over seeds and problems, and whether it is told from 0.
+
+    An estimate is where its interval lies above `LEAST`; its floor is the smallest value that would be: `LEAST`,
+    and how far the interval reaches below the value. An enumerated figure has no noise of samples: it is told
+    where it exceeds rounding, or for those of the told answers the mass that may be left.
+
+    Args:
+        name: the figure.
+        values_SP: per seed and problem.
+        mass: what may be left where completions were enumerated; None for estimates from samples.
+    """
+    if mass is None:
+        estimate = mean_interval(values_SP, (-np.inf, np.inf))
+        floor, bound = estimate.value - estimate.low + LEAST[name], name in BOUNDS
+        resolved = bool(estimate.low > LEAST[name])
+    else:
+        estimate = mean_interval(values_SP, (0.0, np.inf))
+        floor, bound = (mass if name in OF_TOLD else ROUNDING), name in OF_TOLD
+        resolved = bool(estimate.value > floor)
+    return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bound, resolved)
+
+
+def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
+    """The mean cost over seeds, None for a model as it is."""
+    if not costs:
+        return None
+    return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
+
+
+def compare(suite: str, metric: str, base: Sequence[Evidence], candidate: Sequence[Evidence]) -> Comparison:
+    """The paired difference of a metric over the seeds that both have."""
+    seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
+    candidate_SP = table_of([run for run in candidate if run.seed in seeds], metric)
+    baseline_SP = table_of([run for run in base if run.seed in seeds], metric)
+    difference = paired_difference(candidate_SP, baseline_SP)
+    return Comparison(
+        suite=suite,
+        metric=metric,
+        baseline=base[0].method,
+        candidate=candidate[0].method,
+        difference=difference.value,
+        low=difference.low,
+        high=difference.high,
+        p_value=difference.p_value,
+        p_adjusted=float("nan"),
+        n_pairs=difference.n_pairs,
+        n_seeds=len(seeds),
+    )

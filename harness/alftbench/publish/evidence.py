@@ -1,0 +1,121 @@
+"""Read a board's evidence: runs and training records on disk → one table of methods, suites and seeds.
+
+results/<board>/<trial>/train.json          how the checkpoint came about; absent for a model as it is
+results/<board>/<trial>/<suite>/run.json    one verified evaluation
+                        equilibrium.json    its equilibrium quality per problem; absent for a model as it is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alftbench.base.jsonio import read_json, with_nan
+from alftbench.equilibrium.quality import Quality, read_quality
+from alftbench.errors import BadInput
+from alftbench.evaluation.run_folder import verify
+from alftbench.metrics.base import FloatArray
+from alftbench.training.train import TrainRecord, read_train_record
+from alftbench.types import RunRecord
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One verified run: who, on what, which seed, and the value of every metric for every problem.
+
+    phrasings: for each phrasing that problems share its own metrics' values; empty where they share none.
+    """
+
+    folder: Path
+    record: RunRecord
+    problems: tuple[str, ...]
+    metrics: tuple[Mapping[str, Any], ...]
+    per_problem: Mapping[str, FloatArray]
+    bounds: Mapping[str, tuple[float, float]]
+    training: TrainRecord | None
+    quality: Quality | None = None
+    phrasings: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """What the table calls this model."""
+        return self.record.name
+
+    @property
+    def suite(self) -> str:
+        """The suite's name."""
+        return str(self.record.config["suite"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of sampling, and of training where there was any."""
+        seed = self.record.config["sampling"]["seed"]
+        if seed is None:
+            raise BadInput(f"{self.folder}: the seed of an imported run is unknown; import it with --results")
+        return int(seed)
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """A run folder's verified record and metrics."""
+    record = verify(folder)
+    content = read_json(folder / "metrics.json")
+    training = read_training(folder.parent, record)
+    try:
+        return Evidence(
+            folder=folder,
+            record=record,
+            problems=tuple(content["problems"]),
+            metrics=tuple(content["metrics"]),
+            per_problem={name: np.array(with_nan(values)) for name, values in content["per_problem"].items()},
+            bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
+            training=training,
+            quality=read_quality(folder, record),
+            phrasings=as_phrasings(content.get("phrasings") or {"names": []}),
+        )
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None
+
+
+def as_phrasings(content: Mapping[str, Any]) -> dict[str, dict[str, FloatArray]]:
+    """Every phrasing's metrics per problem."""
+    return {
+        name: {metric: np.array(with_nan(values[v])) for metric, values in content["per_problem"].items()}
+        for v, name in enumerate(content["names"])
+    }
+
+
+def as_bounds(ends: Sequence[float | None]) -> tuple[float, float]:
+    """A metric's smallest and largest value; null stands for infinity."""
+    low, high = ends
+    return (-np.inf if low is None else low, np.inf if high is None else high)
+
+
+def read_training(trial: Path, run: RunRecord) -> TrainRecord | None:
+    """How the evaluated checkpoint came about; None for a model as it is.
+
+    Raises:
+        BadInput: training is unfinished, or the run evaluated another model than was trained.
+    """
+    if not (trial / "train.json").exists():
+        return None
+    training = read_train_record(trial)
+    if training.status != "complete" or training.checkpoint_sha256 != run.config.get("model_sha256"):
+        raise BadInput(f"{trial}: the evaluated model is not the checkpoint of train.json")
+    if training.method != run.name or training.config.get("seed") != run.config["sampling"]["seed"]:
+        raise BadInput(f"{trial}: run.json and train.json name different methods or seeds")
+    return training
+
+
+def collect(trials: Sequence[Path]) -> list[Evidence]:
+    """Every run of the given trial folders, in order of name.
+
+    Raises:
+        BadInput: a run is unfinished or was changed.
+    """
+    return [read_evidence(path.parent) for trial in trials for path in sorted(trial.glob("*/run.json"))]

@@ -1,0 +1,138 @@
+"""`--orbit wording,names:4,seed=7`: which transformations, how many of each, and how an orbit grows by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from alftbench.base.seeds import stream
+from alftbench.errors import UnknownName, UsageError
+from alftbench.suites.orbits.asked import Asked
+from alftbench.suites.orbits.frames import formatting, shots, wording
+from alftbench.suites.orbits.names import names
+from alftbench.suites.orbits.quantities import digits, number_words
+from alftbench.suites.orbits.sentences import sentences
+from alftbench.types import Message, Orbit, Variant
+
+Transform = Callable[[Asked, np.random.Generator], tuple[Message, ...] | None]  # None where it declines
+TRANSFORMS: dict[str, Transform] = {
+    "wording": wording,
+    "names": names,
+    "digits": digits,
+    "number-words": number_words,
+    "sentences": sentences,
+    "formatting": formatting,
+    "shots": shots,
+}
+TRIES = 8  # draws per phrasing before a transformation has nothing new to say
+MOST = 64  # phrasings of one kind per problem
+
+
+@dataclass(frozen=True)
+class OrbitSpec:
+    """Transformations with how many phrasings each is to add to every phrasing of a problem."""
+
+    wanted: tuple[tuple[str, int], ...]
+    seed: int = 0
+
+    def __str__(self) -> str:
+        """The spelling that `parse_orbit` reads; one specification has one."""
+        items = [name if k == 1 else f"{name}:{k}" for name, k in self.wanted]
+        return ",".join([*items, f"seed={self.seed}"] if self.seed else items)
+
+
+def parse_orbit(text: str) -> OrbitSpec:
+    """Read `name[:k],...[,seed=s]`.
+
+    Raises:
+        UnknownName: there is no such transformation.
+        UsageError: a number is wrong, or a transformation is named twice.
+    """
+    wanted: dict[str, int] = {}
+    seeds: list[int] = []
+    for item in filter(None, map(str.strip, text.split(","))):
+        if item.startswith("seed="):
+            seeds.append(read_count(text, item.removeprefix("seed="), 0, 2**31))
+            continue
+        name, colon, k = item.partition(":")
+        if name not in TRANSFORMS:
+            raise UnknownName("transformation", name, TRANSFORMS)
+        if name in wanted:
+            raise UsageError(f"--orbit {text}: {name} is named twice")
+        wanted[name] = read_count(text, k, 1, MOST) if colon else 1
+    if not wanted:
+        raise UsageError(f"--orbit {text!r}: name at least one of: {', '.join(TRANSFORMS)}")
+    if len(seeds) > 1:
+        raise UsageError(f"--orbit {text}: seed is given twice")
+    return OrbitSpec(tuple(wanted.items()), *seeds)
+
+
+def read_count(text: str, value: str, low: int, high: int) -> int:
+    """A whole number in a range."""
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise UsageError(f"--orbit {text}: {value!r} must be a whole number from {low} to {high}")
+    return int(value)
+
+
+def expand(orbit: Orbit, spec: OrbitSpec, rules: tuple[str, ...]) -> Orbit:
+    """An orbit with the phrasings that a specification adds; the given ones stay first.
+
+    A transformation that declines, or has no more prompts that are new, adds fewer: `count` says how many.
+    """
+    variants = list(orbit.variants)
+    seen = {prompt_key(variant.messages) for variant in variants}
+    for variant in orbit.variants:
+        asked = Asked.of(orbit, variant, rules)
+        for name, wanted in spec.wanted:
+            made = distinct(asked, name, wanted, seen, spec.seed, orbit.problem.id, variant.name)
+            for place, messages in enumerate(made, 1):
+                variants.append(Variant(orbit.problem.id, f"{variant.name}+{name}-{place}", messages))
+    return replace(orbit, variants=tuple(variants))
+
+
+def distinct(
+    asked: Asked, name: str, wanted: int, seen: set[str], seed: int, *keys: str
+) -> Iterable[tuple[Message, ...]]:
+    """Up to `wanted` prompts of a transformation that no other phrasing has; `seen` grows by them."""
+    made = 0
+    for draw in range(wanted + TRIES):
+        messages = TRANSFORMS[name](asked, stream(seed, "orbit", name, *keys, draw))
+        if messages is None:
+            return
+        if (key := prompt_key(messages)) in seen:
+            continue
+        seen.add(key)
+        yield messages
+        made += 1
+        if made == wanted:
+            return
+
+
+def prompt_key(messages: Iterable[Message]) -> str:
+    """A prompt as one text, to tell equal prompts."""
+    return "\x00".join(f"{message['role']}\x01{message['content']}" for message in messages)
+
+
+@dataclass(frozen=True)
+class OrbitCount:
+    """What a transformation added: phrasings wanted and made, and how many of the suite's it declined entirely."""
+
+    name: str
+    wanted: int
+    made: int
+    declined: int
+
+
+def count(orbits: Iterable[Orbit], spec: OrbitSpec) -> list[OrbitCount]:
+    """How often each transformation of a specification found something to say."""
+    totals = {name: [0, 0, 0] for name, _ in spec.wanted}
+    for orbit in orbits:
+        present = {variant.name for variant in orbit.variants}
+        given = [name for name in present if "+" not in name]
+        for name, k in spec.wanted:
+            made = [sum(f"{base}+{name}-{i}" in present for i in range(1, k + 1)) for base in given]
+            for place, value in enumerate((k * len(given), sum(made), made.count(0))):
+                totals[name][place] += value
+    return [OrbitCount(name, *values) for name, values in totals.items()]

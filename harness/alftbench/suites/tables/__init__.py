@@ -1,0 +1,1 @@
+"""Suites that are tables of problems, each said by a YAML."""

@@ -1,0 +1,1 @@
+"""The contract of a trainer, and one training run in a folder."""

@@ -1,0 +1,308 @@
+"""One training run in a folder: checked before, logged during, verified after, continued after a kill.
+
+train.json     TrainRecord; status is "running" until the checkpoint is verified
+updates.jsonl  one line per optimiser step
+checkpoint/    the trained model
+    state/         the trainer's own while it runs; removed when the checkpoint is verified
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alftbench.backends.model_files import fingerprint, locate
+from alftbench.base import plugins
+from alftbench.base.jsonio import digest, drop_torn_line, read_dataclass, read_jsonl, write_json, write_text
+from alftbench.base.locks import sole_writer
+from alftbench.base.provenance import provenance
+from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
+from alftbench.evaluation.run_folder import differences
+from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.orbits import parse_orbit
+from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
+from alftbench.types import Budget, Cost
+
+SCHEMA_VERSION = 1
+TrainProgress = Callable[[Update, float], None]  # the step's means, share of the budget used
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train, on what, for how long."""
+
+    trainer: TrainerSpec
+    model: str
+    suites: tuple[str, ...]
+    budget: Budget
+    seed: int = 0
+    data: str | None = None
+    limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
+    device: str = "auto"
+    dtype: str = "auto"
+
+    @property
+    def selection(self) -> Selection:
+        """Which problems to train on, in which phrasings."""
+        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
+        return Selection("train", self.data, self.limit, orbit, self.data_unchecked)
+
+
+@dataclass(frozen=True)
+class TrainRecord:
+    """The content of train.json; config identifies the run."""
+
+    schema_version: int
+    id: str
+    status: str
+    method: str
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    cost: Mapping[str, Any]
+    checkpoint_sha256: str | None = None
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A job with every choice made and checked."""
+
+    job: TrainJob
+    model: str
+    trainer: Trainer
+    suites: tuple[TrainSuite, ...]
+    config: Mapping[str, Any]
+
+
+def plan_training(job: TrainJob) -> TrainPlan:
+    """Check a job; imports the trainer and reads the suites, writes nothing.
+
+    Raises:
+        UsageError: the budget is missing or not positive, an option is wrong, or a suite has one phrasing per
+            problem and the trainer compares phrasings.
+    """
+    check_budget(job.budget)
+    if job.seed < 0:
+        raise UsageError(f"--seed {job.seed}: must not be negative")
+    model = locate(job.model)
+    trainer = make_trainer(job.trainer)
+    suites = tuple(train_suite(name, job) for name in job.suites)
+    for suite in suites:
+        if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
+            raise UsageError(
+                f"{job.trainer.name} compares the phrasings of a problem and suite {suite.name} has only one; "
+                f"use one with several, such as sums or splits, or add some with --orbit"
+            )
+    config = {
+        "trainer": job.trainer.name,
+        "options": options_of(job.trainer.name, trainer),
+        "model_sha256": fingerprint(model) if Path(model).is_dir() else model,
+        "suites": {suite.name: digest([asdict(orbit) for orbit in suite.orbits]) for suite in suites},
+        "budget": asdict(job.budget),
+        "seed": job.seed,
+        "dtype": job.dtype,
+    } | job.selection.stated
+    return TrainPlan(job, model, trainer, suites, config)
+
+
+def options_of(name: str, trainer: Trainer) -> dict[str, Any]:
+    """A trainer's options as it tells them."""
+    try:
+        return dict(trainer.config())
+    except Exception as error:
+        raise PluginError(f"trainer {name!r}: config() failed: {type(error).__name__}: {error}") from error
+
+
+def check_budget(budget: Budget) -> None:
+    """Refuse a budget that says nothing or nothing positive."""
+    if budget.tokens is None and budget.steps is None:
+        raise UsageError("give a budget: --budget-tokens T or --steps N")
+    for name, value in (("--budget-tokens", budget.tokens), ("--steps", budget.steps)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: must be at least 1")
+
+
+def make_trainer(spec: TrainerSpec) -> Trainer:
+    """Load a trainer plugin and give it its options."""
+    factory = plugins.load("trainer", spec.name)
+    try:
+        trainer: Trainer = factory(dict(spec.options))
+    except AlftbenchError as error:
+        raise UsageError(f"trainer {spec.name}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"trainer {spec.name!r} cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(trainer, Trainer):
+        raise PluginError(f"trainer {spec.name!r} lacks one of: needs_orbits, config(), train()")
+    return trainer
+
+
+def train_suite(name: str, job: TrainJob) -> TrainSuite:
+    """The training problems of a suite."""
+    suite = load_suite(name)
+    orbits = tuple(read_orbits(suite, job.selection))
+    return TrainSuite(suite.info.name, orbits, suite.info.answer_rules, suite.info.sampling.max_tokens)
+
+
+def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda *_: None) -> TrainRecord:
+    """Train, or continue, in a folder; a complete run is only read and its checkpoint checked.
+
+    Raises:
+        RunConflict: the folder holds another run.
+        PluginError: the trainer raised, or what it returned is not what it promised.
+    """
+    with removed_if_nothing_was_done(folder), sole_writer(folder):
+        record = open_record(plan, folder)
+        if record.status == "complete":
+            return verified(record, folder)
+        result = call_trainer(plan, train_request(plan, folder, progress))
+        record = replace(
+            record,
+            status="complete",
+            cost=asdict(result.cost),
+            checkpoint_sha256=result.checkpoint.sha256,
+            steps=result.checkpoint.step,
+        )
+        write_json(folder / "train.json", asdict(record))
+        shutil.rmtree(folder / "state")
+        return record
+
+
+@contextmanager
+def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
+    """Take a new folder away again if an error comes before the first step: nothing half-written stays."""
+    is_new = not (folder / "train.json").exists()
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except Exception:
+        if is_new and (folder / "train.json").exists() and not (folder / "updates.jsonl").exists():
+            for path in (folder / "state", folder / "checkpoint"):
+                shutil.rmtree(path, ignore_errors=True)
+            for name in ("train.json", ".lock"):
+                (folder / name).unlink(missing_ok=True)
+            remove_empty(missing)
+        raise
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders, innermost first, as far as they are empty: another trial may be using the outer ones."""
+    with suppress(OSError):
+        for path in folders:
+            path.rmdir()
+
+
+def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> TrainRequest:
+    """What the trainer is asked; its steps are logged and shown."""
+    log = UpdateLog(folder / "updates.jsonl")
+
+    def on_update(update: Update) -> None:
+        log.append(update)
+        progress(update, share_used(plan.job.budget, update))
+
+    (folder / "state").mkdir(exist_ok=True)
+    return TrainRequest(
+        model=plan.model,
+        suites=plan.suites,
+        budget=plan.job.budget,
+        seed=plan.job.seed,
+        folder=folder / "state",
+        checkpoint=checkpoint_path(folder),
+        on_update=on_update,
+        device=plan.job.device,
+        dtype=plan.job.dtype,
+    )
+
+
+def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
+    """The record of a folder, new if there is none."""
+    run_id = digest(plan.config)[:12]
+    if (folder / "train.json").exists():
+        record = read_train_record(folder)
+        if record.id != run_id:
+            raise RunConflict(
+                f"{folder} holds another training run ({differences(record.config, plan.config)}); "
+                f"choose another --output-dir or remove the folder"
+            )
+        return record
+    for left in ("checkpoint", "state"):
+        if (folder / left).exists():
+            raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
+    record = TrainRecord(
+        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, provenance(), asdict(Cost())
+    )
+    write_json(folder / "train.json", asdict(record))
+    return record
+
+
+def read_train_record(folder: Path) -> TrainRecord:
+    """The record in a training folder."""
+    return read_dataclass(folder / "train.json", TrainRecord, SCHEMA_VERSION)
+
+
+def checkpoint_path(folder: Path) -> Path:
+    """Where a training folder's final model lies."""
+    return folder / "checkpoint"
+
+
+def verified(record: TrainRecord, folder: Path) -> TrainRecord:
+    """The record, once its checkpoint is seen to be the one that was hashed."""
+    path = checkpoint_path(folder)
+    if not path.is_dir():
+        raise BadInput(f"{path}: the checkpoint is gone; remove {folder} to train again")
+    if fingerprint(path) != record.checkpoint_sha256:
+        raise BadInput(f"{path}: digest differs from train.json; remove {folder} to train again")
+    return record
+
+
+def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
+    """Run the trainer and check what it hands back."""
+    name = plan.job.trainer.name
+    try:
+        result = plan.trainer.train(request)
+    except AlftbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"trainer {name!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(result, TrainResult):
+        raise PluginError(f"trainer {name!r} returned {type(result).__name__}, not a TrainResult")
+    budget, spent = request.budget, result.cost.generated_tokens
+    if budget.tokens is not None and spent > budget.tokens:
+        raise PluginError(f"trainer {name!r} generated {spent} tokens with a budget of {budget.tokens}")
+    if not math.isfinite(result.cost.flops + result.cost.seconds):
+        raise PluginError(f"trainer {name!r} reports a cost that is not finite")
+    made = request.checkpoint
+    if not made.is_dir() or fingerprint(made) != result.checkpoint.sha256:
+        raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {made}")
+    return result
+
+
+def share_used(budget: Budget, update: Update) -> float:
+    """Share of the budget that is used up."""
+    tokens = update.generated_tokens / budget.tokens if budget.tokens else 0.0
+    return min(1.0, max(tokens, update.step / budget.steps if budget.steps else 0.0))
+
+
+class UpdateLog:
+    """updates.jsonl: one line per step; a step that is run again after a kill replaces what followed it."""
+
+    def __init__(self, path: Path) -> None:
+        drop_torn_line(path)
+        self._path = path
+        self._last = max((row["step"] for _, row in read_jsonl(path)), default=0) if path.exists() else 0
+
+    def append(self, update: Update) -> None:
+        """Log a step."""
+        if update.step <= self._last:
+            kept = [row for _, row in read_jsonl(self._path) if row["step"] < update.step]
+            write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(update)) + "\n")
+        self._last = update.step

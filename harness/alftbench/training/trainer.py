@@ -1,0 +1,149 @@
+"""The contract between harness and trainer: what a trainer is asked, and what it must hand back.
+
+A trainer turns a model and orbits of training problems into a checkpoint within a budget. It never evaluates
+itself. It may be killed at any time; called again with the same request it goes on from its last saved state
+and ends with the same checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, get_type_hints, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.base.plugins import parse_settings
+from alftbench.errors import UsageError
+from alftbench.games import Objective
+from alftbench.types import Budget, Checkpoint, Cost, Orbit
+
+
+@dataclass(frozen=True)
+class TrainSuite:
+    """Training problems of one suite, and how its answers are read."""
+
+    name: str
+    orbits: tuple[Orbit, ...]
+    answer_rules: tuple[str, ...]
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser step as logged: running totals and the step's means."""
+
+    step: int
+    generated_tokens: int
+    reward: float
+    accuracy: float
+    kl: float
+    grad_norm: float
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """One training run.
+
+    folder: the trainer's own, kept between attempts, removed once the checkpoint is verified.
+    checkpoint: where the final model goes, as a folder that transformers can load. on_update: logs a step.
+    """
+
+    model: str
+    suites: tuple[TrainSuite, ...]
+    budget: Budget
+    seed: int
+    folder: Path
+    checkpoint: Path
+    on_update: Callable[[Update], None]
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The final checkpoint and what it cost; seconds count training alone, summed over attempts."""
+
+    checkpoint: Checkpoint
+    cost: Cost
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A training method. `needs_orbits` says that it compares phrasings and refuses a suite without them."""
+
+    needs_orbits: bool
+
+    def config(self) -> Mapping[str, Any]:
+        """Every option with its value; goes into the run record and its identity."""
+        ...
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Train until the budget is used up and save the final checkpoint."""
+        ...
+
+
+@runtime_checkable
+class PlaysGame(Protocol):
+    """What a trainer may offer besides: the game it plays, so that its distance from equilibrium is measured."""
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """Objective and β on a problem whose answer class z is right where correct_Z[z]; None where unknown.
+
+        The last class may be "no answer", which is never right.
+        """
+        ...
+
+
+# Entry points of the group `alftbench.trainers` are factories: options of the command line → trainer.
+TrainerFactory = Callable[[Mapping[str, str]], Trainer]
+
+
+@dataclass(frozen=True)
+class TrainerSpec:
+    """A trainer with options, written `name` or `name:key=value,key=value`."""
+
+    name: str
+    options: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        """The spelling that `parse_spec` reads."""
+        options = ",".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.name}:{options}" if options else self.name
+
+
+def parse_spec(text: str) -> TrainerSpec:
+    """Read `name:key=value,...`; options are sorted, so one method has one spelling."""
+    name, _, rest = text.partition(":")
+    return TrainerSpec(name, tuple(sorted(parse_settings(f"trainer {text!r}", rest).items())))
+
+
+ConfigT = TypeVar("ConfigT")
+
+
+def config_from_options(config_type: type[ConfigT], options: Mapping[str, str]) -> ConfigT:
+    """Fill a config dataclass from command-line options, each converted to its field's type.
+
+    Raises:
+        UsageError: an option is unknown or its value does not fit its field's type.
+    """
+    types = get_type_hints(config_type)
+    fields = {field.name: types[field.name] for field in dataclasses.fields(config_type)}  # type: ignore[arg-type]
+    for key in options:
+        if key not in fields:
+            raise UsageError(f"no option {key!r}; this trainer has: {', '.join(sorted(fields))}")
+    return config_type(**{key: _convert(key, value, fields[key]) for key, value in options.items()})
+
+
+def _convert(key: str, value: str, kind: Any) -> Any:
+    if kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise UsageError(f"option {key}={value}: use true or false")
+        return value.lower() == "true"
+    try:
+        return kind(value)
+    except ValueError:
+        raise UsageError(f"option {key}={value}: expected {kind.__name__}") from None

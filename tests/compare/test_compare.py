@@ -1,0 +1,376 @@
+"""The main job, small: a stranger's trainer beside ours, killed midway, published."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alftbench.base.provenance import in_words
+from alftbench.errors import BadInput
+from alftbench.publish.board import Board, markdown_text, publish, ranked, render, trial_folders
+from alftbench.publish.comparison import Table, build_table
+from alftbench.publish.evidence import collect
+from tests.conftest import ROOT
+from tests.evaluation.test_runs import wait_until
+
+TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
+SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory) -> str:
+    """The example plugin, installed from its own folder; a PYTHONPATH that has it."""
+    target = tmp_path_factory.mktemp("stranger")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
+         "--target", str(target), str(ROOT / "tests" / "plugin_example")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return str(target)
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory, stranger) -> tuple[Path, dict]:
+    """One small comparison with a trainer from outside, and its JSON."""
+    folder = tmp_path_factory.mktemp("compared")
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL, "--format", "json"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_rows_have_every_method_on_every_suite_with_intervals_and_cost(compared):
+    _, table = compared
+    methods = ["base", "diversity-game:diversity=0.2", "majority-vote"]
+    assert [(row["suite"], row["method"]) for row in table["rows"]] == [
+        (suite, method) for suite in ("sums", "splits") for method in methods
+    ]
+    for row in table["rows"]:
+        for metric in row["metrics"].values():
+            assert metric["low"] <= metric["value"] <= metric["high"]
+            assert metric["n_problems"] == 6
+        spent = row["cost"]["generated_tokens"]
+        assert spent == 0 if row["method"] == "base" else 0 < spent <= 12_000
+        assert row["seeds"] == [0, 1]
+
+
+def test_comparisons_are_paired_differences_of_the_rows(compared):
+    _, table = compared
+    rows = {(row["suite"], row["method"]): row["metrics"] for row in table["rows"]}
+    assert len(table["comparisons"]) == 2 * 2 * 5
+    for found in table["comparisons"]:
+        ours = rows[found["suite"], found["candidate"]][found["metric"]]["value"]
+        base = rows[found["suite"], "base"][found["metric"]]["value"]
+        assert found["difference"] == pytest.approx(ours - base, abs=1e-9)
+        assert found["low"] <= found["difference"] <= found["high"]
+        assert found["p_value"] <= found["p_adjusted"] <= 1
+        assert (found["n_pairs"], found["n_seeds"]) == (6, 2)
+
+
+def test_the_leaderboard_links_to_runs_that_exist(compared):
+    folder, table = compared
+    board = folder / "out" / "leaderboards" / "tiny"
+    page, readme = ((board / name).read_text(encoding="utf-8") for name in ("index.html", "README.md"))
+    for run in table["runs"]:
+        link = f"../../results/tiny/{run}/run.json"
+        assert (board / link).is_file()
+        assert f'href="{link}"' in page
+        assert f"({link})" in readme
+    assert page.count("<table>") == 5
+
+
+def test_rows_have_the_quality_of_their_equilibrium(compared):
+    _, table = compared
+    for row in table["rows"]:
+        found = row["equilibrium"]
+        if row["method"] == "base":
+            assert found == {}
+            continue
+        assert list(found) == ["kl", "trace_drift", "marginal_error", "nash_gap"]
+        for name, figure in found.items():
+            assert list(figure) == ["value", "low", "high", "floor", "bound", "resolved"]
+            if row["method"] == "majority-vote" and name in ("marginal_error", "nash_gap"):  # declares no game
+                assert figure == dict.fromkeys(("value", "low", "high", "floor"), None) | {
+                    "bound": True,
+                    "resolved": False,
+                }
+            else:
+                assert figure["low"] <= figure["value"] <= figure["high"]
+                assert figure["resolved"] == (figure["value"] > figure["floor"] > 0)
+                assert figure["bound"] == (name != "kl")
+
+
+def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):
+    shutil.copytree(compared[0] / "out", tmp_path / "copy")
+    page = tmp_path / "copy/leaderboards/tiny/README.md"
+    assert "## Equilibrium quality" in page.read_text(encoding="utf-8")
+    measured = list((tmp_path / "copy").rglob("equilibrium.json"))
+    text = measured[0].read_text(encoding="utf-8")
+    measured[0].write_text(text.replace('"samples_sha256": "', '"samples_sha256": "0'), encoding="utf-8")
+    refused = cli("leaderboard", "copy/leaderboards/tiny")
+    assert refused.returncode == 2
+    assert "made from other samples" in refused.stderr
+    for path in measured:
+        path.unlink()
+    assert cli("leaderboard", "copy/leaderboards/tiny").returncode == 0
+    assert "Equilibrium" not in page.read_text(encoding="utf-8")
+
+
+def test_the_csv_holds_every_value(compared):
+    import pandas as pd
+
+    folder, table = compared
+    csv = pd.read_csv(folder / "out" / "leaderboards" / "tiny" / "table.csv").set_index(
+        ["suite", "method", "name"]
+    )
+    for row in table["rows"]:
+        for name, metric in row["metrics"].items():
+            found = csv.loc[(row["suite"], row["method"], name)]
+            assert (found["value"], found["low"], found["high"]) == (
+                metric["value"],
+                metric["low"],
+                metric["high"],
+            )
+
+
+def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger):
+    folder, table = compared
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL, "--format", "json"],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
+    )  # fmt: skip
+    assert json.loads(done.stdout) == table
+    assert stamps == {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
+
+
+def without_seconds(table: dict) -> dict:
+    for row in table["rows"]:
+        del row["cost"]["seconds"]
+    return table
+
+
+def test_a_killed_comparison_ends_with_the_same_table(compared, stranger, tmp_path):
+    _, whole = compared
+    command = [
+        sys.executable,
+        "-m",
+        "alftbench.cli",
+        "compare",
+        "diversity-game:diversity=0.2",
+        "majority-vote",
+        *SMALL,
+    ]
+    environment = {**os.environ, "PYTHONPATH": stranger}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(
+        [*command, "--format", "json"], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert without_seconds(json.loads(done.stdout)) == without_seconds(json.loads(json.dumps(whole)))
+
+
+def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
+    """Only the parent is killed, as an out-of-memory killer would; its workers must not go on writing."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
+        cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+
+
+def test_ctrl_c_ends_everything_with_one_line(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "interrupted; nothing is lost, run the same command again"
+    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+
+
+def group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_trainer_that_fails_is_named_and_the_others_are_published(cli, tmp_path):
+    plugin = tmp_path / "plugin"
+    info = plugin / "failing-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: failing\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[alftbench.trainers]\nfails = failing:Fails\n", encoding="utf-8")
+    (plugin / "failing.py").write_text(
+        "class Fails:\n"
+        "    needs_orbits = False\n"
+        "    def __init__(self, options): pass\n"
+        "    def config(self): return {}\n"
+        "    def train(self, request): raise ArithmeticError('loss is <script>nan</script>')\n",
+        encoding="utf-8",
+    )
+    done = cli("compare", "vanilla-grpo", "fails", "--seeds", "1", *SMALL[2:], env={"PYTHONPATH": str(plugin)})
+    assert done.returncode == 1
+    assert "'fails' failed: ArithmeticError: loss is <script>" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "vanilla-grpo" in done.stdout
+    assert "vanilla-grpo" in (tmp_path / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_fit_the_terminal(compared, stranger):
+    folder, _ = compared
+    for columns in (80, 100, 120):
+        done = subprocess.run(
+            [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL],
+            cwd=folder, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": stranger, "COLUMNS": str(columns)},
+        )  # fmt: skip
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert "…" not in done.stdout
+        assert done.stdout.count("equilibrium quality") == 2
+
+
+def evidence(compared):
+    trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
+    return collect(trials)
+
+
+def test_runs_with_other_sampling_are_not_compared(compared):
+    runs = evidence(compared)
+    changed = {**runs[0].record.config, "sampling": {**runs[0].record.config["sampling"], "temperature": 0.5}}
+    runs[0] = replace(runs[0], record=replace(runs[0].record, config=changed))
+    with pytest.raises(BadInput, match="not comparable"):
+        build_table(runs, ["sums", "splits"], [])
+
+
+def test_rows_whose_intervals_overlap_share_a_rank(compared):
+    table = build_table(evidence(compared), ["sums", "splits"], [])
+    for suite in ("sums", "splits"):
+        places = ranked(table, suite, "accuracy")
+        assert places[0][0] == 1
+        values = [row.metric("accuracy") for _, row in places]
+        assert [v.value for v in values] == sorted((v.value for v in values), reverse=True)
+        for i, (rank, _) in enumerate(places):
+            leader = values[rank - 1]
+            assert values[i].high >= leader.low
+            assert rank == i + 1 or rank == places[i - 1][0]
+
+
+def test_text_from_records_cannot_become_markup(compared, tmp_path):
+    from alftbench.publish import board as module
+
+    assert markdown_text("a|b<c>") == "a\\|b\\<c\\>"
+    runs = [
+        replace(r, record=replace(r.record, name=r.record.name.replace("majority", "<b>x|")))
+        for r in evidence(compared)
+    ]
+    board = Board.ensure(tmp_path / "leaderboards" / "x", ["sums", "splits"], [])
+    original = module.collect
+    module.collect = lambda trials: runs
+    try:
+        publish(board, [tmp_path / "results" / "x" / "t"])
+    finally:
+        module.collect = original
+    page = (board.folder / "index.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    assert "&lt;b&gt;x|-vote" in page
+    assert "\\<b\\>x\\|-vote" in (board.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
+    one = evidence(compared)[0].record.provenance
+    other = {**one, "engine": {"device": "cuda", "gpu": "H<b>100", "dtype": "bfloat16", "threads": 1}}
+    page = (compared[0] / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
+    assert page.count("Measured with") == 1
+    assert f"Measured with {in_words(one)}." in page
+    assert in_words(one).endswith(", float32")
+    assert in_words(other).endswith(", H<b>100, bfloat16")
+    empty = Board(compared[0], "t", (), (), (), "accuracy")
+    for escape, template, name in (
+        (False, "README.md.jinja", "H\\<b\\>100"),
+        (True, "index.html.jinja", "H&lt;b&gt;100"),
+    ):
+        text = render(
+            template,
+            {"board": empty, "table": Table((), ()), "made_with": [in_words(one), in_words(other)]},
+            escape,
+        )
+        assert text.count("Measured with") == 2
+        assert name in text
+
+
+def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
+    """Their mean over phrasings and methods is what the table above them says."""
+    trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
+    silent = Board(tmp_path, "t", ("sums", "splits"), (), ("accuracy",), "accuracy")
+    publish(silent, trials)
+    assert "By phrasing" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+    table = publish(replace(silent, phrasings=("sums",)), trials)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert page.count("By phrasing") == 1
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| reversed | ")]
+    rows = [row for row in table.rows if row.suite == "sums"]
+    assert [line[1] for line in lines] == [row.method for row in rows]
+    for row in rows:
+        values = [metrics[0].value for metrics in row.phrasings.values()]
+        assert sum(values) / len(values) == pytest.approx(row.metric("accuracy").value)
+        per_phrasing = row.phrasings["plain"][0]
+        assert per_phrasing.n_samples * len(values) == row.metric("accuracy").n_samples
+    assert "<caption>By phrasing" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("board", sorted(path.parent.name for path in ROOT.glob("leaderboards/*/board.toml")))
+def test_published_boards_are_what_their_records_say(board, tmp_path):
+    published = ROOT / "leaderboards" / board
+    shutil.copytree(published, tmp_path / "leaderboards" / board)
+    shutil.copytree(ROOT / "results" / board, tmp_path / "results" / board)
+    publish(Board.read(tmp_path / "leaderboards" / board), trial_folders(tmp_path / "results" / board))
+    for page in sorted(published.iterdir()):
+        assert (tmp_path / "leaderboards" / board / page.name).read_bytes() == page.read_bytes(), page
+
+
+@pytest.mark.parametrize("named", ['["svamp"]', '["sums", 3]'])
+def test_a_board_shows_phrasings_of_its_own_suites_only(tmp_path, named):
+    Board.ensure(tmp_path, ["sums"], [])
+    with (tmp_path / "board.toml").open("a", encoding="utf-8") as file:
+        file.write(f"phrasings = {named}\n")
+    with pytest.raises(BadInput, match="which is none of its suites"):
+        Board.read(tmp_path)
+
+
+def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
+    shutil.copytree(compared[0] / "out", tmp_path / "copy")
+    page = tmp_path / "copy/leaderboards/tiny/README.md"
+    fine = cli("leaderboard", "copy/leaderboards/tiny")
+    assert fine.returncode == 0, fine.stderr
+    before = page.read_bytes()
+    assert before == (compared[0] / "out/leaderboards/tiny/README.md").read_bytes()
+    (tmp_path / "copy/results/tiny/base-seed0/sums/samples.jsonl.gz").write_bytes(b"x")
+    done = cli("leaderboard", "copy/leaderboards/tiny")
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+    assert page.read_bytes() == before

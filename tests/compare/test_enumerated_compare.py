@@ -1,0 +1,240 @@
+"""`compare --equilibrium enumerated` from end to end, interrupted, and beside rows measured in another way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from alftbench.backends.base import BackendOptions, TraceBounds
+from alftbench.backends.hf.backend import HfBackend
+from alftbench.cli.console import equilibrium_table
+from alftbench.cli.running import Equilibrium, trace_bounds
+from alftbench.compare.compare import CompareRequest, suite_folder, trials
+from alftbench.equilibrium import traces as tracelists
+from alftbench.equilibrium.quality import read_quality_file
+from alftbench.equilibrium.traces import LISTED, OPEN, list_runs, read_header, read_listing
+from alftbench.errors import BadInput, UsageError
+from alftbench.evaluation.evaluate import EvalRequest, plan
+from alftbench.publish.comparison import build_table, by_measure
+from alftbench.publish.evidence import collect
+from alftbench.training.trainer import parse_spec
+from alftbench.types import Budget
+
+BOUNDS = TraceBounds(0.05, 3_000)
+COMMAND = [
+    "compare", "diversity-game:diversity=0.2", "--suite", "sums", "--seeds", "1", "--budget-tokens", "5000",
+    "--limit", "3", "--samples", "2", "--workers", "1", "--output-dir", "out",
+    "--equilibrium", "enumerated", "--mass", "0.05", "--prefixes", "3000",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> tuple[Path, dict]:
+    """A small comparison in a folder, and its JSON."""
+    folder = tmp_path_factory.mktemp("enumerated")
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", *COMMAND, "--format", "json"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def run_folder(folder: Path) -> Path:
+    (path,) = folder.glob("out/results/tiny/diversity*/sums")
+    return path
+
+
+def test_the_table_says_what_was_enumerated_and_how_far(compared):
+    _, table = compared
+    base, row = table["rows"]
+    assert base["equilibrium"] == {}
+    assert base["measured"] is None
+    assert row["measured"] == {"how": "enumerated", "mass": 0.05, "problems": 3, "of": 3}
+    for name, figure in row["equilibrium"].items():
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"]
+        assert figure["bound"] == (name in ("marginal_error", "nash_gap"))
+        assert figure["resolved"] == (figure["value"] > figure["floor"])
+
+
+def test_the_board_says_it_too(compared):
+    folder, _ = compared
+    board = folder / "out/leaderboards/tiny"
+    for name in ("README.md", "index.html"):
+        page = (board / name).read_text(encoding="utf-8")
+        assert "enumerated but for 0.05" in page
+        assert "3 of 3" in page
+        assert "lower bounds in expectation" not in page
+
+
+def test_every_completion_is_on_file_with_probabilities_that_add_up(compared):
+    folder, _ = compared
+    path = run_folder(folder) / LISTED
+    made = plan(EvalRequest("tiny-sums", "sums", limit=3))
+    assert {name: read_header(path)[name] for name in ("mass", "prefixes")} == {"mass": 0.05, "prefixes": 3000}
+    found = list(read_listing(path, made.orbits))
+    assert [orbit.problem.id for orbit, _ in found] == [orbit.problem.id for orbit in made.orbits]
+    for orbit, traces in found:
+        assert len(traces.log_prob_V) == len(orbit.variants)
+        for log_prob_MY in traces.log_prob_V:
+            sums = np.exp(log_prob_MY).sum(axis=1)
+            assert (sums >= 0.95 - 1e-5).all()
+            assert (sums <= 1 + 1e-5).all()
+
+
+def planned(folder: Path):
+    """The finished run as `list_runs` takes it."""
+    run = run_folder(folder)
+    request = EvalRequest(
+        str(run.parent / "checkpoint"), "sums", name="x", limit=3, samples=2, options=BackendOptions()
+    )
+    made = plan(request)
+    assert suite_folder(run.parent, made.suite) == run
+    return made, run
+
+
+def test_a_listing_that_was_interrupted_goes_on_with_the_next_problem(compared, tmp_path, monkeypatch):
+    made, run = planned(compared[0])
+    whole = gzip.decompress((run / LISTED).read_bytes())
+    lines = whole.splitlines(keepends=True)
+    (tmp_path / OPEN).write_bytes(b"".join(lines[:3]) + lines[3][:40])
+    asked = []
+    original = tracelists.phrasings
+    monkeypatch.setattr(
+        tracelists, "phrasings", lambda p, orbit, *a: asked.append(orbit) or original(p, orbit, *a)
+    )
+    list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
+    assert [orbit.problem.id for orbit in asked] == [made.orbits[2].problem.id]
+    assert gzip.decompress((tmp_path / LISTED).read_bytes()) == whole
+    assert not (tmp_path / OPEN).exists()
+    list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
+    assert len(asked) == 1
+
+
+def test_what_other_bounds_listed_is_not_taken_over(compared, tmp_path):
+    made, run = planned(compared[0])
+    lines = gzip.decompress((run / LISTED).read_bytes()).splitlines(keepends=True)
+    (tmp_path / OPEN).write_bytes(b"".join(lines[:3]))
+    list_runs([(made, tmp_path)], "tiny-sums", TraceBounds(0.05, 1))
+    found = list(read_listing(tmp_path / LISTED, made.orbits))
+    assert [traces.samples for _, traces in found] == [(), (), ()]
+
+
+def with_quality(compared, tmp_path, change):
+    """The runs of a copy whose equilibrium.json was changed."""
+    shutil.copytree(compared[0] / "out", tmp_path / "out")
+    path = run_folder(tmp_path) / "equilibrium.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return collect(sorted((tmp_path / "out/results/tiny").iterdir()))
+
+
+def test_figures_are_over_the_problems_that_were_listed(compared, tmp_path):
+    def forget_first(content):
+        for values in content["per_problem"].values():
+            values[0] = None
+
+    runs = with_quality(compared, tmp_path, forget_first)
+    _, row = build_table(runs, ["sums"], []).rows
+    assert (row.measured.problems, row.measured.of) == (2, 3)
+    values = read_quality_file(run_folder(compared[0])).per_problem["nash_gap"]
+    assert row.equilibrium[3].value == pytest.approx(values[1:].mean())
+
+
+def test_seeds_that_were_measured_in_two_ways_are_labelled_and_not_averaged(compared):
+    runs = collect(sorted((compared[0] / "out/results/tiny").iterdir()))
+    trained = next(run for run in runs if run.quality)
+    config = {**trained.record.config, "sampling": {**trained.record.config["sampling"], "seed": 1}}
+    other = replace(
+        trained,
+        record=replace(trained.record, config=config),
+        quality=replace(trained.quality, enumerated=None),
+    )
+    table = build_table([*runs, other], ["sums"], [])
+    (alike,) = by_measure(table.rows)
+    assert alike.rows[0].equilibrium == ()
+    assert alike.rows[0].measured.how == "mixed"
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(equilibrium_table("sums", alike))
+    assert "measured in different ways" in " ".join(said.get().split())
+
+
+def request(**changes) -> CompareRequest:
+    made = CompareRequest((parse_spec("vanilla-grpo"),), "tiny-sums", ("sums",), 1, Budget(1000), Path("out"), "x")
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [(TraceBounds(0.0), "--mass 0.0"), (TraceBounds(1.5), "--mass 1.5"), (TraceBounds(0.1, 0), "--prefixes 0")],
+)
+def test_bounds_that_mean_nothing_are_refused(bounds, said):
+    with pytest.raises(UsageError, match=said):
+        trials(request(enumerate=bounds))
+
+
+def test_bounds_without_a_list_are_refused():
+    with pytest.raises(UsageError, match="--mass needs --equilibrium enumerated"):
+        trace_bounds(Equilibrium.SAMPLED, 0.01, None)
+    assert trace_bounds(Equilibrium.SAMPLED, None, None) is None
+    assert trace_bounds(Equilibrium.ENUMERATED, None, 10) == TraceBounds(prefixes=10)
+
+
+def test_a_backend_that_cannot_enumerate_says_so(compared, tmp_path, monkeypatch):
+    made, _ = planned(compared[0])
+    monkeypatch.setattr(tracelists.plugins, "load", lambda kind, name: lambda model, options: object())
+    with pytest.raises(UsageError, match="backend 'hf' cannot enumerate"):
+        list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_listing_that_was_changed_is_named(compared, tmp_path):
+    made, run = planned(compared[0])
+    text = gzip.decompress((run / LISTED).read_bytes()).decode().replace('"phrasings"', '"phrases"', 1)
+    path = tmp_path / LISTED
+    path.write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(BadInput, match="line 2: not listed completions"):
+        list(read_listing(path, made.orbits))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:1], "its probabilities add up to"),
+        (lambda rows: [[*rows[0][:3], 5.0, 5.0], *rows[1:]], "its probabilities add up to"),
+        (lambda rows: [[1, *rows[0][1:]], *rows[1:]], "a completion is no text"),
+    ],
+)
+def test_a_listing_that_lacks_completions_is_named(compared, tmp_path, change, message):
+    made, run = planned(compared[0])
+    lines = [json.loads(line) for line in gzip.decompress((run / LISTED).read_bytes()).decode().splitlines()]
+    name, rows = max(lines[1]["phrasings"].items(), key=lambda item: len(item[1]))
+    lines[1]["phrasings"][name] = change(sorted(rows, key=lambda row: row[3]))
+    (tmp_path / LISTED).write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    with pytest.raises(BadInput, match=f"line 2: not listed completions .*{message}"):
+        list(read_listing(tmp_path / LISTED, made.orbits))
+
+
+def test_a_listing_that_lacks_problems_is_named(compared, tmp_path):
+    made, run = planned(compared[0])
+    lines = gzip.decompress((run / LISTED).read_bytes()).decode().splitlines(keepends=True)
+    (tmp_path / LISTED).write_bytes(gzip.compress("".join(lines[:-1]).encode()))
+    with pytest.raises(BadInput, match="lacks 1 problems; remove it"):
+        list(read_listing(tmp_path / LISTED, made.orbits))
+
+
+def test_the_hf_backend_is_one_that_enumerates(tiny):
+    from alftbench.backends.base import Enumerator
+
+    assert isinstance(HfBackend(tiny, BackendOptions("cpu")), Enumerator)

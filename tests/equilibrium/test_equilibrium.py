@@ -1,0 +1,324 @@
+"""Equilibrium quality against truth: enumerated models, synthetic policies at and off the equilibrium."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from alftbench.backends.base import BackendOptions
+from alftbench.backends.hf import scoring
+from alftbench.backends.hf.backend import HfBackend
+from alftbench.backends.hf.loading import prompt_ids
+from alftbench.backends.hf.scoring import token_log_probs
+from alftbench.equilibrium.from_samples import FIGURES, OrbitDraws, divergence_at, estimate, least_divergence
+from alftbench.equilibrium.quality import orbit_draws
+from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, Prompt, solve, trace_drift
+from alftbench.games.numerics import log_normalise, total_variation
+from alftbench.publish.comparison import judge
+from alftbench.suites.arithmetic import SUMS
+from alftbench.training.trainer import PlaysGame
+from alftbench.types import AnswerPartition, SamplingParams
+from alftbench_trainers.coherence_grpo import CoherenceGrpo
+from alftbench_trainers.diversity_game import DiversityGame
+from alftbench_trainers.grpo import VanillaGrpo
+
+END, PAD = 3, 0
+TRACES = [(END,), *product((0, 1, 2), range(4))]
+ANSWER_Y = np.array([0, *(1 + (a + b) % 3 for a, b in product((0, 1, 2), range(4)))])
+CORRECT_Z = np.array([False, True, False, False])
+PROMPTS = [(1, 2), (2, 0)]
+
+
+def log_traces(seed: int) -> np.ndarray:
+    """Log π of every trace of a random Llama for both prompts, shape (V, Y)."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=4, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=16, pad_token_id=PAD, eos_token_id=END, bos_token_id=None, initializer_range=0.4,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    with torch.no_grad():
+        log_probs = token_log_probs(model, PROMPTS, TRACES * 2, PAD).sum(-1).double().numpy()
+    return log_normalise(log_probs.reshape(2, -1))
+
+
+def sample(log_p_VY, n, rng) -> np.ndarray:
+    """n draws of every phrasing, shape (V, n)."""
+    return np.stack([rng.choice(log_p_Y.size, size=n, p=np.exp(log_normalise(log_p_Y))) for log_p_Y in log_p_VY])
+
+
+def drawn(log_pi_VY, log_pi0_VY, n, rng, answer_Y=ANSWER_Y, correct_Z=CORRECT_Z) -> OrbitDraws:
+    """n samples of each phrasing from the policy and from the reference."""
+    policy_VN = sample(log_pi_VY, n, rng)
+    ratio_VN = np.take_along_axis(log_pi_VY - log_pi0_VY, policy_VN, axis=1)
+    return OrbitDraws(answer_Y[policy_VN], answer_Y[sample(log_pi0_VY, n, rng)], ratio_VN, correct_Z)
+
+
+GAMES = {
+    "correctness": (Correctness(CORRECT_Z * 1.0), 0.5),
+    "diversity": (Diversity(0.3, CORRECT_Z * 0.5), 0.5),
+    "coherence": (Coherence(0.3), 0.5),
+    "consensus": (Consensus(0.3), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_with_many_samples_bounds_are_below_the_exact_figures_and_not_far(name):
+    log_pi_VY, log_pi0_VY = log_traces(1), log_traces(2)
+    objective, beta = GAMES[name]
+    policy, reference = (
+        Game(beta, objective, tuple("abcd"), tuple(Prompt(ANSWER_Y, row) for row in log_VY))
+        for log_VY in (log_pi_VY, log_pi0_VY)
+    )
+    drifts = [trace_drift(ANSWER_Y, pi, pi0, 4) for pi, pi0 in zip(log_pi_VY, log_pi0_VY, strict=True)]
+    truth = {
+        "kl": (np.exp(log_pi_VY) * (log_pi_VY - log_pi0_VY)).sum() / 2,
+        "trace_drift": np.mean(drifts),
+        "marginal_error": total_variation(policy.log_reference_PZ, solve(reference).log_p_PZ).mean(),
+        "nash_gap": reference.gap(policy.log_reference_PZ) + beta * np.mean(drifts),
+    }
+    assert truth["trace_drift"] > 0.01 < truth["marginal_error"]
+    rng = np.random.default_rng(0)
+    repeats = 25
+    found = [estimate(drawn(log_pi_VY, log_pi0_VY, 4000, rng), (objective, beta), rng) for _ in range(repeats)]
+    for figure, exact in truth.items():
+        values = np.array([getattr(f, figure) for f in found])
+        error = values.std(ddof=1) / np.sqrt(repeats)
+        assert 0.8 * exact - 4 * error <= values.mean() <= exact + 4 * error + 1e-3, figure
+
+
+def test_least_divergence_bounds_every_divergence():
+    rng = np.random.default_rng(4)
+    for scale in (0.01, 0.3, 1.0, 5.0):
+        for _ in range(200):
+            p_Z, g_Z = rng.dirichlet(np.ones(6)), scale * rng.normal(size=6)
+            g_Z -= p_Z @ g_Z
+            divergence = np.log(p_Z @ np.exp(-g_Z))
+            assert least_divergence(np.abs(g_Z).max()) * (p_Z @ g_Z**2) <= divergence * (1 + 1e-9)
+    small = 1e-3 * np.array([1.0, -1.0])
+    assert least_divergence(np.array(1e-3)) * 1e-6 == pytest.approx(np.log(np.exp(-small).mean()), rel=1e-3)
+
+
+def test_where_the_target_is_fixed_the_gap_is_exact_at_the_equilibrium_whatever_was_drawn():
+    log_p0_VZ = np.log(np.array([[0.7, 0.2, 0.1]]))
+    objective = Correctness(np.array([0.0, 1.0, 0.0]))
+    log_p_VZ = solve(Game.from_log_marginals(log_p0_VZ, objective, 0.5)).log_p_PZ
+    for class_N in ([0], [0, 1], [2, 2, 1, 0]):
+        ratio_VN = (log_p_VZ - log_p0_VZ)[:, class_N]
+        draws = OrbitDraws(np.array([class_N]), np.array([[0, 1]]), ratio_VN, np.array([False, True, False]))
+        assert divergence_at(draws, -objective.bonus_Z[None] / 0.5) == pytest.approx(0, abs=1e-12)
+
+
+def test_drift_from_few_samples_claims_no_more_than_there_is():
+    log_pi_VY, log_pi0_VY = log_traces(1), log_traces(2)
+    drifts = [trace_drift(ANSWER_Y, pi, pi0, 4) for pi, pi0 in zip(log_pi_VY, log_pi0_VY, strict=True)]
+    rng = np.random.default_rng(1)
+    found = np.array([estimate(drawn(log_pi_VY, log_pi0_VY, 8, rng), None, rng).trace_drift for _ in range(400)])
+    assert 0.1 * np.mean(drifts) < found.mean() <= np.mean(drifts) + 3 * found.std() / 20
+    assert found.min() >= 0
+
+
+def judged(made: list[OrbitDraws], declared) -> dict:
+    """Every figure over problems."""
+    rng = np.random.default_rng(5)
+    figures = [estimate(draws, declared(draws.correct_Z), rng) for draws in made]
+    return {name: judge(name, np.array([[getattr(f, name) for f in figures]])) for name in FIGURES}
+
+
+def few_answers(rng) -> np.ndarray:
+    """Log p0 of 10 answers in 3 phrasings."""
+    return np.log(0.7 * rng.dirichlet(np.full(10, 0.3)) + 0.3 * rng.dirichlet(np.full(10, 0.3), size=3))
+
+
+def open_ended(V: int, Z: int):
+    """Log p0 with a heavy tail: most answers are seen once or not at all."""
+
+    def law(rng) -> np.ndarray:
+        return log_normalise(np.log(rng.permutation(np.arange(1.0, Z + 1) ** -1.2) * rng.gamma(2, 1, (V, Z))))
+
+    return law
+
+
+def problems(declared, moved: bool, n: int = 16, law=few_answers, seed: int = 3) -> list[OrbitDraws]:
+    """60 problems with a policy at the equilibrium, or one that did not move."""
+    return [draws for draws, _ in problems_and_games(declared, moved, n, law, seed)]
+
+
+def problems_and_games(declared, moved: bool, n: int, law, seed: int) -> list[tuple[OrbitDraws, Game]]:
+    """The same with the true games."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(60):
+        log_p0_VZ = law(rng)
+        Z = log_p0_VZ.shape[1]
+        correct_Z = np.arange(Z) == log_p0_VZ.mean(0).argmax()
+        game = Game.from_log_marginals(log_p0_VZ, *declared(correct_Z))
+        log_p_VZ = solve(game).log_p_PZ if moved else log_p0_VZ
+        made.append((seen(drawn(log_p_VZ, log_p0_VZ, n, rng, np.arange(Z), correct_Z)), game))
+    return made
+
+
+def seen(draws: OrbitDraws) -> OrbitDraws:
+    """The same over the classes that were drawn, which is all that an evaluation knows."""
+    classes = np.unique([draws.policy_VN, draws.reference_VN])
+    renamed = (np.searchsorted(classes, x) for x in (draws.policy_VN, draws.reference_VN))
+    return OrbitDraws(*renamed, draws.log_ratio_VN, draws.correct_Z[classes])
+
+
+DECLARED = {
+    "correctness": lambda c: (Correctness(c * 1.0), 0.05),
+    "diversity": lambda c: (Diversity(0.1, c * 0.3), 0.1),
+    "strong diversity": lambda c: (Diversity(0.75, c * 1.0), 0.02),
+    "coherence": lambda c: (Coherence(1.0), 0.1),
+    "consensus": lambda c: (Consensus(0.05), 0.1),
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_at_the_equilibrium_nothing_is_resolved_and_away_from_it_the_error_is(name):
+    declared = DECLARED[name]
+    at = judged(problems(declared, moved=True), declared)
+    assert at["kl"].resolved
+    assert not any(at[figure].resolved for figure in ("trace_drift", "marginal_error", "nash_gap")), at
+    away = judged(problems(declared, moved=False, n=64), declared)
+    assert away["marginal_error"].resolved or away["nash_gap"].resolved
+    assert not away["kl"].resolved
+    assert not away["trace_drift"].resolved
+
+
+def test_the_noise_of_answers_that_the_gap_rests_on_is_not_a_gap():
+    """64 samples of 10 answers: enough to tell log p of most, so that the noise of its estimate must cancel."""
+    declared = DECLARED["diversity"]
+    boards = [judged(problems(declared, True, 64, seed=seed), declared)["nash_gap"] for seed in range(4)]
+    assert sum(board.resolved for board in boards) <= 1
+    assert judged(problems(declared, False, 64), declared)["nash_gap"].resolved
+
+
+OPEN_ENDED = {
+    "mild diversity, 3 x 200": (lambda c: (Diversity(0.3, c * 1.0), 0.3), open_ended(3, 200), 16),
+    "coherence, 1 x 1000": (lambda c: (Coherence(1.0), 0.1), open_ended(1, 1000), 16),
+    "mild diversity, 1 x 200": (lambda c: (Diversity(0.3, c * 1.0), 0.3), open_ended(1, 200), 64),
+}
+
+
+@pytest.mark.parametrize("name", OPEN_ENDED)
+def test_open_ended_answers_at_the_equilibrium_are_not_called_off_it(name):
+    """Plug-in figures against a simulated floor called 12 of 12 such boards off the equilibrium."""
+    declared, law, n = OPEN_ENDED[name]
+    boards = [judged(problems(declared, True, n, law, seed), declared) for seed in range(6)]
+    for figure in ("trace_drift", "marginal_error", "nash_gap"):
+        assert sum(board[figure].resolved for board in boards) <= 1, figure  # 2.5% each: two of six is 0.9%
+
+
+def test_what_is_claimed_of_a_policy_off_the_equilibrium_is_true():
+    declared, law = lambda c: (Correctness(c * 1.0), 0.5), open_ended(3, 50)
+    made = problems_and_games(declared, False, 64, law, seed=3)
+    found = judged([draws for draws, _ in made], declared)
+    games = [game for _, game in made]
+    errors = [total_variation(game.log_reference_PZ, solve(game).log_p_PZ).mean() for game in games]
+    gaps = [game.gap(game.log_reference_PZ) for game in games]
+    for figure, truth in (("marginal_error", np.mean(errors)), ("nash_gap", np.mean(gaps))):
+        assert found[figure].resolved
+        assert found[figure].bound
+        assert 0.25 * truth < found[figure].value
+        assert found[figure].low <= truth
+
+
+def test_traces_that_drift_under_the_same_answers_show_drift_alone():
+    rng = np.random.default_rng(2)
+    indifferent = lambda c: (Correctness(c * 0.0), 0.1)  # noqa: E731
+    made = []
+    for _ in range(60):
+        p0_VZ = rng.dirichlet(np.ones(4), size=2)
+        within_VZW = rng.dirichlet(np.ones(5), size=(2, 2, 4))  # five traces an answer, reference and policy
+        log_pi0, log_pi = (np.log(p0_VZ[:, :, None] * within_VZW[i]).reshape(2, -1) for i in range(2))
+        made.append(drawn(log_pi, log_pi0, 32, rng, np.repeat(np.arange(4), 5), np.zeros(4, bool)))
+    found = judged(made, indifferent)
+    assert found["trace_drift"].resolved
+    assert found["trace_drift"].low > 0.3
+    assert found["kl"].resolved
+    assert not found["marginal_error"].resolved
+
+
+def test_a_policy_that_did_not_move_has_no_divergence():
+    draws = OrbitDraws(np.array([[0, 1]]), np.array([[0, 0]]), np.zeros((1, 2)), np.array([True, False]))
+    figures = estimate(draws, None, np.random.default_rng(0))
+    assert (figures.kl, figures.trace_drift) == (0, 0)
+    assert np.isnan([figures.marginal_error, figures.nash_gap]).all()
+
+
+def test_too_few_samples_claim_nothing():
+    draws = OrbitDraws(np.array([[0, 1, 1]]), np.array([[0, 0, 1]]), np.zeros((1, 3)), np.array([True, False]))
+    figures = estimate(draws, (Diversity(0.3, np.zeros(2)), 0.3), np.random.default_rng(0))
+    assert (figures.marginal_error, figures.nash_gap) == (0, 0)
+
+
+def test_classes_of_policy_and_reference_are_matched_by_their_answers():
+    policy = AnswerPartition("p", ("12", "7"), (True, False), ((0, 1, -1),), {})
+    reference = AnswerPartition("p", ("12", "3"), (True, False), ((1, 1, 0),), {})
+    draws = orbit_draws(policy, reference, np.zeros((1, 3)))
+    assert draws.policy_VN.tolist() == [[0, 2, 3]]  # answers 12, 3, 7, none
+    assert draws.reference_VN.tolist() == [[1, 1, 0]]
+    assert draws.correct_Z.tolist() == [True, False, False, False]
+    answered = replace(policy, class_VN=((0, 1, 1),))
+    assert orbit_draws(answered, reference, np.zeros((1, 3))).correct_Z.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("logit_bytes", [scoring.LOGIT_BYTES, 30_000])
+def test_scores_equal_a_plain_forward_pass(tiny, monkeypatch, logit_bytes):
+    monkeypatch.setattr(scoring, "LOGIT_BYTES", logit_bytes)
+    backend = HfBackend(tiny, BackendOptions("cpu", "float32"))
+    variants = [variant for orbit in list(SUMS.orbits("test", None))[:3] for variant in orbit.variants]
+    samples = [s for part in backend.sample(variants, SamplingParams(n=5, max_tokens=21, seed=1)) for s in part]
+    assert {s.finish_reason for s in samples} == {"stop", "length"}
+    np.random.default_rng(0).shuffle(samples)
+    found = backend.log_probs(variants, samples)
+    prompts = {(v.problem_id, v.name): prompt_ids(backend.tokenizer, v.messages) for v in variants}
+    for place in range(0, len(samples), 4):
+        one = samples[place]
+        prompt = prompts[one.problem_id, one.variant]
+        ids = backend.tokenizer.encode(one.text) + [backend.tokenizer.eos_token_id] * (one.finish_reason == "stop")
+        assert len(ids) == one.n_tokens
+        with torch.inference_mode():
+            logits = backend.model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
+        plain = torch.log_softmax(logits.double(), -1).gather(-1, torch.tensor(ids)[:, None]).sum()
+        assert found[place] == pytest.approx(float(plain), abs=1e-4)
+
+
+def equilibrium_of(trainer, p0_VZ, correct_Z) -> np.ndarray:
+    objective, beta = trainer.game(correct_Z)
+    return solve(Game.from_marginals(p0_VZ, objective, beta)).p_PZ
+
+
+def test_the_games_that_trainers_declare_have_the_known_equilibria():
+    p0_VZ, correct_Z = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]]), np.array([True, False, False])
+    normalised = lambda x: x / x.sum(axis=1, keepdims=True)  # noqa: E731
+    assert equilibrium_of(VanillaGrpo({"beta": "0.5"}), p0_VZ, correct_Z) == pytest.approx(
+        normalised(p0_VZ * np.exp(correct_Z / 0.5))
+    )
+    diversity = DiversityGame({"beta": "0.5", "diversity": "0.3", "correctness": "0.7"})
+    assert equilibrium_of(diversity, p0_VZ, correct_Z) == pytest.approx(
+        normalised((p0_VZ * np.exp(0.7 * correct_Z / 0.5)) ** (0.5 / 0.8))
+    )
+    coherence = CoherenceGrpo({"beta": "0.5", "coherence": "0.3", "objective": "coherence"})
+    p_VZ = equilibrium_of(coherence, p0_VZ, correct_Z)
+    assert p_VZ == pytest.approx(normalised(p0_VZ ** (0.5 / 0.8) * p_VZ.mean(0) ** (0.3 / 0.8)))
+    p_VZ = equilibrium_of(CoherenceGrpo({"beta": "0.5", "coherence": "0.3"}), p0_VZ, correct_Z)
+    assert p_VZ == pytest.approx(normalised(p0_VZ * p_VZ.mean(0) ** (0.3 / 0.5)))
+
+
+def test_a_trainer_whose_game_is_not_known_declares_none():
+    correct_Z = np.array([True, False])
+    for trainer in (
+        VanillaGrpo({"scale": "std"}),
+        VanillaGrpo({"beta": "0"}),
+        DiversityGame({"temperature": "0.7"}),
+        CoherenceGrpo({"correctness": "1"}),
+    ):
+        assert isinstance(trainer, PlaysGame)
+        assert trainer.game(correct_Z) is None
