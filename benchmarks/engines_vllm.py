@@ -22,7 +22,8 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.vllm import VllmBackend
 from alftbench.base.seeds import integer_seed
-from alftbench.evaluation.evaluate import EvalRequest, Plan, draw_samples, plan, write_metrics
+from alftbench.evaluation.evaluate import draw_samples, write_metrics
+from alftbench.evaluation.plan import EvalRequest, Plan, plan
 from alftbench.evaluation.run_folder import RunFolder
 
 PROMPTS, SAMPLES, TOKENS = 16, 8, 128

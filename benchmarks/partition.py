@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alftbench.evaluation.evaluate import EvalRequest, Plan, write_metrics
+from alftbench.evaluation.evaluate import write_metrics
+from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.evaluation.run_folder import RunFolder, verify_samples
 from alftbench.suites.base import SuiteInfo
 from alftbench.types import Orbit, Problem, SamplingParams, Variant

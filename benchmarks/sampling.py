@@ -21,7 +21,8 @@ import torch
 from alftbench.backends.hf.generation import Decoding, generate, left_pad
 from alftbench.backends.hf.loading import load_model, load_tokenizer, prompt_ids
 from alftbench.backends.model_files import locate
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.suites.arithmetic import SUMS
 
 SAMPLES, TOKENS, PROMPTS, REPEATS = 8, 64, 48, 5

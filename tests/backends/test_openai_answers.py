@@ -10,7 +10,8 @@ import pytest
 from alftbench.backends.base import BackendOptions
 from alftbench.backends.openai.backend import OpenAIBackend, can_be_count
 from alftbench.errors import AlftbenchError, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from tests.backends.serving import PARAMS, REPLIES, VARIANTS, Server, answer, backend, drawn, serving
 
 

@@ -18,12 +18,13 @@ from alftbench.backends.base import BackendOptions, TraceBounds
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.cli.console import equilibrium_table
 from alftbench.cli.running import Equilibrium, trace_bounds
-from alftbench.compare.compare import CompareRequest, suite_folder, trials
+from alftbench.compare.plan import CompareRequest, trials
+from alftbench.compare.trial import suite_folder
 from alftbench.equilibrium import traces as tracelists
 from alftbench.equilibrium.quality import read_quality_file
 from alftbench.equilibrium.traces import LISTED, OPEN, list_runs, read_header, read_listing
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, plan
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.comparison import build_table, by_measure
 from alftbench.publish.evidence import collect
 from alftbench.training.trainer import parse_spec

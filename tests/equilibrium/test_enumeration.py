@@ -22,7 +22,6 @@ from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures, told
 from alftbench.equilibrium.quality import orbit_draws, orbit_traces
 from alftbench.equilibrium.traces import OrbitListing
 from alftbench.errors import BadInput
-from alftbench.evaluation.evaluate import graded
 from alftbench.games import (
     Coherence,
     Correctness,
@@ -35,6 +34,7 @@ from alftbench.games import (
     trace_drift,
     trace_quality,
 )
+from alftbench.suites.grade import graded
 from alftbench.suites.load import load_suite
 from alftbench.types import Orbit, SamplingParams
 

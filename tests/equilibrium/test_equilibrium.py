@@ -23,9 +23,9 @@ from alftbench.publish.comparison import judge
 from alftbench.suites.arithmetic import SUMS
 from alftbench.training.trainer import PlaysGame
 from alftbench.types import AnswerPartition, SamplingParams
-from alftbench_trainers.coherence_grpo import CoherenceGrpo
-from alftbench_trainers.diversity_game import DiversityGame
-from alftbench_trainers.grpo import VanillaGrpo
+from alftbench_trainers.recipes.coherence_grpo import CoherenceGrpo
+from alftbench_trainers.recipes.diversity_game import DiversityGame
+from alftbench_trainers.recipes.vanilla_grpo import VanillaGrpo
 
 END, PAD = 3, 0
 TRACES = [(END,), *product((0, 1, 2), range(4))]

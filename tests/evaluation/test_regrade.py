@@ -9,7 +9,8 @@ import pytest
 
 from alftbench.answers import canonical
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
 from alftbench.evaluation.run_folder import read_record, read_samples, verify
 

@@ -26,7 +26,8 @@ from alftbench.base.jsonio import (
 )
 from alftbench.base.seeds import stream
 from alftbench.errors import BadInput, RunConflict, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import RunFolder, read_record, verify
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Sample

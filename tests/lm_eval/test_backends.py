@@ -11,7 +11,8 @@ from alftbench.backends.base import Backend, BackendOptions
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.scripted import FunctionBackend, ScriptedBackend
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import read_record, read_samples
 from alftbench.lm_eval.model import PORTION, LmEvalBackend, generation, typed
 from alftbench.lm_eval.replay import ReplayBackend

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from alftbench.errors import BadInput, UnknownName, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, evaluate, partitions, plan
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import read_record, read_samples, verify
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.lm_eval.rows import draws, read_rows, recorded_answers, responses, task_of
+from alftbench.suites.grade import partitions
 from tests.lm_eval.conftest import peer_row, write_peer
 
 

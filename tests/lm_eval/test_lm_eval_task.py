@@ -11,9 +11,11 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.scripted import FunctionBackend
 from alftbench.errors import UsageError
-from alftbench.evaluation.evaluate import EvalRequest, draw_samples, evaluate, measure, partitions, plan
+from alftbench.evaluation.evaluate import draw_samples, evaluate, measure
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import RunFolder, read_samples
 from alftbench.lm_eval.loading import normalised
+from alftbench.suites.grade import partitions
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.show import orbit_json, orbit_text, pick
 from alftbench.suites.validate import validate

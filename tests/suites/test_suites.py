@@ -12,7 +12,7 @@ from alftbench.errors import BadInput
 from alftbench.suites.arithmetic import SPLITS, SUMS
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench_trainers.demonstrators import ERROR_RATE, solve_split, solve_sum
+from alftbench_trainers.tiny.demonstrators import ERROR_RATE, solve_split, solve_sum
 
 NEED_MATH = {"math500", "minerva", "olympiadbench"}  # the answer kind comes with another part of the harness
 

@@ -12,8 +12,8 @@ from scipy.special import digamma
 from alftbench.errors import UsageError
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
-from alftbench_trainers.coherence_grpo import CoherenceGrpo
-from alftbench_trainers.diversity_game import DiversityGame
+from alftbench_trainers.recipes.coherence_grpo import CoherenceGrpo
+from alftbench_trainers.recipes.diversity_game import DiversityGame
 
 PLUG_IN = "plug-in"
 

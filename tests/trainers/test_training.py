@@ -18,10 +18,10 @@ from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
 from alftbench.training.train import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
-from alftbench_trainers.cost import flops_per_token
-from alftbench_trainers.losses import group_advantages, policy_gradient_loss
-from alftbench_trainers.policy import batch_of
-from alftbench_trainers.rollouts import schedule
+from alftbench_trainers.loop.cost import flops_per_token
+from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.policy import batch_of
+from alftbench_trainers.loop.rollouts import schedule
 from tests.evaluation.test_runs import wait_until
 
 END, PAD = 3, 0

@@ -19,7 +19,7 @@ from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.hf.loading import end_token_ids, prompt_ids
 from alftbench.backends.hf.scoring import completion_ids
 from alftbench.backends.vllm import VllmBackend
-from alftbench.evaluation.evaluate import EvalRequest, plan
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.types import Sample, SamplingParams, Variant
 
 ENGINE = {"gpu_memory_utilization": "0.3", "enforce_eager": "true"}

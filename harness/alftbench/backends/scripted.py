@@ -15,9 +15,9 @@ from typing import Any
 
 from alftbench.backends.base import BackendOptions, known_args
 from alftbench.backends.stops import until
+from alftbench.base.checks import SCRIPT, check
 from alftbench.base.jsonio import read_jsonl
 from alftbench.errors import BadInput, UsageError
-from alftbench.lm_eval.checks import SCRIPT, check
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 Script = Callable[[Variant, int], str]  # prompt and draw → completion

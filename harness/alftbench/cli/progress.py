@@ -13,7 +13,7 @@ from rich.text import Text
 from alftbench.cli.console import stderr
 
 if TYPE_CHECKING:
-    from alftbench.compare.compare import Trial
+    from alftbench.compare.plan import Trial
     from alftbench.launch.local import Finished, Message
     from alftbench.training.trainer import Update
 

@@ -36,8 +36,9 @@ from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
     from alftbench.backends.base import TraceBounds
-    from alftbench.compare.compare import CompareRequest, Outcome
-    from alftbench.evaluation.evaluate import Plan
+    from alftbench.compare.compare import Outcome
+    from alftbench.compare.plan import CompareRequest
+    from alftbench.evaluation.plan import Plan
     from alftbench.launch.cluster import RayCluster
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
@@ -102,7 +103,8 @@ def evaluate_command(
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
     from alftbench.base.plugins import parse_settings
-    from alftbench.evaluation.evaluate import EvalRequest, evaluate, plan
+    from alftbench.evaluation.evaluate import evaluate
+    from alftbench.evaluation.plan import EvalRequest, plan
 
     cluster = ray_cluster(launcher, ray_address, actors, threads)
     settings = parse_settings("--backend-args", backend_args or "")
@@ -276,7 +278,8 @@ def compare_command(
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
     from alftbench.cli.progress import comparison_bars
-    from alftbench.compare.compare import CompareRequest, compare, trials
+    from alftbench.compare.compare import compare
+    from alftbench.compare.plan import CompareRequest, trials
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 

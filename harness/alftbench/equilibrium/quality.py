@@ -7,7 +7,6 @@ equilibrium.json      every figure of `from_samples` or of `from_traces`, per pr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,24 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.backends.base import Scorer
-from alftbench.backends.model_files import locate, model_digest
-from alftbench.base import plugins
-from alftbench.base.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_gzip, write_json
+from alftbench.base.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_json
 from alftbench.base.seeds import stream
 from alftbench.equilibrium.from_samples import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
+from alftbench.equilibrium.scores import RATIOS
 from alftbench.equilibrium.traces import LISTED, OrbitListing, read_header, read_listing
 from alftbench.errors import AlftbenchError, BadInput, PluginError
-from alftbench.evaluation.evaluate import Plan, graded, partitions
 from alftbench.evaluation.run_folder import read_record, read_samples
 from alftbench.games import Objective
 from alftbench.suites.base import Suite
+from alftbench.suites.grade import graded, partitions
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
-RATIOS_VERSION, QUALITY_VERSION = 1, 2
-RATIOS, QUALITY = "log_ratios.jsonl.gz", "equilibrium.json"
+QUALITY_VERSION = 2
+QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
 FloatArray = NDArray[np.float64]
 
@@ -53,63 +50,6 @@ class Quality:
     problems: Sequence[str]
     per_problem: Mapping[str, FloatArray]
     enumerated: Mapping[str, Any] | None = None
-
-
-def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
-    """Write the log-probabilities of complete runs of one model; what is there already is kept.
-
-    Nothing is written where samples are not drawn from the model's own distribution (another temperature, a
-    nucleus), or where the backend cannot score.
-    """
-    missing = [
-        (plan, folder) for plan, folder in runs if own_distribution(plan) and not scored(plan, folder, reference)
-    ]
-    if not missing:
-        return
-    policy = log_probs(missing[0][0].model, missing)
-    start = log_probs(locate(reference), missing)
-    if policy is None or start is None:
-        return
-    for (plan, folder), log_policy_R, log_reference_R in zip(missing, policy, start, strict=True):
-        lines = [identity(plan, folder, reference)]
-        for sample, ours, theirs in zip(read_samples(folder), log_policy_R, log_reference_R, strict=True):
-            place = {"problem_id": sample.problem_id, "variant": sample.variant, "draw": sample.draw}
-            lines.append({**place, "log_policy": round(float(ours), 6), "log_reference": round(float(theirs), 6)})
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_gzip(folder / RATIOS, text.encode())
-
-
-def own_distribution(plan: Plan) -> bool:
-    """Are samples drawn from the softmax of the model's logits as it is?"""
-    return plan.params.temperature == 1 and plan.params.top_p == 1
-
-
-def identity(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
-    """Which policy, reference and samples."""
-    return {
-        "schema_version": RATIOS_VERSION,
-        "policy_sha256": model_digest(plan.model) or plan.model,
-        "reference_sha256": model_digest(locate(reference)) or reference,
-        "samples_sha256": read_record(folder).samples_sha256,
-    }
-
-
-def scored(plan: Plan, folder: Path, reference: str) -> bool:
-    """Does the folder hold the log-probabilities of these samples under these models?"""
-    path = folder / RATIOS
-    return path.exists() and next(read_jsonl(path))[1] == identity(plan, folder, reference)
-
-
-def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:
-    """Log-probabilities of the samples of several runs, None where the backend cannot score.
-
-    In float32 whatever the samples were drawn in: a ratio is a small difference of large numbers.
-    """
-    request = runs[0][0].request
-    backend = plugins.load("backend", request.backend)(model, replace(request.options, dtype="float32"))
-    if not isinstance(backend, Scorer):
-        return None
-    return [backend.log_probs(plan.variants, read_samples(folder)) for plan, folder in runs]
 
 
 @dataclass(frozen=True)

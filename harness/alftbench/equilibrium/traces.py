@@ -19,7 +19,7 @@ from alftbench.backends.model_files import locate, model_digest
 from alftbench.base import plugins
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.evaluate import Plan
+from alftbench.evaluation.plan import Plan
 from alftbench.types import Orbit, Sample, Variant
 
 LISTING_VERSION = 1

@@ -10,7 +10,8 @@ from typing import Any
 from alftbench.base.jsonio import digest, write_json
 from alftbench.base.provenance import provenance
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.evaluate import EvalRequest, Plan, evaluate
+from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.evaluation.run_folder import read_samples, verify
 from alftbench.lm_eval.rows import recorded_answers
 from alftbench.metrics.summary import read_metrics

@@ -25,6 +25,7 @@ from typing import Any
 
 from alftbench.base.jsonio import (
     append_jsonl,
+    differences,
     digest,
     drop_torn_line,
     read_dataclass,
@@ -246,9 +247,3 @@ def verify(path: Path) -> RunRecord:
     if found != record.metrics_sha256:
         raise BadInput(f"{path / 'metrics.json'}: digest differs from run.json; evaluate again to make it anew")
     return record
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The settings in which two configurations differ, in words."""
-    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
-    return "; ".join(f"{k}: {old.get(k)!r} there, {new.get(k)!r} asked for" for k in changed)

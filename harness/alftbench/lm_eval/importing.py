@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.backends.base import BackendOptions
+from alftbench.base.checks import OBJECT, RESULTS, UNKNOWN, check
 from alftbench.base.jsonio import digest, read_json
 from alftbench.errors import BadInput
-from alftbench.evaluation.evaluate import EvalRequest, Plan
-from alftbench.lm_eval.checks import OBJECT, RESULTS, UNKNOWN, check
+from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.lm_eval.layout import Task
 from alftbench.lm_eval.prompts import compare
 from alftbench.lm_eval.rows import OURS, Row, read_rows, task_of

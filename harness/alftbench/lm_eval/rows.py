@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alftbench.base.checks import GENERATION, SAMPLE, UNKNOWN, brief, check, check_extra, is_text
 from alftbench.base.jsonio import read_json, read_jsonl
 from alftbench.errors import BadInput, UnknownName
-from alftbench.lm_eval.checks import GENERATION, SAMPLE, UNKNOWN, brief, check, check_extra, is_text
 from alftbench.types import PLAIN, Message, Sample, SampleKey
 
 FOLDER = "lm_eval"  # of a run folder

@@ -19,11 +19,18 @@ from typing import Any
 
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base import plugins
-from alftbench.base.jsonio import digest, drop_torn_line, read_dataclass, read_jsonl, write_json, write_text
+from alftbench.base.jsonio import (
+    differences,
+    digest,
+    drop_torn_line,
+    read_dataclass,
+    read_jsonl,
+    write_json,
+    write_text,
+)
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
-from alftbench.evaluation.run_folder import differences
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import parse_orbit
 from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update

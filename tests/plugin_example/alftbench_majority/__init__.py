@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from alftbench.metrics.base import counts_VZ
 from alftbench.types import AnswerPartition
-from alftbench_trainers.group_training import GroupTrainer
+from alftbench_trainers.loop.loop import GroupTrainer
 from alftbench_trainers.rewards import classes
 
 

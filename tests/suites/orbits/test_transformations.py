@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alftbench.errors import UnknownName, UsageError
-from alftbench.evaluation.evaluate import EvalRequest
+from alftbench.evaluation.plan import EvalRequest
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import TRANSFORMS, count, expand, parse_orbit
 from alftbench.suites.orbits.asked import is_english, words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.brackets import Unreadable
 
 STEPS = 12_000  # of about 5 µs
 

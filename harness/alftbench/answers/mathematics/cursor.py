@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from alftbench.answers.find.brackets import MAX_DEPTH, Unreadable
+from alftbench.answers.mathematics.brackets import MAX_DEPTH, Unreadable
 from alftbench.answers.mathematics.tokens import Token
 
 Node = tuple[Any, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 
-from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.cursor import Node, Tokens
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token

@@ -13,13 +13,13 @@ from functools import reduce
 from math import gcd, lcm
 from typing import NoReturn
 
-from alftbench.answers.find.brackets import Unreadable, depth_step, split, too_deep
-from alftbench.answers.find.phrases import TEXT_COMMAND, label, limit, phrase_key, quoted
+from alftbench.answers.mathematics.brackets import Unreadable, depth_step, split, too_deep
 from alftbench.answers.mathematics.cursor import Node, Tokens
 from alftbench.answers.mathematics.expressions import equation_key, expression_key, inequality
 from alftbench.answers.mathematics.intervals import intersection, union, without
 from alftbench.answers.mathematics.matrices import matrix_of
 from alftbench.answers.mathematics.names import is_name, is_value, name_of, plain_symbol
+from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, quoted
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token, dressed_down, tokens
 from alftbench.answers.mathematics.values import evaluate, number_text, symbols

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.brackets import Unreadable
 
 END = r"(?:-?oo|-?\d+(?:/\d+)?|≈-?\d+\.\d+)"
 INTERVAL = re.compile(rf"([(\[])({END}); ({END})([)\]])")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import Node
 from alftbench.answers.mathematics.values import EVALUATORS, Points, Value, children, evaluate, plus, times

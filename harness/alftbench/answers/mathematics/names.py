@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from alftbench.answers.find.brackets import Unreadable
-from alftbench.answers.find.vocabulary import GREEK
+from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.cursor import Tokens
 from alftbench.answers.mathematics.syntax import read
+from alftbench.answers.mathematics.vocabulary import GREEK
 
 GREEK_NAMES = "|".join(sorted(GREEK, key=len, reverse=True))
 LETTER = rf"(?:{GREEK_NAMES}|[^\W\d_])"

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from alftbench.answers.find.brackets import COMMAS, MAX_DEPTH, OPEN, Unreadable, depth_step, split
-from alftbench.answers.find.vocabulary import CALLS, DEGREES, GREEK, INVERSES, MATRICES, PERCENT, SCALES
+from alftbench.answers.mathematics.brackets import COMMAS, MAX_DEPTH, OPEN, Unreadable, depth_step, split
 from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import (
     MINUS,
@@ -24,6 +23,7 @@ from alftbench.answers.mathematics.cursor import (
     product_of,
     proper,
 )
+from alftbench.answers.mathematics.vocabulary import CALLS, DEGREES, GREEK, INVERSES, MATRICES, PERCENT, SCALES
 
 FACTORS = CALLS | GREEK | {"frac", "pi", "infty", "lfloor", "lceil", "lg"}  # commands that begin a factor
 APPLIED = frozenset("fghFGH")  # names that are functions where a bracket follows

@@ -13,7 +13,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from alftbench.answers.find.vocabulary import ALIASES, BRACES, FUNCTIONS, LETTER_UNITS, SCALES, TWO_SIGNS, UNITS
+from alftbench.answers.mathematics.vocabulary import (
+    ALIASES,
+    BRACES,
+    FUNCTIONS,
+    LETTER_UNITS,
+    SCALES,
+    TWO_SIGNS,
+    UNITS,
+)
 
 MAX_TOKENS = 600
 Token = tuple[str, Any]

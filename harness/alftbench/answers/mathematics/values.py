@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from alftbench.answers.find.brackets import Unreadable
+from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import Node
 from alftbench.answers.mathematics.powers import MAX_BITS, exact_power

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alftbench.games import Correctness, Objective
 from alftbench.games.objectives import indicator_bonus
 from alftbench.types import AnswerPartition
-from alftbench_trainers.group_training import GroupTrainer
+from alftbench_trainers.loop.loop import GroupTrainer
 from alftbench_trainers.rewards import correctness
 
 

@@ -24,10 +24,10 @@ from torch import Tensor
 from alftbench.errors import UsageError
 from alftbench.training.trainer import TrainRequest, TrainResult, Update, config_from_options
 from alftbench.types import AnswerPartition, Budget
-from alftbench_trainers.cost import spent
-from alftbench_trainers.policy import Batch, Policy, batch_of
+from alftbench_trainers.loop.cost import spent
+from alftbench_trainers.loop.policy import Batch, Policy, batch_of
+from alftbench_trainers.loop.rollouts import OrbitRollouts, sample_orbits, schedule
 from alftbench_trainers.rewards import correctness
-from alftbench_trainers.rollouts import OrbitRollouts, sample_orbits, schedule
 
 Reward = Callable[[AnswerPartition], NDArray[np.float64]]
 

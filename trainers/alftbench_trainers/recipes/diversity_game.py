@@ -21,7 +21,7 @@ from alftbench.games import Diversity, Objective, QuadraticDiversity
 from alftbench.games.objectives import indicator_bonus
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
-from alftbench_trainers.group_training import GroupConfig, GroupTrainer
+from alftbench_trainers.loop.loop import GroupConfig, GroupTrainer
 
 
 @dataclass(frozen=True)

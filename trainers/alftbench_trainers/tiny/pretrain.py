@@ -1,4 +1,4 @@
-"""Make the embedded model: `python -m alftbench_trainers.pretrain FOLDER`, two to three minutes on one core.
+"""Make the embedded model: `python -m alftbench_trainers.tiny.pretrain FOLDER`, two to three minutes on one core.
 
 A Llama of 0.15 million parameters learns `sums` and `splits` from demonstrators that err, never from a
 test problem. Same seed, same torch, same processor: same weights to the byte.
@@ -28,8 +28,8 @@ from alftbench.suites.arithmetic import (
     split_totals,
     sum_pairs,
 )
-from alftbench_trainers.demonstrators import solve_split, solve_sum
-from alftbench_trainers.tokenizer import build_tokenizer
+from alftbench_trainers.tiny.demonstrators import solve_split, solve_sum
+from alftbench_trainers.tiny.tokenizer import build_tokenizer
 
 IGNORED = -100  # the label that cross-entropy leaves out
 
@@ -137,7 +137,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> None:
 def write_origin(config: PretrainConfig, folder: Path, seconds: float) -> None:
     """MADE.json: the command, the configuration and the digest of the weights."""
     made = {
-        "command": "python -m alftbench_trainers.pretrain FOLDER",
+        "command": "python -m alftbench_trainers.tiny.pretrain FOLDER",
         "config": asdict(config),
         "sha256": fingerprint(folder),
         "torch": torch.__version__,
@@ -148,6 +148,6 @@ def write_origin(config: PretrainConfig, folder: Path, seconds: float) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m alftbench_trainers.pretrain FOLDER")
+        sys.exit("usage: python -m alftbench_trainers.tiny.pretrain FOLDER")
     torch.set_num_threads(1)
     pretrain(PretrainConfig(), Path(sys.argv[1]))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from alftbench.answers.find.vocabulary import BEFORE_NUMBERS, BEHIND_NUMBERS, MONTHS
 from alftbench.answers.mathematics.tokens import is_product
+from alftbench.answers.mathematics.vocabulary import BEFORE_NUMBERS, BEHIND_NUMBERS, MONTHS
 
 WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
 TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")

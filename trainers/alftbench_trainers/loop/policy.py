@@ -19,7 +19,7 @@ from alftbench.base.jsonio import read_json, write_json
 from alftbench.errors import Diverged
 from alftbench.training.trainer import TrainRequest
 from alftbench.types import Checkpoint, Cost
-from alftbench_trainers.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 
 
 @dataclass(frozen=True)

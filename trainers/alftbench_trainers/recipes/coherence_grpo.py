@@ -20,7 +20,7 @@ from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
 from alftbench.types import AnswerPartition
 from alftbench_trainers import rewards
-from alftbench_trainers.group_training import GroupConfig, GroupTrainer
+from alftbench_trainers.loop.loop import GroupConfig, GroupTrainer
 
 OBJECTIVES = {"consensus": rewards.consensus, "coherence": rewards.coherence}
 

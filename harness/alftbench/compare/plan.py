@@ -1,0 +1,192 @@
+"""What to compare, and every trial of it, checked before anything is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
+from alftbench.errors import PluginError, UsageError
+from alftbench.evaluation.plan import EvalRequest, plan
+from alftbench.publish.board import Board
+from alftbench.publish.evidence import BASE
+from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.training.train import TrainJob, checkpoint_path, plan_training
+from alftbench.training.trainer import TrainerSpec
+from alftbench.types import Budget
+
+LEAST_MASS = 1e-5  # float32 sums of probabilities do not tell less from nothing
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/.
+
+    enumerate: how far completions are listed for equilibrium quality; None to estimate it from the samples.
+    """
+
+    trainers: tuple[TrainerSpec, ...]
+    model: str
+    suites: tuple[str, ...]
+    seeds: int
+    budget: Budget
+    output: Path
+    board: str
+    data: str | None = None
+    train_data: str | None = None
+    limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
+    samples: int | None = None
+    workers: int = 2
+    options: BackendOptions = DEFAULT_OPTIONS
+    enumerate: TraceBounds | None = None
+
+    @property
+    def results(self) -> Path:
+        """Where the runs go."""
+        return self.output / "results" / self.board
+
+
+def trials(request: CompareRequest) -> list[Trial]:
+    """Every trial of a comparison, checked; nothing is written.
+
+    Raises:
+        UsageError: an option, a trainer or a suite is wrong.
+    """
+    if request.seeds < 1:
+        raise UsageError(f"--seeds {request.seeds}: must be at least 1")
+    if request.workers < 1:
+        raise UsageError(f"--workers {request.workers}: must be at least 1")
+    if not re.fullmatch(r"\w[\w.-]*", request.board):
+        raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
+    check_bounds(request.enumerate)
+    check_board(request)
+    suites = suite_names(request)
+    if len(set(suites)) < len(suites):
+        raise UsageError(f"two suites have one name: {', '.join(suites)}; name each once")
+    names = [str(spec) for spec in request.trainers]
+    if len(set(names)) < len(names) or BASE in names:
+        raise UsageError("a trainer is named twice, or is named 'base', which is the untrained model's row")
+    made = [make_trial(request, None, seed) for seed in range(request.seeds)]
+    made += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
+    check(request, made)
+    return made
+
+
+def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> Trial:
+    """One method at one seed; `spec` None is the model as it is."""
+    method = BASE if spec is None else str(spec)
+    folder = request.results / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', method)}-seed{seed}"
+    job = train_job(request, spec, seed) if spec else None
+    model = str(checkpoint_path(folder)) if job else request.model
+    evaluations = tuple(
+        EvalRequest(
+            model=model,
+            suite=suite,
+            name=method,
+            data=request.data,
+            limit=request.limit,
+            orbit=request.orbit,
+            data_unchecked=request.data_unchecked,
+            samples=request.samples,
+            seed=seed,
+            options=request.options,
+        )
+        for suite in request.suites
+    )
+    return Trial(method, seed, job, folder, evaluations, request.enumerate)
+
+
+def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob:
+    """The training run of a trial."""
+    return TrainJob(
+        trainer=spec,
+        model=request.model,
+        suites=request.suites,
+        budget=request.budget,
+        seed=seed,
+        data=request.train_data,
+        limit=request.limit,
+        orbit=request.orbit,
+        data_unchecked=request.data_unchecked,
+        device=request.options.device,
+        dtype=request.options.dtype,
+    )
+
+
+def check(request: CompareRequest, made: Sequence[Trial]) -> None:
+    """Find what is wrong before anything is run; a plugin that does not load only fails its own trials."""
+    for evaluation in made[0].evaluations:
+        plan(evaluation)
+    for spec in request.trainers:
+        try:
+            plan_training(train_job(request, spec, seed=0))
+        except PluginError:
+            continue
+    for name in request.suites:
+        check_disjoint(name, request)
+
+
+def check_bounds(bounds: TraceBounds | None) -> None:
+    """Refuse bounds that no list of completions can meet."""
+    if bounds and not LEAST_MASS <= bounds.mass < 1:
+        raise UsageError(f"--mass {bounds.mass}: must be at least {LEAST_MASS} and below 1")
+    if bounds and bounds.prefixes < 1:
+        raise UsageError(f"--prefixes {bounds.prefixes}: must be at least 1")
+
+
+def check_board(request: CompareRequest) -> None:
+    """A board that exists must show every suite that is to be compared.
+
+    Raises:
+        UsageError: it does not; found before anything is trained.
+    """
+    folder = request.output / "leaderboards" / request.board
+    if (folder / "board.toml").exists():
+        unknown = set(suite_names(request)) - set(Board.read(folder).suites)
+        if unknown:
+            raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
+
+
+def check_disjoint(name: str, request: CompareRequest) -> None:
+    """Training on test problems measures memory.
+
+    Raises:
+        UsageError: the training and test problems of a suite overlap.
+    """
+    suite = load_suite(name)
+    unchecked = request.data_unchecked
+    chosen = [
+        Selection("test", request.data, request.limit, data_unchecked=unchecked),
+        Selection("train", request.train_data, request.limit, data_unchecked=unchecked),
+    ]
+    test, train = ({orbit.problem.question for orbit in read_orbits(suite, selection)} for selection in chosen)
+    if shared := test & train:
+        raise UsageError(
+            f"suite {name}: {len(shared)} problems are in both --data and --train-data; give disjoint files"
+        )
+
+
+def suite_names(request: CompareRequest) -> tuple[str, ...]:
+    """What the suites call themselves; a file is asked for by its path."""
+    return tuple(load_suite(name).info.name for name in request.suites)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method at one seed: train (unless it is the base), then evaluate on every suite."""
+
+    method: str
+    seed: int
+    job: TrainJob | None
+    folder: Path
+    evaluations: tuple[EvalRequest, ...]
+    enumerate: TraceBounds | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call the trial."""
+        return f"{self.method}, seed {self.seed}"

@@ -1,0 +1,187 @@
+"""What an evaluation is asked, and every choice made: checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
+from alftbench.backends.model_files import locate, model_digest
+from alftbench.base import plugins
+from alftbench.base.jsonio import digest
+from alftbench.errors import UsageError
+from alftbench.launch.cluster import RayCluster
+from alftbench.suites.base import Suite
+from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.orbits import parse_orbit
+from alftbench.types import (
+    Orbit,
+    SamplingParams,
+    Variant,
+)
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What to evaluate; None takes the suite's own value. `name` is what tables call the model.
+
+    ray: the cluster to sample on, which changes no sample; None for this process.
+    """
+
+    model: str
+    suite: str
+    name: str | None = None
+    data: str | None = None
+    split: str = "test"
+    limit: int | None = None
+    orbit: str | None = None
+    data_unchecked: bool = False
+    samples: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int = 0
+    backend: str = "hf"
+    options: BackendOptions = DEFAULT_OPTIONS
+    ray: RayCluster | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """Which problems, in which phrasings."""
+        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
+        return Selection(self.split, self.data, self.limit, orbit, self.data_unchecked)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every choice made: what will run, and the configuration that identifies it."""
+
+    request: EvalRequest
+    model: str
+    suite: Suite
+    orbits: Sequence[Orbit]
+    params: SamplingParams
+    config: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What tables call the model."""
+        return display_name(self.request, self.model)
+
+    @property
+    def variants(self) -> list[Variant]:
+        """Every prompt of the evaluation."""
+        return [variant for orbit in self.orbits for variant in orbit.variants]
+
+    @property
+    def n_samples(self) -> int:
+        """Samples that the evaluation will hold."""
+        return self.params.n * len(self.variants)
+
+
+def plan(request: EvalRequest) -> Plan:
+    """Check a request and settle its choices; reads the suite, writes nothing, loads no model.
+
+    Raises:
+        UsageError: an option is out of range, or a name or file does not exist.
+    """
+    suite = load_suite(request.suite)
+    params = sampling(request, suite.info.sampling)
+    engine = backend_class(request.backend)
+    model = find_model(request.model, engine)
+    selection = request.selection
+    orbits = read_orbits(suite, selection)
+    config = {
+        "model": display_name(request, model),
+        "model_sha256": None if served(engine) else model_digest(model),
+        "suite": suite.info.name,
+        "suite_version": suite.info.version,
+        "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
+        "split": request.split,
+        "n_problems": len(orbits),
+        "sampling": identity(params),
+        "backend": request.backend,
+        "dtype": request.options.dtype,
+        "batch_size": request.options.batch_size,
+        **backend_settings(request.options, getattr(engine, "pace", ())),
+        **selection.stated,
+    }
+    return Plan(request, model, suite, orbits, params, config)
+
+
+def backend_class(name: str) -> Any:
+    """The class of a backend that may have names of its own for models; None for the default one.
+
+    The default backend reads model files, and importing it takes seconds.
+
+    Raises:
+        UnknownName: there is no such backend.
+    """
+    plugins.find("backend", name)
+    return None if name == EvalRequest.backend else plugins.load("backend", name)
+
+
+def served(engine: Any) -> bool:
+    """Does a server elsewhere hold the model, so that its name is the server's?"""
+    return bool(getattr(engine, "served", False))
+
+
+def find_model(name: str, engine: Any) -> str:
+    """The model's folder or hub id; a backend may know other names by a `locate` of its own."""
+    if served(engine):
+        return name
+    try:
+        return locate(name)
+    except UsageError:
+        own = getattr(engine, "locate", None)
+        if own is None:
+            raise
+        return str(own(name))
+
+
+def identity(params: SamplingParams) -> dict[str, Any]:
+    """Sampling as it stands in a configuration: stop strings only where there are any."""
+    return {name: value for name, value in asdict(params).items() if value != ()}
+
+
+def backend_settings(options: BackendOptions, pace: Container[str]) -> dict[str, Any]:
+    """Settings of one backend as they stand in a configuration: those given, less those of pace alone."""
+    args = {name: text for name, text in options.args.items() if name not in pace}
+    given = {"logprobs": options.logprobs, "backend_args": args}
+    return {name: value for name, value in given.items() if value}
+
+
+def display_name(request: EvalRequest, model: str) -> str:
+    """The name asked for, else the last part of the folder or hub id; a `checkpoint` is called by its run."""
+    path = Path(model)
+    return request.name or (path.parent.name if path.name == "checkpoint" else path.name)
+
+
+def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
+    """The suite's sampling with what the request overrides, checked."""
+    chosen: dict[str, Any] = {
+        "n": request.samples,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+    }
+    params = replace(default, **{name: value for name, value in chosen.items() if value is not None})
+    checks = [
+        (params.n >= 1, f"--samples {params.n}: must be at least 1"),
+        (params.max_tokens >= 1, f"--max-tokens {params.max_tokens}: must be at least 1"),
+        (np.isfinite(params.temperature) and params.temperature >= 0,
+         f"--temperature {params.temperature}: must be 0 (greedy) or above"),
+        (0 < params.top_p <= 1, f"--top-p {params.top_p}: must be above 0 and at most 1"),
+        (params.seed >= 0, f"--seed {params.seed}: must not be negative"),
+        (params.temperature > 0 or params.n == 1, 
+         f"--temperature 0 is greedy, so all {params.n} samples would be the same; use --samples 1"),
+    ]  # fmt: skip
+    for fine, message in checks:
+        if not fine:
+            raise UsageError(message)
+    return params

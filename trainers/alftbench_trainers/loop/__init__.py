@@ -1,0 +1,1 @@
+"""The native engine: one process, one device."""

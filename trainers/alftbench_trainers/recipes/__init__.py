@@ -1,0 +1,1 @@
+"""The methods: each a file that reads as its algorithm."""
