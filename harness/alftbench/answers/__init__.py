@@ -1,1 +1,1 @@
-"""Final answers: found in a completion, given a key, grouped into classes."""
+"""Final answers: read from a text, given a key, grouped into classes."""

@@ -1,1 +1,1 @@
-"""What every room stands on: files, locks, seeds, statistics, provenance, plugins."""
+"""What every room stands on: files, locks, seeds, statistics, provenance."""

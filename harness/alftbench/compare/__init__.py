@@ -1,1 +1,1 @@
-"""Methods × seeds at equal budget."""
+"""Methods × seeds at equal budget: plan the trials, run them, publish."""

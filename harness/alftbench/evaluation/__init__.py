@@ -1,1 +1,1 @@
-"""One evaluation: orbits to samples to answers to classes to metrics."""
+"""One evaluation in a folder: prompts, samples, answers, metrics, record."""

@@ -1,1 +1,1 @@
-"""Where trials run."""
+"""How work reaches processes: jobs on this machine, actors of a Ray cluster."""

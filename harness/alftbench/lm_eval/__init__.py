@@ -1,1 +1,1 @@
-"""Everything that knows lm-eval, both ways."""
+"""Everything that knows lm-eval: its tasks, models and files, both ways."""

@@ -1,1 +1,1 @@
-"""Leaderboards, from verified records only."""
+"""From verified records to tables, comparisons and pages."""

@@ -1,4 +1,4 @@
-"""The decisive test: how far games played by a neural policy end from the enumerated equilibrium.
+"""The games played by a neural policy whose every trace is enumerated, against the equilibrium.
 
     random network ─ fit ─→ Language (every trace enumerated) ─→ Settled (game and p*)
     Arm ─ play ─→ Distance, and the population fixed point that explains it ─→ Report

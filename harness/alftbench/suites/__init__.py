@@ -1,1 +1,1 @@
-"""Benchmarks: problems, their phrasings and their right answers."""
+"""Benchmarks: problems, the phrasings that ask them, right answers, and how answers are graded."""

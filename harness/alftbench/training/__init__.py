@@ -1,1 +1,1 @@
-"""The contract of a trainer, and one training run in a folder."""
+"""What a trainer is asked and must hand back; one training run in a folder."""
