@@ -1,8 +1,8 @@
 """Draw docs/architecture.svg: `python harness/tools/draw_architecture.py [--check]`.
 
-Floors and rooms come from the import contract in pyproject.toml, what a room is from the first line of its docstring,
-and the way of one `compare` from WAY, whose every step names a function that must exist. So the picture cannot say
-what the code does not: a test draws it again and compares.
+Floors and rooms come from the import contract in pyproject.toml, what a room is from the first line of its
+docstring, and the way of one `compare` from WAY, whose every step names a function that must exist. So the picture
+cannot say what the code does not: a test draws it again and compares.
 """
 
 from __future__ import annotations
