@@ -7,7 +7,7 @@ a `group` is GRPO's G rollouts of one prompt, an `orbit` the prompts that ask th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -216,6 +216,32 @@ class Checkpoint:
     path: str
     step: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a long piece of work is doing and how far it is; bars, live views and trackers all hear this.
+
+    done, total: in the work's own units, such as samples; total None where nobody knows. fields: what else is
+    worth showing, such as the step's reward; `tokens` counts those generated so far.
+    """
+
+    doing: str
+    done: float
+    total: float | None = None
+    fields: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """The share that is done, 0 where the total is unknown."""
+        return self.done / self.total if self.total else 0.0
+
+
+Listener = Callable[[Progress], None]
+
+
+def nobody(progress: Progress) -> None:
+    """The listener of work that nobody watches."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import time
 import pytest
 
 from alftbench.launch.local import Finished, Message, run_jobs
+from alftbench.types import Progress
 
 
-def work(job, report):
-    report("starting", 0.0)
+def work(job, listen):
+    listen(Progress("starting", 0.0))
     if job == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if job == "raises":

@@ -38,7 +38,8 @@ def grade_command(
     """Say for every pair whether the prediction is the gold answer: JSON lines, in order."""
     from alftbench.answers.judge.judge import Judge
     from alftbench.answers.pairs import Summary, grade, read_rows
-    from alftbench.cli.progress import counting_bar
+    from alftbench.cli.progress import progress_bar
+    from alftbench.types import Progress
 
     check_output(output, pairs)
     total = check_rows(pairs)
@@ -47,14 +48,14 @@ def grade_command(
         Judge(workers, time_limit, memory_limit) as judge,
         lines_of(pairs) as lines,
         writing(output) as out,
-        counting_bar("grade") as show,
+        progress_bar("grade") as show,
     ):
         for row, found in grade(read_rows(lines, name_of(pairs)), judge):
             out.write(json.dumps(asdict(found)) + "\n")
             summary.add(row, found)
             out.flush()  # whoever reads a pipe has every grade when it is found
             if summary.rows % SHOW_EVERY == 0:
-                show(summary.rows, total, "")
+                show(Progress("pairs", summary.rows, total))
     typer.echo(summary_text(summary, output_format), err=True)
     if summary.unreadable:
         first = ", ".join(map(repr, summary.unreadable[:3]))

@@ -1,30 +1,33 @@
-"""Progress bars on stderr for one evaluation, one training run and a whole comparison."""
+"""What long work looks like on stderr: one bar for one piece of work, or one for each of many and one for all."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from alftbench.cli.console import stderr
+from alftbench.types import Listener, Progress
 
 if TYPE_CHECKING:
-    from alftbench.compare.plan import Trial
     from alftbench.launch.local import Finished, Message
-    from alftbench.training.trainer import Update
+
+TOKENS = "tokens"  # the field that is shown as a rate
 
 
-def bars(*extra: TextColumn | MofNCompleteColumn) -> Progress:
-    """A description, a bar, what `extra` says, and the time left; gone when done, absent from log files."""
+def bars() -> Bars:
+    """A name, a bar, how far it is, what it is doing, the time left; gone when done, not in log files."""
     console = stderr()
-    return Progress(
+    return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        *extra,
+        TaskProgressColumn(),
+        TextColumn("{task.fields[state]}", style="dim", markup=False),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -32,73 +35,55 @@ def bars(*extra: TextColumn | MofNCompleteColumn) -> Progress:
     )
 
 
-@contextmanager
-def evaluation_bar(name: str) -> Iterator[Callable[[int, int, int], None]]:
-    """A bar over samples with tokens per second."""
-    tokens, started = 0, time.monotonic()
-    with bars(MofNCompleteColumn(), TextColumn("{task.fields[rate]}")) as progress:
-        task = progress.add_task(name, total=None, rate="")
+def in_words(progress: Progress, seconds: float) -> str:
+    """What is being done, how many of how many, and the fields, tokens as a rate."""
+    counted = f" {progress.done:.0f} of {progress.total:.0f}" if progress.total and progress.total > 1 else ""
+    fields = [f"{name} {value:.3g}" for name, value in progress.fields.items() if name != TOKENS]
+    if tokens := progress.fields.get(TOKENS):
+        fields.append(f"{tokens / max(1e-9, seconds):.0f} tokens/s")
+    return "  ".join([progress.doing + counted, *fields])
 
-        def show(done: int, total: int, new_tokens: int) -> None:
-            nonlocal tokens
-            tokens += new_tokens
-            rate = tokens / max(1e-9, time.monotonic() - started)
-            progress.update(task, completed=done, total=total, rate=f"{rate:.0f} tokens/s" if tokens else "")
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Listener]:
+    """A bar for one piece of work."""
+    started = time.monotonic()
+    with bars() as shown:
+        task = shown.add_task(name, total=None, state="")
+
+        def show(progress: Progress) -> None:
+            state = in_words(progress, time.monotonic() - started)
+            shown.update(task, completed=progress.done, total=progress.total, state=state)
 
         yield show
 
 
 @contextmanager
-def training_bar(name: str) -> Iterator[Callable[[Update, float], None]]:
-    """A bar over the budget with the step's reward, accuracy and KL."""
-    with bars(TextColumn("{task.fields[state]}")) as progress:
-        task = progress.add_task(name, total=1.0, state="")
+def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
+    """A bar for every job that is running and one for all; waves of jobs come one after the other.
 
-        def show(update: Update, share: float) -> None:
-            means = f"reward {update.reward:+.2f}  accuracy {update.accuracy:.2f}  KL {update.kl:.2f}"
-            state = f"step {update.step}  {means}"
-            progress.update(task, completed=share, state=state)
-
-        yield show
-        progress.update(task, completed=1.0)
-
-
-@contextmanager
-def counting_bar(name: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A bar over a number of steps, where it is known, with the name of the next one."""
-    with bars(MofNCompleteColumn(), TextColumn("{task.fields[state]}", style="dim", markup=False)) as progress:
-        task = progress.add_task(name, total=None, state="")
-
-        def show(done: int, total: int | None, state: str) -> None:
-            progress.update(task, completed=done, total=total, state=state)
-
-        yield show
-
-
-@contextmanager
-def comparison_bars(n_trials: int) -> Iterator[Callable[[Trial, Message | Finished], None]]:
-    """One bar for all trials and one for each that is running."""
+    Yields:
+        What hears an event of the wave whose jobs have these names.
+    """
     from alftbench.launch.local import Message
 
-    running: dict[int, TaskID] = {}
-    with bars(TextColumn("{task.fields[state]}", style="dim")) as progress:
-        overall = progress.add_task("all trials", total=n_trials, state="")
-        shares: dict[int, float] = {}
+    running: dict[str, tuple[TaskID, float]] = {}
+    with bars() as shown:
+        overall = shown.add_task("all", total=None, state="")
 
-        def show(trial: Trial, event: Message | Finished) -> None:
+        def show(names: Sequence[str], event: Message | Finished) -> None:
+            name = names[event.job]
             if isinstance(event, Message):
-                name = f"{trial.method} seed {trial.seed}"
-                if event.job not in running:
-                    running[event.job] = progress.add_task(name, total=1.0, state="")
-                progress.update(running[event.job], completed=event.share, state=event.doing)
-                shares[event.job] = 0.9 * event.share if event.doing == "training" else 0.9
-            else:
-                shares[event.job] = 1.0
-                if event.job in running:
-                    progress.remove_task(running.pop(event.job))
-                if event.error is not None:
-                    line = f"failed: {trial.method}, seed {trial.seed}: {event.error}"
-                    progress.console.print(Text(line, style="red"), soft_wrap=True)
-            progress.update(overall, completed=sum(shares.values()))
+                if name not in running:
+                    running[name] = (shown.add_task(name, total=1.0, state=""), time.monotonic())
+                task, started = running[name]
+                state = in_words(event.progress, time.monotonic() - started)
+                shown.update(task, completed=event.progress.share, state=state)
+                return
+            if name in running:
+                shown.remove_task(running.pop(name)[0])
+            if event.error is not None:
+                shown.console.print(Text(f"failed: {name}: {event.error}", style="red"), soft_wrap=True)
+            shown.update(overall, total=len(names), advance=1, state=f"of {len(names)} jobs")
 
         yield show

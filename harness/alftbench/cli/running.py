@@ -120,9 +120,9 @@ def evaluate_command(
     if dry_run:
         echo_json({"folder": str(folder), "n_samples": made.n_samples, **made.config})
         return
-    from alftbench.cli.progress import evaluation_bar
+    from alftbench.cli.progress import progress_bar
 
-    with evaluation_bar(f"{made.name} on {suite}") as show:
+    with progress_bar(made.name) as show:
         evaluate(made, folder, show)
     print_evaluation(folder, output_format)
 
@@ -208,7 +208,7 @@ def train_command(
     from dataclasses import asdict
 
     from alftbench.base.jsonio import digest
-    from alftbench.cli.progress import training_bar
+    from alftbench.cli.progress import progress_bar
     from alftbench.training.train import TrainJob, checkpoint_path, plan_training, run_training
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
@@ -219,7 +219,7 @@ def train_command(
     job = TrainJob(spec, model, suites, budget, seed, data, limit, orbit, data_unchecked, device, dtype)
     made = plan_training(job)
     folder = output_dir or Path("runs") / f"{spec.name}-seed{seed}-{digest(made.config)[:12]}"
-    with training_bar(f"{spec.name} seed {seed}") as show:
+    with progress_bar(f"{spec.name} seed {seed}") as show:
         record = run_training(made, folder, show)
     if output_format is Format.JSON:
         echo_json({"folder": str(folder), "checkpoint": str(checkpoint_path(folder)), "train": asdict(record)})
@@ -277,7 +277,7 @@ def compare_command(
     """Train every method at the same budget and seeds, evaluate all, and publish the comparison."""
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
-    from alftbench.cli.progress import comparison_bars
+    from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
     from alftbench.compare.plan import CompareRequest, trials
     from alftbench.training.trainer import parse_spec
@@ -305,7 +305,7 @@ def compare_command(
     if dry_run:
         echo_json([{"method": t.method, "seed": t.seed, "folder": str(t.folder)} for t in made])
         return
-    with comparison_bars(len(made)) as watch:
+    with job_bars() as watch:
         outcome = compare(request, made, watch)
     print_comparison(request, outcome, output_format)
 

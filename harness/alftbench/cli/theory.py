@@ -54,11 +54,11 @@ def settle_command(
 ) -> None:
     """Play the games on a model whose every trace is enumerated, and measure the distance to the equilibrium."""
     use_threads(1)
-    from alftbench.cli.progress import counting_bar
+    from alftbench.cli.progress import progress_bar
     from alftbench.settle import SettleSettings, run
 
     chosen = SettleSettings(seed=seed, seeds=seeds)
-    with counting_bar("settle") as show:
+    with progress_bar("settle") as show:
         report = run(chosen.whole_grid() if full else chosen, output_dir, show)
     report.write(output_dir, plot=plot)
     if output_format is Format.JSON:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from alftbench.base.locks import sole_writer
 from alftbench.compare.plan import CompareRequest, Trial, suite_names
-from alftbench.compare.trial import measure_trials, run_trial
+from alftbench.compare.trial import Measurement, measure_trial, measurements, run_trial
 from alftbench.evaluation.run_folder import read_record
 from alftbench.launch.local import Finished, Message, run_jobs
 from alftbench.publish.board import Board, publish, trial_folders
 from alftbench.publish.comparison import Table, build_table
 from alftbench.publish.evidence import collect
+from alftbench.types import Listener
 
 
 @dataclass(frozen=True)
@@ -25,34 +27,42 @@ class Outcome:
     board: Path
 
 
-Watch = Callable[[Trial, Message | Finished], None]
+Watch = Callable[[Sequence[str], Message | Finished], None]  # the names of a wave's jobs, what one of them says
+JobT = TypeVar("JobT", Trial, Measurement)
 
 
-def run_trials(made: Sequence[Trial], workers: int, watch: Watch) -> Iterator[tuple[Trial, Exception]]:
-    """Run all trials, telling `watch` what happens; yields the trials that failed."""
-    for event in run_jobs(run_trial, made, min(workers, len(made))):
-        watch(made[event.job], event)
-        if isinstance(event, Finished) and event.error is not None:
-            event.error.add_note(event.trace)
-            yield made[event.job], event.error
-
-
-def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambda *_: None) -> Outcome:
+def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lambda *_: None) -> Outcome:
     """Run or continue a comparison's trials and publish its board; finished trials are not run again.
 
+    Two waves of jobs: all trials, then the measuring of each beside the base of its seed, which waits for both.
     The board shows every finished trial of its results folder, those of earlier comparisons too.
     """
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
         board = Board.ensure(request.output / "leaderboards" / request.board, suite_names(request), order)
-        failed = {trial.label: error for trial, error in run_trials(made, request.workers, watch)}
-        failed |= {t.label: error for t, error in measure_trials([t for t in made if t.label not in failed])}
-        done = [trial.folder for trial in made if trial.label not in failed]
+        failed = run_wave(run_trial, trials, request.workers, watch)
+        unfailed = [trial for trial in trials if trial.label not in failed]
+        failed |= run_wave(measure_trial, measurements(unfailed), request.workers, watch)
+        done = [trial.folder for trial in trials if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
         table = build_table(collect(done), suite_names(request), order)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])
     return Outcome(table, failed, board.folder)
+
+
+def run_wave(
+    work: Callable[[JobT, Listener], None], jobs: Sequence[JobT], workers: int, watch: Watch
+) -> dict[str, Exception]:
+    """Run jobs side by side, telling `watch` what happens; the error of every one that failed, by its label."""
+    failed: dict[str, Exception] = {}
+    labels = [job.label for job in jobs]
+    for event in run_jobs(work, jobs, min(workers, len(jobs))) if jobs else ():
+        watch(labels, event)
+        if isinstance(event, Finished) and event.error is not None:
+            event.error.add_note(event.trace)
+            failed[labels[event.job]] = event.error
+    return failed
 
 
 def finished(trial: Path) -> bool:

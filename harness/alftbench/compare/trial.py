@@ -1,72 +1,79 @@
-"""One method at one seed: train, evaluate, and measure how far it is from its game's equilibrium."""
+"""The jobs of a comparison: run a trial (train, evaluate, score), then measure it beside the base of its seed."""
 
 from __future__ import annotations
 
 import re
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from alftbench.compare.plan import Trial
 from alftbench.equilibrium.quality import SuiteProblems, measure, measure_listed
 from alftbench.equilibrium.scores import score
 from alftbench.equilibrium.traces import list_runs
-from alftbench.errors import AlftbenchError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
-from alftbench.launch.local import Report
 from alftbench.suites.base import Suite
 from alftbench.suites.load import load_suite, read_orbits
 from alftbench.training.train import make_trainer, plan_training, run_training
+from alftbench.types import Listener, Progress
 
 
-def run_trial(trial: Trial, report: Report) -> None:
+def run_trial(trial: Trial, listen: Listener) -> None:
     """Train, evaluate and score one trial, or continue it; runs in a worker process."""
     if trial.job is not None:
-        report("training", 0.0)
-        run_training(plan_training(trial.job), trial.folder, lambda update, share: report("training", share))
+        listen(Progress("training", 0.0))
+        run_training(plan_training(trial.job), trial.folder, listen)
     plans = [plan(evaluation) for evaluation in trial.evaluations]
-    runs = [(made, suite_folder(trial.folder, made.suite)) for made in plans]
-    for made, folder in runs:
-        doing = f"evaluating on {made.request.suite}"
-        evaluate(
-            made,
-            folder,
-            lambda done, total, tokens, doing=doing: report(doing, done / total),  # type: ignore[misc]
-        )
-    if trial.job is not None and trial.enumerate is None:
-        report("scoring", 0.0)
+    runs = [(run_plan, suite_folder(trial.folder, run_plan.suite)) for run_plan in plans]
+    for run_plan, folder in runs:
+        evaluate(run_plan, folder, listen)
+    if trial.job is None:
+        return
+    if trial.enumerate is None:
+        listen(Progress("scoring", 0.0))
         score(runs, trial.job.model)
-    if trial.job is not None and trial.enumerate is not None:
-        list_runs(
-            runs,
-            trial.job.model,
-            trial.enumerate,
-            lambda made, share: report(f"listing completions of {made.request.suite}", share),
-        )
+    else:
+        list_runs(runs, trial.job.model, trial.enumerate, listen)
 
 
-def measure_trials(made: Sequence[Trial]) -> Iterator[tuple[Trial, Exception]]:
-    """Measure the equilibrium quality of finished trials; yields the trials whose trainer's game fails.
+@dataclass(frozen=True)
+class Measurement:
+    """A trained trial and the untrained one of its seed, whose samples say what the reference answers."""
 
-    Every trial is held against the base's samples of the same seed, so this waits for all of them.
+    trial: Trial
+    base: Trial
+
+    @property
+    def label(self) -> str:
+        """What messages call it: the trial."""
+        return self.trial.label
+
+
+def measurements(trials: Sequence[Trial]) -> list[Measurement]:
+    """Every finished trained trial with the finished base of its seed, where there is one."""
+    bases = {trial.seed: trial for trial in trials if trial.job is None}
+    trained = [trial for trial in trials if trial.job is not None and trial.seed in bases]
+    return [Measurement(trial, bases[trial.seed]) for trial in trained]
+
+
+def measure_trial(measurement: Measurement, listen: Listener) -> None:
+    """Measure the equilibrium quality of a trial on every suite; runs in a worker process.
+
+    Raises:
+        PluginError: the trainer's game fails.
     """
-    bases = {trial.seed: trial for trial in made if trial.job is None}
-    problems = {evaluation.suite: suite_problems(evaluation) for trial in made for evaluation in trial.evaluations}
-    for trial in made:
-        if trial.job is None or trial.seed not in bases:
-            continue
-        try:
-            trainer = make_trainer(trial.job.trainer)
-            for suite in problems:
-                of, base = (suite_folder(t.folder, problems[suite].suite) for t in (trial, bases[trial.seed]))
-                if trial.enumerate is None:
-                    measure(problems[suite], of, base, trainer)
-                else:
-                    measure_listed(problems[suite], of, trainer)
-        except AlftbenchError as error:
-            error.add_note(traceback.format_exc())
-            yield trial, error
+    trial = measurement.trial
+    assert trial.job is not None
+    trainer = make_trainer(trial.job.trainer)
+    for done, evaluation in enumerate(trial.evaluations):
+        listen(Progress("measuring equilibrium quality", done, len(trial.evaluations)))
+        problems = suite_problems(evaluation)
+        run, base = (suite_folder(t.folder, problems.suite) for t in (trial, measurement.base))
+        if trial.enumerate is None:
+            measure(problems, run, base, trainer)
+        else:
+            measure_listed(problems, run, trainer)
 
 
 def suite_problems(evaluation: EvalRequest) -> SuiteProblems:

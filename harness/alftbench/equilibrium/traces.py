@@ -6,7 +6,7 @@ traces.jsonl.gz   the same when every problem is done
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,12 @@ from alftbench.base import plugins
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import Plan
-from alftbench.types import Orbit, Sample, Variant
+from alftbench.types import Listener, Orbit, Progress, Sample, Variant, nobody
 
 LISTING_VERSION = 1
 DIGITS = 6  # of a log-probability on file
 SLACK = 1e-4  # of a sum of probabilities that were added up in float32
 OPEN, LISTED = "traces.jsonl", "traces.jsonl.gz"
-Listed = Callable[[Plan, float], None]  # the run whose problems are being listed, the share that is done
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class OrbitListing:
 
 
 def list_runs(
-    runs: Sequence[tuple[Plan, Path]], reference: str, bounds: TraceBounds, progress: Listed = lambda *_: None
+    runs: Sequence[tuple[Plan, Path]], reference: str, bounds: TraceBounds, listen: Listener = nobody
 ) -> None:
     """Write the completions of complete runs of one model; what is there already is kept.
 
@@ -64,7 +63,7 @@ def list_runs(
             if orbit.problem.id not in done:
                 row = {"problem_id": orbit.problem.id, "phrasings": phrasings(plan, orbit, policy, start, bounds)}
                 append_jsonl(folder / OPEN, [row])
-            progress(plan, (place + 1) / len(plan.orbits))
+            listen(Progress(f"listing completions of {plan.suite.info.name}", place + 1, len(plan.orbits)))
         write_gzip(folder / LISTED, (folder / OPEN).read_bytes())
         (folder / OPEN).unlink()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,16 @@ from alftbench.metrics.summary import metrics_for, per_problem, summarise
 from alftbench.suites.grade import partitions
 from alftbench.types import (
     AnswerPartition,
+    Listener,
+    Progress,
     RunRecord,
     Sample,
     SampleKey,
+    nobody,
 )
 
-Progress = Callable[[int, int, int], None]  # samples done, samples in all, tokens just generated
 
-
-def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> RunRecord:
+def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     """Run or continue an evaluation in a folder; a complete one is only read.
 
     The model is loaded before anything is written, so a model that does not load leaves nothing behind; nor does
@@ -43,7 +44,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
         run = RunFolder.open(folder, plan.name, plan.config, getattr(backend, "about", {}))
         if backend and not run.complete:
             try:
-                draw_samples(plan, run, backend, progress)
+                draw_samples(plan, run, backend, listen)
             except BaseException:
                 run.drop_if_empty()
                 raise
@@ -64,7 +65,7 @@ def make_backend(plan: Plan) -> Backend:
     return backend
 
 
-def draw_samples(plan: Plan, run: RunFolder, backend: Backend, progress: Progress) -> None:
+def draw_samples(plan: Plan, run: RunFolder, backend: Backend, listen: Listener) -> None:
     """Sample what is missing and keep every portion as it comes.
 
     Raises:
@@ -72,14 +73,16 @@ def draw_samples(plan: Plan, run: RunFolder, backend: Backend, progress: Progres
     """
     done = {sample.key for sample in run.samples()}
     wanted = {(v.problem_id, v.name, draw) for v in plan.variants for draw in range(plan.params.n)}
-    progress(len(done), plan.n_samples, 0)
+    tokens, doing = 0, f"evaluating on {plan.suite.info.name}"
+    listen(Progress(doing, len(done), plan.n_samples))
     started = time.perf_counter()
     for portion in backend.sample(plan.variants, plan.params, frozenset(done)):
         missing = [sample for sample in portion if sample.key not in done]
         check_portion(plan, missing, wanted)
         run.append(missing, time.perf_counter() - started)
         done.update(sample.key for sample in missing)
-        progress(len(done), plan.n_samples, sum(sample.n_tokens for sample in missing))
+        tokens += sum(sample.n_tokens for sample in missing)
+        listen(Progress(doing, len(done), plan.n_samples, {"tokens": tokens}))
         started = time.perf_counter()
     if len(done) < len(wanted):
         raise PluginError(

@@ -16,19 +16,19 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from alftbench.types import Listener, Progress
+
 JobT = TypeVar("JobT")
-Report = Callable[[str, float], None]  # what a job is doing, share of it done
 POLL_SECONDS = 0.2
 _messages: Any = None  # in a worker: the queue to the launching process
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a running job says: its place in the list, what it is doing, the share of that done."""
+    """What a running job says: its place in the list, and how far it is."""
 
     job: int
-    doing: str
-    share: float
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Finished:
 
 
 def run_jobs(
-    work: Callable[[JobT, Report], Any], jobs: Sequence[JobT], workers: int
+    work: Callable[[JobT, Listener], Any], jobs: Sequence[JobT], workers: int
 ) -> Iterator[Message | Finished]:
-    """Run `work(job, report)` for every job, at most `workers` at a time, each on one thread.
+    """Run `work(job, listen)` for every job, at most `workers` at a time, each on one thread.
 
     A job that fails, or whose process is killed, does not stop the others. Yields messages as they come and a
     Finished for every job.
@@ -82,12 +82,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(work: Callable[[Any, Report], Any], place: int, job: Any) -> Finished:
-    def report(doing: str, share: float) -> None:
-        _messages.put(Message(place, doing, share))
+def _run(work: Callable[[Any, Listener], Any], place: int, job: Any) -> Finished:
+    def listen(progress: Progress) -> None:
+        _messages.put(Message(place, progress))
 
     try:
-        return Finished(place, result=work(job, report))
+        return Finished(place, result=work(job, listen))
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a job raises belongs to that job alone
         caught = error if isinstance(error, Exception) else RuntimeError(f"it called sys.exit({error})")
         return Finished(place, error=caught, trace=traceback.format_exc())

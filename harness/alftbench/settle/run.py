@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -22,13 +21,13 @@ from alftbench.settle.population import FixedPoint, fixed_point
 from alftbench.settle.report import Report
 from alftbench.settle.settings import Arm, SettleSettings, arms
 from alftbench.settle.sweep import sweep
+from alftbench.types import Listener, Progress, nobody
 
-Progress = Callable[[int, int, str], None]
 SCHEMA = 1
 LEAST_SKEW = 5.0
 
 
-def run(settings: SettleSettings, folder: Path, progress: Progress = lambda done, total, name: None) -> Report:
+def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Report:
     """Run every arm that the folder does not hold yet, then report on all of them.
 
     Killing it loses at most one arm; the same settings in the same folder continue, and more seeds or the full
@@ -37,7 +36,7 @@ def run(settings: SettleSettings, folder: Path, progress: Progress = lambda done
     Args:
         settings: what to run.
         folder: gets arms.jsonl (one line per arm), and from `Report.write` the table and the plot.
-        progress: called with (arms done, arms in all, name of the next arm).
+        listen: hears how many arms are done, and the next one's name.
 
     Raises:
         RunConflict: the folder holds arms of other settings.
@@ -49,13 +48,13 @@ def run(settings: SettleSettings, folder: Path, progress: Progress = lambda done
     torch.set_num_threads(1)  # these matrices are too small to share among threads
     try:
         for done, arm in enumerate(wanted):
-            progress(done, len(wanted), arm.name)
+            listen(Progress(arm.name, done, len(wanted)))
             if arm.name not in rows:
                 rows[arm.name] = without_nan(_timed(arm, settings))
                 append_jsonl(path, [rows[arm.name]])
     finally:
         torch.set_num_threads(threads)
-    progress(len(wanted), len(wanted), "")
+    listen(Progress("summing up", len(wanted), len(wanted)))
     report = Report(settings, tuple(rows[arm.name] for arm in wanted), tuple(sweep(settings)))
     write_json(folder / "settings.json", settings.to_json())
     return report

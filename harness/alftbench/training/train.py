@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,10 +34,9 @@ from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict,
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import parse_orbit
 from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
-from alftbench.types import Budget, Cost
+from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
 SCHEMA_VERSION = 1
-TrainProgress = Callable[[Update, float], None]  # the step's means, share of the budget used
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def train_suite(name: str, job: TrainJob) -> TrainSuite:
     return TrainSuite(suite.info.name, orbits, suite.info.answer_rules, suite.info.sampling.max_tokens)
 
 
-def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda *_: None) -> TrainRecord:
+def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> TrainRecord:
     """Train, or continue, in a folder; a complete run is only read and its checkpoint checked.
 
     Raises:
@@ -169,7 +168,7 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         record = open_record(plan, folder)
         if record.status == "complete":
             return verified(record, folder)
-        result = call_trainer(plan, train_request(plan, folder, progress))
+        result = call_trainer(plan, train_request(plan, folder, listen))
         record = replace(
             record,
             status="complete",
@@ -206,13 +205,14 @@ def remove_empty(folders: list[Path]) -> None:
             path.rmdir()
 
 
-def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> TrainRequest:
+def train_request(plan: TrainPlan, folder: Path, listen: Listener) -> TrainRequest:
     """What the trainer is asked; its steps are logged and shown."""
     log = UpdateLog(folder / "updates.jsonl")
 
     def on_update(update: Update) -> None:
         log.append(update)
-        progress(update, share_used(plan.job.budget, update))
+        means = {"reward": update.reward, "accuracy": update.accuracy, "KL": update.kl}
+        listen(Progress(f"training, step {update.step}", share_used(plan.job.budget, update), 1.0, means))
 
     (folder / "state").mkdir(exist_ok=True)
     return TrainRequest(
