@@ -9,6 +9,7 @@ from alftbench.errors import RunConflict, UsageError
 from alftbench.settle import Report, SettleSettings, arms, run
 from alftbench.settle.run import comparable
 from alftbench.settle.sweep import sweep
+from alftbench.types import Progress
 from tests.conftest import ROOT
 
 
@@ -32,12 +33,12 @@ def test_a_cut_file_is_continued_to_the_same_report(finished, settings, tmp_path
     cut = tmp_path / "cut"
     cut.mkdir()
     (cut / "arms.jsonl").write_bytes(content[: int(len(content) * 0.7)])
-    seen = []
-    again = run(settings, cut, lambda done, total, name: seen.append((done, total, name)))
+    seen: list[Progress] = []
+    again = run(settings, cut, seen.append)
     assert again.to_json() == report.to_json()
     assert again.markdown() == report.markdown()
     assert len((cut / "arms.jsonl").read_text().splitlines()) == len(report.arms)
-    assert seen[-1] == (len(report.arms), len(report.arms), "")
+    assert (seen[-1].done, seen[-1].total) == (len(report.arms), len(report.arms))
 
 
 def test_the_report_is_written_and_holds_bars_bias_and_sweep(finished):
