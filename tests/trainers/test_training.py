@@ -21,7 +21,7 @@ from alftbench.types import Budget, Cost
 from alftbench_trainers.loop.cost import flops_per_token
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.policy import batch_of
-from alftbench_trainers.loop.rollouts import schedule
+from alftbench_trainers.loop.schedule import schedule
 from tests.evaluation.test_runs import wait_until
 
 END, PAD = 3, 0
