@@ -44,12 +44,12 @@ class GroupRecord:
     @property
     def group(self) -> int:
         """G, rollouts per phrasing."""
-        return self.class_VG.shape[-1]
+        return int(self.class_VG.shape[-1])
 
     @property
     def phrasings(self) -> int:
         """V, phrasings in the orbit."""
-        return self.class_VG.shape[-2]
+        return int(self.class_VG.shape[-2])
 
     @property
     def answered_VG(self) -> BoolArray:
@@ -60,7 +60,7 @@ class GroupRecord:
     def counts_VZ(self) -> IntArray:
         """How often a phrasing's group gave each answer: n_v(z)."""
         classes = np.arange(self.correct_Z.size)
-        return (self.class_VG[..., None] == classes).sum(axis=-2)
+        return np.asarray((self.class_VG[..., None] == classes).sum(axis=-2))
 
     @property
     def correct_VG(self) -> BoolArray:
@@ -82,9 +82,11 @@ class GroupRecord:
 
         `value_VZ` may have one row, or none, for all phrasings.
         """
-        of_all = np.broadcast_to(value_VZ, (*self.class_VG.shape[:-1], value_VZ.shape[-1]))
-        column = np.full((*of_all.shape[:-1], 1), unanswered, dtype=value_VZ.dtype)
-        return np.take_along_axis(np.concatenate([of_all, column], axis=-1), self.class_VG, axis=-1)
+        *rows, _ = self.class_VG.shape
+        of_all = np.broadcast_to(value_VZ, (*rows, value_VZ.shape[-1]))
+        column = np.full((*rows, 1), unanswered, dtype=value_VZ.dtype)
+        read: ArrayT = np.take_along_axis(np.concatenate([of_all, column], axis=-1), self.class_VG, axis=-1)
+        return read
 
 
 Rule = Callable[[GroupRecord], FloatArray]
