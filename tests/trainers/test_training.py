@@ -288,6 +288,8 @@ class EvenDraws:
 SUITE = EvenDraws()
 
 class Silent(EvenDraws):
+    info = replace(SUMS.info, name="silent")
+
     def partition(self, orbit, samples_VN):
         return AnswerPartition(orbit.problem.id, (), (), ((),) * len(samples_VN), {})
 
@@ -328,7 +330,7 @@ def test_training_goes_by_the_suites_own_verdicts(tmp_path):
 @pytest.mark.usefixtures("grading_suites")
 def test_a_suite_that_leaves_samples_without_a_verdict_is_named(tmp_path):
     plan = plan_training(job(suites=("silent",), budget=Budget(steps=1)))
-    with pytest.raises(PluginError, match="suite 'even-draws' does not give every sample of sums"):
+    with pytest.raises(PluginError, match="suite 'silent' does not give every sample of sums"):
         run_training(plan, tmp_path / "run")
 
 

@@ -165,16 +165,16 @@ def parse_spec(text: str) -> TrainerSpec:
 def option_infos(config_type: type[Any]) -> tuple[OptionInfo, ...]:
     """The options that a config dataclass holds, in order.
 
-    Its fields have defaults and are written `name: Annotated[type, "meaning"] = default`; a field without a
+    All its fields have defaults and are written `name: Annotated[type, "meaning"] = default`; a field without a
     meaning has an empty one.
     """
     hints = get_type_hints(config_type, include_extras=True)
     infos = []
-    for option in dataclasses.fields(config_type):
-        kind, meaning = hints[option.name], ""
+    for name, default in vars(config_type()).items():
+        kind, meaning = hints[name], ""
         if get_origin(kind) is Annotated:
             kind, meaning = get_args(kind)[:2]
-        infos.append(OptionInfo(option.name, kind.__name__, option.default, meaning))
+        infos.append(OptionInfo(name, kind.__name__, default, meaning))
     return tuple(infos)
 
 
