@@ -23,9 +23,9 @@ from alftbench.publish.comparison import judge
 from alftbench.suites.arithmetic import SUMS
 from alftbench.training.trainer import PlaysGame
 from alftbench.types import AnswerPartition, SamplingParams
-from alftbench_trainers.recipes.coherence_grpo import CoherenceGrpo
-from alftbench_trainers.recipes.diversity_game import DiversityGame
-from alftbench_trainers.recipes.vanilla_grpo import VanillaGrpo
+from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
+from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
+from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
 
 END, PAD = 3, 0
 TRACES = [(END,), *product((0, 1, 2), range(4))]
@@ -298,27 +298,27 @@ def equilibrium_of(trainer, p0_VZ, correct_Z) -> np.ndarray:
 def test_the_games_that_trainers_declare_have_the_known_equilibria():
     p0_VZ, correct_Z = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]]), np.array([True, False, False])
     normalised = lambda x: x / x.sum(axis=1, keepdims=True)  # noqa: E731
-    assert equilibrium_of(VanillaGrpo({"beta": "0.5"}), p0_VZ, correct_Z) == pytest.approx(
+    assert equilibrium_of(VANILLA_GRPO({"beta": "0.5"}), p0_VZ, correct_Z) == pytest.approx(
         normalised(p0_VZ * np.exp(correct_Z / 0.5))
     )
-    diversity = DiversityGame({"beta": "0.5", "diversity": "0.3", "correctness": "0.7"})
+    diversity = DIVERSITY_GAME({"beta": "0.5", "diversity": "0.3", "correctness": "0.7"})
     assert equilibrium_of(diversity, p0_VZ, correct_Z) == pytest.approx(
         normalised((p0_VZ * np.exp(0.7 * correct_Z / 0.5)) ** (0.5 / 0.8))
     )
-    coherence = CoherenceGrpo({"beta": "0.5", "coherence": "0.3", "objective": "coherence"})
+    coherence = COHERENCE_GRPO({"beta": "0.5", "coherence": "0.3", "objective": "coherence"})
     p_VZ = equilibrium_of(coherence, p0_VZ, correct_Z)
     assert p_VZ == pytest.approx(normalised(p0_VZ ** (0.5 / 0.8) * p_VZ.mean(0) ** (0.3 / 0.8)))
-    p_VZ = equilibrium_of(CoherenceGrpo({"beta": "0.5", "coherence": "0.3"}), p0_VZ, correct_Z)
+    p_VZ = equilibrium_of(COHERENCE_GRPO({"beta": "0.5", "coherence": "0.3"}), p0_VZ, correct_Z)
     assert p_VZ == pytest.approx(normalised(p0_VZ * p_VZ.mean(0) ** (0.3 / 0.5)))
 
 
 def test_a_trainer_whose_game_is_not_known_declares_none():
     correct_Z = np.array([True, False])
     for trainer in (
-        VanillaGrpo({"scale": "std"}),
-        VanillaGrpo({"beta": "0"}),
-        DiversityGame({"temperature": "0.7"}),
-        CoherenceGrpo({"correctness": "1"}),
+        VANILLA_GRPO({"scale": "std"}),
+        VANILLA_GRPO({"beta": "0"}),
+        DIVERSITY_GAME({"temperature": "0.7"}),
+        COHERENCE_GRPO({"correctness": "1"}),
     ):
         assert isinstance(trainer, PlaysGame)
         assert trainer.game(correct_Z) is None

@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 
 from alftbench.games import Game, total_variation
+from alftbench.games.rewards import GroupRecord, enumerated_advantage
 from alftbench.settle.descent import sampled_weights
 from alftbench.settle.language import marginals
 from alftbench.settle.measure import objective_of, settled
-from alftbench.settle.population import _field, compositions, fixed_point
+from alftbench.settle.population import _field, fixed_point
 from alftbench.settle.settings import Arm
-from alftbench.settle.targets import answer_rewards, target_player
+from alftbench.settle.targets import right_answers, rule_of, target_player
+from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
+from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
+from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
 
 CASES = [
     ("diversity", "plug-in", 3, "none", "reward"),
@@ -79,12 +83,6 @@ def test_there_is_no_prediction_without_an_exact_expectation(language, settings)
     assert fixed_point(Arm("coherence", "sampled", 0, "plug-in", 8, "std"), game, settings) is None
 
 
-def test_compositions_are_all_count_vectors():
-    counts = compositions(4, 3)
-    assert len(counts) == len(np.unique(counts, axis=0)) == 15
-    assert (counts.sum(axis=1) == 4).all()
-
-
 def test_marginals_of_a_lifted_policy_are_what_was_lifted(language):
     np.testing.assert_allclose(marginals(language.tree, language.log_pi0_PY), language.log_p0_PZ, atol=1e-14)
 
@@ -100,9 +98,12 @@ def test_a_memorys_bias_is_what_sampling_shows(name, settings):
         counts_PRZ = np.stack([rng.multinomial(4, p, size=3000) for p in p_PZ])
         target.observe(counts_PRZ, np.zeros((1, 1)))
         if step >= 60:
-            rewards_PRZ = answer_rewards(arm, settings, target)
-            means_PR1 = (counts_PRZ * rewards_PRZ).sum(axis=-1, keepdims=True) / 4
-            sums_PZ += (counts_PRZ * (rewards_PRZ - means_PR1)).sum(axis=1) * 4 / 3
+            class_PRG = (np.arange(4)[:, None] >= counts_PRZ.cumsum(axis=-1)[..., None, :]).sum(axis=-1)
+            orbits = GroupRecord(class_PRG.swapaxes(0, 1), right_answers(settings))
+            rewards_PRG = rule_of(arm, settings, target.target())(orbits).swapaxes(0, 1)
+            credit_PRG = (rewards_PRG - rewards_PRG.mean(axis=-1, keepdims=True)) * 4 / 3
+            drawn_PZRG = class_PRG[:, None] == np.arange(3)[:, None, None]
+            sums_PZ += (drawn_PZRG * credit_PRG[:, None]).sum(axis=(2, 3))
             counts_PZ += counts_PRZ.sum(axis=1)
     found_PZ = sums_PZ / counts_PZ
     game = settled_at(name, p_PZ, settings)
@@ -114,3 +115,31 @@ def test_a_memorys_bias_is_what_sampling_shows(name, settings):
 
 def settled_at(name, p_PZ, settings):
     return Game.from_marginals(p_PZ, objective_of(name, settings), settings.beta)
+
+
+RECIPES = {
+    "diversity": DIVERSITY_GAME({"correctness": "0", "diversity": "1", "estimator": "digamma"}),
+    "quadratic": DIVERSITY_GAME({"correctness": "0", "diversity": "1", "objective": "quadratic"}),
+    "coherence": COHERENCE_GRPO({"coherence": "1", "objective": "coherence", "estimator": "digamma"}),
+    "correctness": VANILLA_GRPO({}),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_settle_plays_is_what_the_recipe_trains_on(name, settings):
+    """The same draws: rewards of `settle` at λ = η = 1 and of the recipe, and the advantage that they predict."""
+    settings = replace(settings, lambda_=1.0, eta=1.0)
+    target = {"quadratic": "u-statistic", "correctness": "none"}.get(name, "digamma")
+    arm = Arm(name, "sampled", 0, target, 3)
+    player = target_player(arm, settings)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        record = GroupRecord(rng.integers(0, 3, size=(2, 3)), right_answers(settings))
+        player.observe(record.counts_VZ[:, None], np.zeros((1, 3)))
+        np.testing.assert_array_equal(
+            rule_of(arm, settings, player.target())(record), RECIPES[name].reward(record)
+        )
+    p_PZ = np.array([[0.5, 0.3, 0.2], [0.25, 0.35, 0.4]])
+    predicted_PZ = enumerated_advantage(RECIPES[name].reward, p_PZ, right_answers(settings), 3) / (1 - 1 / 3)
+    game = settled_at(name, p_PZ, settings)  # whose reference is p, so that the anchor pulls nowhere
+    np.testing.assert_allclose(_field(arm, game, settings)(np.log(p_PZ)), predicted_PZ, atol=1e-12)

@@ -1,5 +1,8 @@
+"""Every rule against a slow definition; what recipes add up; options."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import log
 
@@ -10,30 +13,68 @@ from hypothesis import strategies as st
 from scipy.special import digamma
 
 from alftbench.errors import UsageError
-from alftbench.types import AnswerPartition
-from alftbench_trainers import rewards
-from alftbench_trainers.recipes.coherence_grpo import CoherenceGrpo
-from alftbench_trainers.recipes.diversity_game import DiversityGame
+from alftbench.games import ESTIMATORS, Coherence, Consensus, Correctness, Diversity, QuadraticDiversity, log_table
+from alftbench.games.objectives import indicator_bonus
+from alftbench.games.rewards import (
+    U_STATISTIC,
+    Estimates,
+    FromCounts,
+    GroupRecord,
+    coherence,
+    consensus,
+    correctness,
+    entropy,
+    one_by_one,
+    one_of_each,
+    quadratic,
+)
+from alftbench.training.trainer import DescribesTrainer, OptionInfo, Trainer
+from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
+from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
+from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
+from tests.conftest import ROOT
 
-PLUG_IN = "plug-in"
+PLUG_IN = FromCounts("plug-in")
+ORBITS = st.lists(st.lists(st.integers(-1, 2), min_size=4, max_size=4), min_size=1, max_size=4)
 
 
-def made(class_VN, correct=(True, False, False)):
-    return AnswerPartition("p", ("a", "b", "c"), correct, tuple(map(tuple, class_VN)), {})
+def record(class_VG, correct=(True, False, False)):
+    return GroupRecord(np.array(class_VG), np.array(correct))
 
 
-def test_correctness():
-    assert rewards.correctness(made([[0, 1, -1], [2, 0, 0]])).tolist() == [[1, 0, 0], [0, 1, 1]]
+def slow(class_VG, estimator):
+    """(log p̂, p̂, log q̂) of every rollout, counted one by one."""
+    V, G = len(class_VG), len(class_VG[0])
+    pooled = [z for row in class_VG for z in row]
+    own, orbit = log_table(G, estimator), log_table(V * G, estimator)
+    log_p, p, log_q = (np.zeros((V, G)) for _ in range(3))
+    for v, g in product(range(V), range(G)):
+        z = class_VG[v][g]
+        log_p[v, g] = max(own) if z < 0 else own[class_VG[v].count(z) - 1]
+        p[v, g] = 1.0 if z < 0 else (class_VG[v].count(z) - 1) / (G - 1)
+        log_q[v, g] = min(orbit) - log(2) if z < 0 else orbit[pooled.count(z) - 1]
+    return log_p, p, log_q
 
 
-def test_diversity_is_minus_the_log_share_within_the_phrasing():
-    found = rewards.diversity(made([[0, 0, 1, -1], [0, 0, 0, 0]]), PLUG_IN)
-    np.testing.assert_allclose(found, [[log(2), log(2), log(4), 0], [0, 0, 0, 0]])
+@given(ORBITS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_rules_are_what_counting_one_by_one_gives(estimator, class_VG):
+    log_p, p, log_q = slow(class_VG, estimator)
+    seen, target = record(class_VG), FromCounts(estimator)
+    np.testing.assert_array_equal(entropy(seen, target), -log_p)
+    np.testing.assert_array_equal(quadratic(seen, FromCounts(U_STATISTIC)), -p)
+    np.testing.assert_array_equal(consensus(seen, target), log_q)
+    np.testing.assert_array_equal(coherence(seen, target), log_q - log_p)
+    np.testing.assert_array_equal(correctness(seen), [[float(z == 0) for z in row] for row in class_VG])
 
 
-def test_quadratic_is_minus_the_share_among_the_other_rollouts():
-    found = rewards.quadratic(made([[0, 0, 1, -1], [0, 0, 0, 0]]))
-    np.testing.assert_allclose(found, [[-1 / 3, -1 / 3, 0, -1], [-1, -1, -1, -1]])
+def test_the_plug_in_rules_by_hand():
+    seen = record([[0, 0, 1, -1], [0, 2, 2, 2]])
+    np.testing.assert_allclose(entropy(seen, PLUG_IN), [[log(2), log(2), log(4), 0], [log(4)] + [log(4 / 3)] * 3])
+    expected = [[log(3 / 8)] * 2 + [log(1 / 8), log(1 / 16)], [log(3 / 8)] + [log(3 / 8)] * 3]
+    np.testing.assert_allclose(consensus(seen, PLUG_IN), expected)
+    agreed = record([[0, 0, 1, 2], [1, 0, 2, 0]])
+    np.testing.assert_allclose(coherence(agreed, PLUG_IN), 0.0, atol=1e-12)
 
 
 def test_the_quadratic_reward_is_unbiased():
@@ -41,78 +82,142 @@ def test_the_quadratic_reward_is_unbiased():
     p = np.array([0.5, 0.3, 0.2])
     sums = np.zeros(3)
     for group in product(range(3), repeat=3):
-        sums[group[0]] += np.prod(p[list(group)]) * rewards.quadratic(made([group]))[0, 0]
+        reward = quadratic(record([group]), FromCounts(U_STATISTIC))
+        sums[group[0]] += np.prod(p[list(group)]) * reward[0, 0]
     np.testing.assert_allclose(sums / p, -p)
 
 
-def test_consensus_is_the_log_share_over_all_phrasings():
-    found = rewards.consensus(made([[0, 0, 1, -1], [0, 2, 2, 2]]), PLUG_IN)
-    expected = [[log(3 / 8)] * 2 + [log(1 / 8), log(1 / 16)], [log(3 / 8)] + [log(3 / 8)] * 3]
-    np.testing.assert_allclose(found, expected)
+def test_a_group_without_any_answer_has_rewards():
+    silent = record([[-1, -1], [-1, -1]], correct=())
+    for reward in (entropy, quadratic, consensus, coherence):
+        assert np.ptp(reward(silent, PLUG_IN)) == 0
+    assert correctness(silent).tolist() == [[0, 0], [0, 0]]
 
 
-def test_coherence_vanishes_where_phrasings_agree():
-    found = rewards.coherence(made([[0, 0, 1, 2], [1, 0, 2, 0]]), PLUG_IN)
-    np.testing.assert_allclose(found, 0.0, atol=1e-12)
-
-
-@given(st.lists(st.lists(st.integers(-1, 2), min_size=4, max_size=4), min_size=1, max_size=4))
-@pytest.mark.parametrize("estimator", ["plug-in", "digamma", "minimax", "variance-optimal"])
-def test_no_answer_never_earns_more_than_an_answer(estimator, class_VN):
-    partition = made(class_VN)
-    classes = rewards.classes(partition)
-    for reward in (rewards.consensus(partition, estimator), rewards.diversity(partition, estimator)):
-        answered, silent = reward[classes >= 0], reward[classes < 0]
+@given(ORBITS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_no_answer_never_earns_more_than_an_answer(estimator, class_VG):
+    seen = record(class_VG)
+    for rule in (consensus, entropy, quadratic):
+        reward = rule(seen, FromCounts(estimator))
+        answered, silent = reward[seen.answered_VG], reward[~seen.answered_VG]
         if answered.size and silent.size:
             assert silent.max() <= answered.min() + 1e-12
 
 
-@given(st.lists(st.lists(st.integers(-1, 2), min_size=3, max_size=3), min_size=2, max_size=3), st.randoms())
-def test_rewards_follow_the_rollouts_not_their_order(class_VN, random):
-    order = list(range(len(class_VN)))
+@given(ORBITS, st.randoms())
+def test_rewards_follow_the_rollouts_not_their_order(class_VG, random):
+    order = list(range(len(class_VG)))
     random.shuffle(order)
-    shuffled = made([class_VN[i] for i in order])
-    for reward in (rewards.consensus, rewards.diversity, rewards.coherence):
-        found = reward(made(class_VN), PLUG_IN)
-        np.testing.assert_allclose(reward(shuffled, PLUG_IN), found[order])
+    shuffled = record([class_VG[i] for i in order])
+    for rule in (consensus, entropy, coherence):
+        np.testing.assert_allclose(rule(shuffled, PLUG_IN), rule(record(class_VG), PLUG_IN)[order])
 
 
-def test_trainers_mix_their_terms():
-    partition = made([[0, 1], [0, 0]])
-    coherence = CoherenceGrpo({"coherence": "2", "correctness": "3"})
-    np.testing.assert_allclose(
-        coherence.reward(partition), [[2 * log(3 / 4) + 3, 2 * log(1 / 4)], [2 * log(3 / 4) + 3] * 2]
-    )
-    diverse = DiversityGame({"diversity": "0.5", "estimator": "digamma"})
-    half = -0.5 * (digamma(1) - digamma(2))
-    np.testing.assert_allclose(diverse.reward(partition), [[1 + half, half], [1, 1]], atol=1e-12)
-    gini = DiversityGame({"diversity": "0.5", "objective": "quadratic"})
-    np.testing.assert_allclose(gini.reward(partition), [[1, 0], [0.5, 0.5]])
-
-
-def test_label_free_coherence_does_not_look_at_labels():
-    classes = [[0, 1, 2], [1, 1, 0]]
-    trainer = CoherenceGrpo({})
-    np.testing.assert_array_equal(
-        trainer.reward(made(classes)), trainer.reward(made(classes, correct=(False, True, True)))
-    )
+def test_a_batch_of_orbits_is_each_of_them():
+    class_RVG = np.random.default_rng(0).integers(-1, 3, size=(5, 2, 4))
+    batch = GroupRecord(class_RVG, np.array([True, False, False]))
+    for rule in (consensus, entropy, quadratic, coherence):
+        np.testing.assert_array_equal(rule(batch, PLUG_IN), one_by_one(lambda r: rule(r, PLUG_IN))(batch))  # noqa: B023
+    np.testing.assert_array_equal(correctness(batch), one_by_one(correctness)(batch))
 
 
 @pytest.mark.parametrize(
-    ("trainer", "options", "message"),
+    ("rule", "objective"),
     [
-        (CoherenceGrpo, {"objective": "peace"}, "use consensus or coherence"),
-        (DiversityGame, {"estimator": "guess"}, "use one of plug-in, digamma, minimax, variance-optimal"),
-        (DiversityGame, {"group": "1"}, "at least 2 rollouts"),
-        (DiversityGame, {"learning_rate": "-1"}, "must be above 0"),
-        (DiversityGame, {"scale": "max"}, "use none or std"),
-        (DiversityGame, {"beta": "nan"}, "must be a finite number"),
-        (DiversityGame, {"diversity": "inf"}, "must be a finite number"),
-        (DiversityGame, {"warmup": "-5"}, "must not be negative"),
-        (DiversityGame, {"group": "four"}, "expected int"),
-        (DiversityGame, {"colour": "red"}, "no option 'colour'"),
+        (entropy, Diversity(1.0, np.zeros(3))),
+        (quadratic, QuadraticDiversity(1.0, np.zeros(3))),
+        (coherence, Coherence(1.0)),
+        (consensus, Consensus(1.0)),
+        (lambda seen, target: correctness(seen), Correctness(indicator_bonus(np.array([True, False, False])))),
     ],
 )
-def test_wrong_options_are_named(trainer, options, message):
+def test_a_rule_that_knows_the_truth_is_the_best_response_of_its_objective(rule, objective):
+    """r = −∂F/∂p up to a constant per phrasing, by finite differences of F along the simplex."""
+    p_VZ, weights_V = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]]), np.array([0.5, 0.5])
+    truth = Estimates(np.log(p_VZ), np.log(p_VZ.mean(axis=0)))
+    reward_VZ = rule(one_of_each(2, np.array([True, False, False])), truth)
+
+    def value(at_VZ):
+        return objective.value(np.log(at_VZ), weights_V)
+
+    for v, (z, other) in product(range(2), [(0, 1), (1, 2), (2, 0)]):
+        step = np.zeros_like(p_VZ)
+        step[v, z], step[v, other] = 1e-6, -1e-6
+        slope = (value(p_VZ + step) - value(p_VZ - step)) / 2e-6 / weights_V[v]
+        assert reward_VZ[v, z] - reward_VZ[v, other] == pytest.approx(-slope, abs=1e-6)
+
+
+def test_recipes_mix_their_terms():
+    seen = record([[0, 1], [0, 0]])
+    agreeing = COHERENCE_GRPO({"coherence": "2", "correctness": "3"})
+    np.testing.assert_allclose(
+        agreeing.reward(seen), [[2 * log(3 / 4) + 3, 2 * log(1 / 4)], [2 * log(3 / 4) + 3] * 2]
+    )
+    diverse = DIVERSITY_GAME({"diversity": "0.5", "estimator": "digamma"})
+    half = -0.5 * (digamma(1) - digamma(2))
+    np.testing.assert_allclose(diverse.reward(seen), [[1 + half, half], [1, 1]], atol=1e-12)
+    gini = DIVERSITY_GAME({"diversity": "0.5", "objective": "quadratic"})
+    np.testing.assert_allclose(gini.reward(seen), [[1, 0], [0.5, 0.5]])
+
+
+def test_label_free_coherence_does_not_look_at_labels():
+    seen = record([[0, 1, 2], [1, 1, 0]])
+    trainer = COHERENCE_GRPO({})
+    other = replace(seen, correct_Z=np.array([False, True, True]))
+    np.testing.assert_array_equal(trainer.reward(seen), trainer.reward(other))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        (COHERENCE_GRPO, {"objective": "peace"}, "use consensus or coherence"),
+        (DIVERSITY_GAME, {"estimator": "guess"}, "use one of plug-in, digamma, minimax, variance-optimal"),
+        (DIVERSITY_GAME, {"estimator": "digamma", "objective": "quadratic"}, "has an exact one of its own"),
+        (DIVERSITY_GAME, {"group": "1"}, "at least 2 rollouts"),
+        (DIVERSITY_GAME, {"learning_rate": "-1"}, "must be above 0"),
+        (DIVERSITY_GAME, {"scale": "max"}, "use none or std"),
+        (DIVERSITY_GAME, {"beta": "nan"}, "must be a finite number"),
+        (DIVERSITY_GAME, {"diversity": "inf"}, "must be a finite number"),
+        (DIVERSITY_GAME, {"warmup": "-5"}, "must not be negative"),
+        (DIVERSITY_GAME, {"group": "four"}, "expected int"),
+        (DIVERSITY_GAME, {"colour": "red"}, "no option 'colour'"),
+    ],
+)
+def test_wrong_options_are_named(recipe, options, message):
     with pytest.raises(UsageError, match=message):
-        trainer(options)
+        recipe(options)
+
+
+@pytest.mark.parametrize("recipe", [VANILLA_GRPO, COHERENCE_GRPO, DIVERSITY_GAME])
+def test_a_recipe_tells_every_option_with_its_default_and_meaning(recipe):
+    told = recipe.info.options
+    assert {option.name: option.default for option in told} == recipe({}).config()
+    assert all(option.meaning for option in told)
+    assert OptionInfo("beta", "float", 0.02, told[1].meaning) == told[1]
+
+
+def test_the_identity_of_runs_stays():
+    """What went into run ids before: names, order and defaults."""
+    common = {"beta": 0.02, "group": 4, "orbits": 6, "temperature": 1.0, "scale": "none", "max_grad_norm": 1.0,
+              "rows": 512, "save_every": 10, "warmup": 10}  # fmt: skip
+    assert VANILLA_GRPO({}).config() == {"learning_rate": 7e-4, **common}
+    assert COHERENCE_GRPO({}).config() == {
+        "learning_rate": 4e-4, **common,
+        "coherence": 0.25, "correctness": 0.0, "objective": "consensus", "estimator": "plug-in",
+    }  # fmt: skip
+    assert DIVERSITY_GAME({}).config() == {
+        "learning_rate": 7e-4, **common,
+        "diversity": 0.75, "correctness": 1.0, "objective": "entropy", "estimator": "plug-in",
+    }  # fmt: skip
+
+
+def test_the_recipe_of_the_docs_is_a_trainer():
+    page = (ROOT / "docs" / "trainers.md").read_text(encoding="utf-8")
+    names: dict = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    trainer = names["RARE_RIGHT"]({})
+    assert isinstance(trainer, Trainer)
+    assert isinstance(names["RARE_RIGHT"], DescribesTrainer)
+    assert trainer.game(np.array([True])) is None
+    assert trainer.reward(record([[0, 0, 1, -1], [0, 2, 2, 2]])).tolist() == [[0.5, 0.5, 0, 0], [1, 0, 0, 0]]

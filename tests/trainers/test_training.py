@@ -7,21 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from alftbench.backends.hf.scoring import token_log_probs
-from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
+from alftbench.errors import BadInput, Diverged, PluginError, RunConflict, UsageError
 from alftbench.training.train import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
 from alftbench_trainers.loop.cost import flops_per_token
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import batch_of
-from alftbench_trainers.loop.rollouts import schedule
+from alftbench_trainers.loop.schedule import schedule
+from alftbench_trainers.recipe import Recipe
 from tests.evaluation.test_runs import wait_until
 
 END, PAD = 3, 0
@@ -258,9 +262,125 @@ class Liar:
     ],
 )
 def test_a_trainer_that_breaks_its_contract_is_named(tmp_path, lie, message):
-    from dataclasses import replace
-
     plan = replace(plan_training(job(budget=Budget(tokens=100_000))), trainer=Liar(lie))
     with pytest.raises(PluginError, match=message):
         run_training(plan, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+GRADER = """
+from dataclasses import replace
+from alftbench.suites.arithmetic import SUMS
+from alftbench.types import AnswerPartition
+
+class EvenDraws:
+    info = replace(SUMS.info, name="even-draws")
+    texts = []
+
+    def orbits(self, split="test", data=None):
+        return SUMS.orbits(split, data)
+
+    def partition(self, orbit, samples_VN):
+        self.texts += [sample.text for row in samples_VN for sample in row]
+        class_VN = tuple(tuple(sample.draw % 2 for sample in row) for row in samples_VN)
+        return AnswerPartition(orbit.problem.id, ("even", "odd"), (True, False), class_VN, {})
+
+SUITE = EvenDraws()
+
+class Silent(EvenDraws):
+    info = replace(SUMS.info, name="silent")
+
+    def partition(self, orbit, samples_VN):
+        return AnswerPartition(orbit.problem.id, (), (), ((),) * len(samples_VN), {})
+
+SILENT = Silent()
+"""
+
+
+@pytest.fixture
+def grading_suites(tmp_path, monkeypatch):
+    """A package from outside with two suites that grade by rules of their own."""
+    site = tmp_path / "site"
+    (site / "grading_plugin-1.dist-info").mkdir(parents=True)
+    (site / "grading_plugin.py").write_text(GRADER, encoding="utf-8")
+    (site / "grading_plugin-1.dist-info" / "METADATA").write_text(
+        "Name: grading-plugin\nVersion: 1\n", encoding="utf-8"
+    )
+    (site / "grading_plugin-1.dist-info" / "entry_points.txt").write_text(
+        "[alftbench.suites]\neven-draws = grading_plugin:SUITE\nsilent = grading_plugin:SILENT\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(site)
+
+
+@pytest.mark.usefixtures("grading_suites")
+def test_training_goes_by_the_suites_own_verdicts(tmp_path):
+    """Every second draw is right, whatever it says: the default rules find other shares."""
+    rewards = {}
+    for suite in ("even-draws", "sums"):
+        run_training(plan_training(job(suites=(suite,), budget=Budget(steps=1))), tmp_path / suite)
+        [update] = map(json.loads, (tmp_path / suite / "updates.jsonl").read_text(encoding="utf-8").splitlines())
+        assert update["reward"] == update["accuracy"]
+        rewards[suite] = update["reward"]
+    assert rewards["even-draws"] == 0.5 != rewards["sums"]
+    texts = sys.modules["grading_plugin"].SUITE.texts
+    assert len(texts) == 6 * 6 * 4
+    assert all(texts)
+
+
+@pytest.mark.usefixtures("grading_suites")
+def test_a_suite_that_leaves_samples_without_a_verdict_is_named(tmp_path):
+    plan = plan_training(job(suites=("silent",), budget=Budget(steps=1)))
+    with pytest.raises(PluginError, match="suite 'silent' does not give every sample of sums"):
+        run_training(plan, tmp_path / "run")
+
+
+def of_rule(rule, **changes):
+    """A plan that trains by a rule."""
+    recipe = Recipe("mine", "A rule of one's own.", "", GroupOptions, rule)
+    return replace(plan_training(job(budget=Budget(steps=1), **changes)), trainer=recipe({}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "message"),
+    [
+        (
+            lambda record, options: np.log(record.class_VG * 0.0 - 1),
+            Diverged,
+            "the reward of mine is NaN for a rollout",
+        ),
+        (
+            lambda record, options: 1 / (record.class_VG * 0.0),
+            Diverged,
+            "the reward of mine is infinite for a rollout",
+        ),
+        (
+            lambda record, options: record.class_VG[0],
+            PluginError,
+            r"has the shape \(4,\), not \(V, G\) = \(6, 4\)",
+        ),
+        (lambda record, options: None, PluginError, r"the reward of mine has the shape \(\), not \(V, G\)"),
+        (lambda record, options: record.colour, PluginError, "the reward of mine failed: AttributeError"),
+        (lambda record, options: ["a"], PluginError, "the reward of mine failed: ValueError"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:(invalid value|divide by zero):RuntimeWarning")
+def test_a_rule_that_breaks_its_contract_is_named(tmp_path, rule, error, message):
+    with pytest.raises(error, match=message):
+        run_training(of_rule(rule, suites=("sums",)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rule_sees_what_was_sampled(tmp_path):
+    seen = []
+
+    def rule(record, options):
+        seen.append(record)
+        return record.tokens_VG
+
+    record = run_training(of_rule(rule, suites=("sums",)), tmp_path)
+    assert sum(int(orbit.tokens_VG.sum()) for orbit in seen) == record.cost["generated_tokens"]
+    for orbit in seen:
+        assert orbit.class_VG.shape == orbit.tokens_VG.shape == (6, 4)
+        assert np.array(orbit.text_VG).shape == np.array(orbit.finish_reason_VG).shape == (6, 4)
+        assert {reason for row in orbit.finish_reason_VG for reason in row} <= {"stop", "length"}
+        assert orbit.class_VG.max() < orbit.correct_Z.size

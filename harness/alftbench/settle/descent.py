@@ -16,10 +16,11 @@ import torch
 from alftbench.base.seeds import stream
 from alftbench.errors import Diverged
 from alftbench.games.numerics import FloatArray, IntArray, log_normalise
+from alftbench.games.rewards import GroupRecord
 from alftbench.settle.language import CausalPolicy, Parameters, marginals
 from alftbench.settle.measure import Distance, Settled
 from alftbench.settle.settings import Arm, SettleSettings
-from alftbench.settle.targets import Oracle, TargetPlayer, advantages, answer_rewards, target_player
+from alftbench.settle.targets import Oracle, TargetPlayer, advantages, right_answers, rule_of, target_player
 
 Weights = Callable[[FloatArray], FloatArray]
 
@@ -82,7 +83,7 @@ def sampled_weights(
     settled: Settled,
     arm: Arm,
     settings: SettleSettings,
-    target: TargetPlayer,
+    player: TargetPlayer,
     log_pi_PY: FloatArray,
     drawn_PRG: IntArray,
 ) -> FloatArray:
@@ -92,12 +93,12 @@ def sampled_weights(
         settled: the game.
         arm: scale and anchor.
         settings: λ, η.
-        target: the target player; it observes the step's counts.
+        player: the target player; it observes the step's counts.
         log_pi_PY: the policy that drew, normalised.
         drawn_PRG: indices of the drawn traces.
     """
     P, R, G = drawn_PRG.shape
-    rewards_PRG = _answer_rewards(settled, arm, settings, target, log_pi_PY, drawn_PRG)
+    rewards_PRG = _rewards(settled, arm, settings, player, log_pi_PY, drawn_PRG)
     if arm.anchor == "reward":
         ratio_PY = log_pi_PY - settled.language.log_pi0_PY
         rewards_PRG = rewards_PRG - settled.game.beta * ratio_PY[np.arange(P)[:, None, None], drawn_PRG]
@@ -109,21 +110,21 @@ def sampled_weights(
     return weights_PY
 
 
-def _answer_rewards(
+def _rewards(
     settled: Settled,
     arm: Arm,
     settings: SettleSettings,
-    target: TargetPlayer,
+    player: TargetPlayer,
     log_pi_PY: FloatArray,
     drawn_PRG: IntArray,
 ) -> FloatArray:
-    """The target player's reward of every rollout; only the oracle is told the true p."""
+    """The rule's reward of every rollout; only the oracle is told the true p."""
     tree = settled.language.tree
     answers_PRG = tree.answer_Y[drawn_PRG]
-    counts_PRZ = counts_of(answers_PRG, tree.answers)
-    target.observe(counts_PRZ, marginals(tree, log_pi_PY) if isinstance(target, Oracle) else _UNSEEN)
-    table_PRZ = np.broadcast_to(answer_rewards(arm, settings, target), counts_PRZ.shape)
-    return np.asarray(np.take_along_axis(table_PRZ, answers_PRG, axis=2))
+    truth = marginals(tree, log_pi_PY) if isinstance(player, Oracle) else _UNSEEN
+    player.observe(counts_of(answers_PRG, tree.answers), truth)
+    orbits = GroupRecord(answers_PRG.swapaxes(0, 1), right_answers(settings))
+    return rule_of(arm, settings, player.target())(orbits).swapaxes(0, 1)
 
 
 _UNSEEN = np.zeros((1, 1))
@@ -143,13 +144,13 @@ def play_exact(settled: Settled, settings: SettleSettings) -> Played:
 
 def play_sampled(settled: Settled, arm: Arm, settings: SettleSettings) -> Played:
     """The neural policy with sampled group-relative rewards."""
-    target = target_player(arm, settings)
+    player = target_player(arm, settings)
     groups = settings.rollouts // arm.group
     rng = stream(arm.seed, "rollouts", arm.variant)
 
     def weights(log_pi_PY: FloatArray) -> FloatArray:
         drawn_PRG = draw(log_pi_PY, groups, arm.group, rng)
-        return sampled_weights(settled, arm, settings, target, log_pi_PY, drawn_PRG)
+        return sampled_weights(settled, arm, settings, player, log_pi_PY, drawn_PRG)
 
     tokens = settings.prompts * settings.rollouts * settings.length
     return _ascend(settled, weights, settings.steps, settings.learning_rate, settings.checkpoints, tokens)

@@ -20,9 +20,10 @@ from alftbench.games import (
     total_variation,
 )
 from alftbench.games.numerics import FloatArray, log_normalise
+from alftbench.games.objectives import indicator_bonus
 from alftbench.settle.language import Language
 from alftbench.settle.settings import SettleSettings
-from alftbench.settle.targets import correct_answers
+from alftbench.settle.targets import right_answers
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Settled:
 def objective_of(game: str, settings: SettleSettings) -> Objective:
     """F of a game named in `GAMES`."""
     if game == "correctness":
-        return Correctness(correct_answers(settings))
+        return Correctness(indicator_bonus(right_answers(settings), settings.eta))
     if game == "diversity":
         return Diversity(settings.lambda_, np.zeros(settings.answers))
     if game == "quadratic":

@@ -1,4 +1,4 @@
-"""The target player of a sampled game: how it estimates answer marginals, and the rewards that follow.
+"""The target players of sampled games, and the rule of `alftbench.games.rewards` that each game plays.
 
 Axes: P prompts, R groups of a prompt in one step, G rollouts of a group, Z answers. Group r of every prompt
 belongs to one orbit, and neither a table nor a memory looks beyond it: R groups stand for a batch of R orbits.
@@ -11,17 +11,53 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alftbench.games.estimators import log_table, power_reward
 from alftbench.games.numerics import FloatArray, IntArray, log_of, log_sum_exp
+from alftbench.games.rewards import (
+    Estimates,
+    FromCounts,
+    Rule,
+    Target,
+    coherence,
+    correctness,
+    entropy,
+    quadratic,
+)
+from alftbench.games.rewards.group import BoolArray
 from alftbench.settle.settings import Arm, SettleSettings
 
 
 class TargetPlayer(ABC):
-    """Estimates of log p_i(z) and of log q(z), q = mean_i p_i, for the answers that a group contains."""
+    """Watches a game step by step, and says what it takes for the answer distributions."""
 
     @abstractmethod
     def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
         """See one step's counts; log_p_PZ is the truth, for the oracle alone."""
+
+    @abstractmethod
+    def target(self) -> Target:
+        """Its estimates for the step observed last, for records with the axes R, P, G."""
+
+
+class CountTable(TargetPlayer):
+    """Knows the step's own counts alone.
+
+    Args:
+        estimator: of `alftbench.games.ESTIMATORS`, or "u-statistic".
+    """
+
+    def __init__(self, estimator: str) -> None:
+        self.estimator = estimator
+
+    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
+        """The record of the step says the same."""
+
+    def target(self) -> Target:
+        """A table look-up."""
+        return FromCounts(self.estimator)
+
+
+class EstimatingPlayer(TargetPlayer):
+    """Has estimates of its own of log p_i(z) and of log q(z), q = mean_i p_i."""
 
     @abstractmethod
     def log_p(self) -> FloatArray:
@@ -31,42 +67,14 @@ class TargetPlayer(ABC):
     def log_q(self) -> FloatArray:
         """Estimates of log q(z), broadcastable to (P, R, Z)."""
 
-
-class CountTable(TargetPlayer):
-    """One group's counts looked up in a table: log p̂ = g_{n−1} for K = G, log q̂ likewise for K = P·G.
-
-    Args:
-        estimator: of `alftbench.games.ESTIMATORS`, or "u-statistic".
-        group: G.
-        prompts: P.
-    """
-
-    def __init__(self, estimator: str, group: int, prompts: int) -> None:
-        self.estimator, self.group, self.prompts = estimator, group, prompts
-        self.counts_PRZ = np.zeros((1, 1, 1), dtype=np.int64)
-
-    def observe(self, counts_PRZ: IntArray, log_p_PZ: FloatArray) -> None:
-        """Keep the counts."""
-        self.counts_PRZ = counts_PRZ
-
-    def log_p(self) -> FloatArray:
-        """From each group's own counts."""
-        return np.asarray(table(self.group, self.estimator)[np.maximum(self.counts_PRZ - 1, 0)])
-
-    def log_q(self) -> FloatArray:
-        """From the counts pooled over the orbit."""
-        pooled = table(self.group * self.prompts, self.estimator)
-        return np.asarray(pooled[np.maximum(self.counts_PRZ.sum(axis=0) - 1, 0)])
+    def target(self) -> Target:
+        """The estimates, orbit by orbit."""
+        log_p_PRZ = self.log_p()
+        log_q_PRZ = np.broadcast_to(self.log_q(), log_p_PRZ.shape)
+        return Estimates(log_p_PRZ.swapaxes(0, 1), log_q_PRZ.swapaxes(0, 1))
 
 
-def table(K: int, estimator: str) -> FloatArray:
-    """Estimates of log p over the leave-one-out counts 0 … K − 1; "u-statistic" is the log of an unbiased p̂."""
-    if estimator == "u-statistic":
-        return log_of(power_reward(np.arange(1, K + 1), K, degree=1))
-    return log_table(K, estimator)
-
-
-class Oracle(TargetPlayer):
+class Oracle(EstimatingPlayer):
     """The truth: what is left of the error is not the estimator's."""
 
     def __init__(self) -> None:
@@ -85,7 +93,7 @@ class Oracle(TargetPlayer):
         return np.asarray(log_sum_exp(self.log_p_PZ, axis=0) - np.log(len(self.log_p_PZ)))
 
 
-class Memory(TargetPlayer):
+class Memory(EstimatingPlayer):
     """A running estimate of every group's p: m ← ρ m + (1−ρ) n/G, p̂ = m / (1 − ρ^t).
 
     The auxiliary answer distribution of arXiv 2604.27166 (as its abstract describes it), kept per prompt over
@@ -121,18 +129,18 @@ class Memory(TargetPlayer):
         return _finite_log(self.estimate_PRZ.mean(axis=0))
 
 
-class Rotation(TargetPlayer):
+class Rotation(EstimatingPlayer):
     """Prompts that take turns: step t meets the player of turn t mod T, which knows its own prompts only.
 
     Args:
         players: one per turn.
     """
 
-    def __init__(self, players: Sequence[TargetPlayer]) -> None:
+    def __init__(self, players: Sequence[EstimatingPlayer]) -> None:
         self.players, self.step = players, -1
 
     @property
-    def current(self) -> TargetPlayer:
+    def current(self) -> EstimatingPlayer:
         """The player of the step that was observed last."""
         return self.players[self.step % len(self.players)]
 
@@ -162,26 +170,20 @@ def target_player(arm: Arm, settings: SettleSettings) -> TargetPlayer:
     if arm.target == "memory":
         decay = settings.decay if arm.decay is None else arm.decay
         return Rotation([Memory(decay, arm.group) for _ in range(arm.every)])
-    return CountTable(arm.target, arm.group, settings.prompts)
+    return CountTable(arm.target)
 
 
-def correct_answers(settings: SettleSettings) -> FloatArray:
-    """The bonus η c(z): every fourth answer is correct."""
-    return np.asarray(settings.eta * (np.arange(settings.answers) % 4 == 0))
+def right_answers(settings: SettleSettings) -> BoolArray:
+    """Every fourth answer is right."""
+    return np.asarray(np.arange(settings.answers) % 4 == 0)
 
 
-def answer_rewards(arm: Arm, settings: SettleSettings, target: TargetPlayer) -> FloatArray:
-    """The reward −u(z) of each answer in each group, broadcastable to (P, R, Z).
-
-    diversity: −λ log p̂_i; quadratic: −λ p̂_i; coherence: λ (log q̂ − log p̂_i); correctness: η c.
-    """
+def rule_of(arm: Arm, settings: SettleSettings, target: Target) -> Rule:
+    """The arm's reward rule, −u(z) at the target's estimates, with its weight λ or η."""
     if arm.game == "correctness":
-        return correct_answers(settings)[None, None]
-    if arm.game == "diversity":
-        return -settings.lambda_ * target.log_p()
-    if arm.game == "quadratic":
-        return np.asarray(-settings.lambda_ * np.exp(target.log_p()))
-    return settings.lambda_ * (target.log_q() - target.log_p())
+        return lambda record: settings.eta * correctness(record)
+    response = {"diversity": entropy, "quadratic": quadratic, "coherence": coherence}[arm.game]
+    return lambda record: settings.lambda_ * response(record, target)
 
 
 def advantages(rewards_PRG: FloatArray, scale: str) -> FloatArray:

@@ -153,8 +153,7 @@ def make_trainer(spec: TrainerSpec) -> Trainer:
 def train_suite(name: str, job: TrainJob) -> TrainSuite:
     """The training problems of a suite."""
     suite = load_suite(name)
-    orbits = tuple(read_orbits(suite, job.selection))
-    return TrainSuite(suite.info.name, orbits, suite.info.answer_rules, suite.info.sampling.max_tokens)
+    return TrainSuite(suite, tuple(read_orbits(suite, job.selection)))
 
 
 def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> TrainRecord:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_type_hints, runtime_checkable
+from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_type_hints, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,26 @@ from numpy.typing import NDArray
 from alftbench.base.plugins import parse_settings
 from alftbench.errors import UsageError
 from alftbench.games import Objective
+from alftbench.suites.base import Suite
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
 
 @dataclass(frozen=True)
 class TrainSuite:
-    """Training problems of one suite, and how its answers are read."""
+    """A suite, which grades what is sampled on it, and its training problems in their phrasings."""
 
-    name: str
+    suite: Suite
     orbits: tuple[Orbit, ...]
-    answer_rules: tuple[str, ...]
-    max_tokens: int
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.suite.info.name
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a rollout at most."""
+        return self.suite.info.sampling.max_tokens
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,12 @@ class TrainResult:
 
 @runtime_checkable
 class Trainer(Protocol):
-    """A training method. `needs_orbits` says that it compares phrasings and refuses a suite without them."""
+    """A training method; one that needs orbits is refused a suite without them."""
 
-    needs_orbits: bool
+    @property
+    def needs_orbits(self) -> bool:
+        """Does it compare the phrasings of a problem?"""
+        ...
 
     def config(self) -> Mapping[str, Any]:
         """Every option with its value; goes into the run record and its identity."""
@@ -103,6 +115,35 @@ TrainerFactory = Callable[[Mapping[str, str]], Trainer]
 
 
 @dataclass(frozen=True)
+class OptionInfo:
+    """One option of a trainer: its type by name, its default, what it means in a line."""
+
+    name: str
+    kind: str
+    default: bool | int | float | str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TrainerInfo:
+    """What a trainer says of itself before it is made: in a line, where it comes from, its options."""
+
+    description: str
+    paper: str
+    options: tuple[OptionInfo, ...]
+
+
+@runtime_checkable
+class DescribesTrainer(Protocol):
+    """What a factory may offer besides: what its trainers are and which options they take."""
+
+    @property
+    def info(self) -> TrainerInfo:
+        """For lists of trainers; nothing is made or loaded."""
+        ...
+
+
+@dataclass(frozen=True)
 class TrainerSpec:
     """A trainer with options, written `name` or `name:key=value,key=value`."""
 
@@ -119,6 +160,22 @@ def parse_spec(text: str) -> TrainerSpec:
     """Read `name:key=value,...`; options are sorted, so one method has one spelling."""
     name, _, rest = text.partition(":")
     return TrainerSpec(name, tuple(sorted(parse_settings(f"trainer {text!r}", rest).items())))
+
+
+def option_infos(config_type: type[Any]) -> tuple[OptionInfo, ...]:
+    """The options that a config dataclass holds, in order.
+
+    All its fields have defaults and are written `name: Annotated[type, "meaning"] = default`; a field without a
+    meaning has an empty one.
+    """
+    hints = get_type_hints(config_type, include_extras=True)
+    infos = []
+    for name, default in vars(config_type()).items():
+        kind, meaning = hints[name], ""
+        if get_origin(kind) is Annotated:
+            kind, meaning = get_args(kind)[:2]
+        infos.append(OptionInfo(name, kind.__name__, default, meaning))
+    return tuple(infos)
 
 
 ConfigT = TypeVar("ConfigT")

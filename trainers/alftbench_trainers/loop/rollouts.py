@@ -1,4 +1,4 @@
-"""Sampling a batch of orbits from the policy: rollouts, their answers and the classes of each orbit."""
+"""Sampling a batch of orbits from the policy and grading it: rollouts with the record that rewards see."""
 
 from __future__ import annotations
 
@@ -8,49 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.answers.find.extract import extract
-from alftbench.answers.partition import partition
 from alftbench.backends.hf.generation import Completion, Decoding, generate
 from alftbench.backends.hf.loading import end_token_ids, prompt_ids
 from alftbench.base.seeds import stream
-from alftbench.training.trainer import TrainSuite
-from alftbench.types import AnswerPartition, Orbit
+from alftbench.errors import PluginError
+from alftbench.games.rewards import GroupRecord
+from alftbench.suites.grade import graded
+from alftbench.types import Sample
+from alftbench_trainers.loop.schedule import OrbitItem
 
-
-@dataclass(frozen=True)
-class OrbitItem:
-    """A training orbit with the suite that says how its answers are read."""
-
-    orbit: Orbit
-    suite: TrainSuite
+TokenIds = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class OrbitRollouts:
-    """G completions of every phrasing of a problem, and the classes of their answers.
+    """G rollouts of every phrasing of a problem: token ids, and the record of what they are worth."""
 
-    prompts_V: token ids of each phrasing. completions_VG: token ids. partition: classes, shape (V, G).
-    """
-
-    prompts_V: tuple[tuple[int, ...], ...]
-    completions_VG: tuple[tuple[Completion, ...], ...]
-    partition: AnswerPartition
-
-
-def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) -> list[OrbitItem]:
-    """The orbits of a step: the same number from every suite as far as it divides, in reshuffled passes.
-
-    A function of its arguments alone, so a resumed run meets the same problems.
-    """
-    share, extra = divmod(per_step, len(suites))
-    items = []
-    for index, suite in enumerate(suites):
-        count = share + (index < extra)
-        for position in range(step * count, (step + 1) * count):
-            epoch, place = divmod(position, len(suite.orbits))
-            order = stream(seed, "schedule", suite.name, epoch).permutation(len(suite.orbits))
-            items.append(OrbitItem(suite.orbits[order[place]], suite))
-    return items
+    problem_id: str
+    prompts_V: tuple[TokenIds, ...]
+    completions_VG: tuple[tuple[TokenIds, ...], ...]
+    record: GroupRecord
 
 
 def sample_orbits(
@@ -74,27 +51,52 @@ def sample_orbits(
     )
     decoding = Decoding(max_tokens, temperature, 1.0, end_token_ids(model, tokenizer), tokenizer.pad_token_id)
     groups = iter(zip(prompts, generate(model, prompts, uniforms, decoding), strict=True))
-    return [_collect(tokenizer, item, [next(groups) for _ in item.orbit.variants]) for item in items]
+    return [collect(tokenizer, item, [next(groups) for _ in item.orbit.variants]) for item in items]
 
 
-def _collect(
-    tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[tuple[int, ...], list[Completion]]]
-) -> OrbitRollouts:
-    kind, rules = item.orbit.problem.answer_kind, item.suite.answer_rules
-    answers_VG = [
+def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[TokenIds, list[Completion]]]) -> OrbitRollouts:
+    """One orbit's rollouts, graded as an evaluation of its suite grades them."""
+    problem_id = item.orbit.problem.id
+    samples_VG = [
         [
-            extract(
-                tokenizer.decode(completion.token_ids, skip_special_tokens=True),
-                kind,
-                rules,
-                completion.finish_reason,
+            Sample(
+                problem_id, variant.name, draw, decoded(tokenizer, done), done.finish_reason, len(done.token_ids)
             )
-            for completion in completions
+            for draw, done in enumerate(completions)
         ]
-        for _, completions in groups
+        for variant, (_, completions) in zip(item.orbit.variants, groups, strict=True)
     ]
     return OrbitRollouts(
+        problem_id=problem_id,
         prompts_V=tuple(prompt for prompt, _ in groups),
-        completions_VG=tuple(tuple(completions) for _, completions in groups),
-        partition=partition(item.orbit.problem, answers_VG),
+        completions_VG=tuple(tuple(done.token_ids for done in completions) for _, completions in groups),
+        record=record_of(item, samples_VG),
+    )
+
+
+def decoded(tokenizer: Any, completion: Completion) -> str:
+    """The text of a completion."""
+    return str(tokenizer.decode(completion.token_ids, skip_special_tokens=True))
+
+
+def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupRecord:
+    """The samples of an orbit with the verdicts of its suite, by the suite's own rules where it has some.
+
+    Log-probabilities are left out: they come with the update, after the reward.
+
+    Raises:
+        PluginError: the suite's own rules do not give every sample a class.
+    """
+    samples = [sample for row in samples_VG for sample in row]
+    partition = graded(item.suite.suite, item.orbit, samples, judge=None)
+    if [len(row) for row in partition.class_VN] != [len(row) for row in samples_VG]:
+        raise PluginError(
+            f"suite {item.suite.name!r} does not give every sample of {item.orbit.problem.id} a class"
+        )
+    return GroupRecord(
+        class_VG=np.array(partition.class_VN, dtype=np.int64),
+        correct_Z=np.array(partition.correct_Z, dtype=bool),
+        tokens_VG=np.array([[sample.n_tokens for sample in row] for row in samples_VG]),
+        finish_reason_VG=tuple(tuple(sample.finish_reason for sample in row) for row in samples_VG),
+        text_VG=tuple(tuple(sample.text for sample in row) for row in samples_VG),
     )

@@ -12,54 +12,55 @@ a model can be coherent and wrong. Source: Distributional Alignment Games, arXiv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
-from alftbench.types import AnswerPartition
-from alftbench_trainers import rewards
-from alftbench_trainers.loop.loop import GroupConfig, GroupTrainer
-
-OBJECTIVES = {"consensus": rewards.consensus, "coherence": rewards.coherence}
+from alftbench.games.numerics import FloatArray
+from alftbench.games.rewards import FromCounts, GroupRecord, coherence, consensus, correctness
+from alftbench_trainers.loop.options import Estimator, GroupOptions, LearningRate, check_choice, check_estimator
+from alftbench_trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class CoherenceConfig(GroupConfig):
-    """coherence: λ. correctness: η, 0 for label-free training. estimator: of log p from counts."""
+class CoherenceOptions(GroupOptions):
+    """Options of coherence-grpo; at a learning rate of 7e-4 the embedded model turns coherent and wrong."""
 
-    learning_rate: float = 4e-4  # at 7e-4 the embedded model turns coherent and wrong
-    coherence: float = 0.25
-    correctness: float = 0.0
-    objective: str = "consensus"
-    estimator: str = "plug-in"
+    learning_rate: LearningRate = 4e-4
+    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.25
+    correctness: Annotated[float, "η, reward of a right answer; 0 trains without labels"] = 0.0
+    objective: Annotated[str, "consensus or coherence"] = "consensus"
+    estimator: Estimator = "plug-in"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
         super().__post_init__()
-        rewards.check_estimator(self.estimator)
-        if self.objective not in OBJECTIVES:
-            raise UsageError(f"option objective={self.objective}: use {' or '.join(OBJECTIVES)}")
+        check_estimator(self.estimator)
+        check_choice("objective", self.objective, "consensus", "coherence")
 
 
-class CoherenceGrpo(GroupTrainer):
-    """Group-relative policy optimisation of coherence over an orbit."""
+def reward(record: GroupRecord, options: CoherenceOptions) -> FloatArray:
+    """λ log q̂(z) or λ (log q̂(z) − log p̂_v(z)), and η c(z)."""
+    agreement = consensus if options.objective == "consensus" else coherence
+    target = FromCounts(options.estimator)
+    return options.coherence * agreement(record, target) + options.correctness * correctness(record)
 
-    needs_orbits = True
-    config_type = CoherenceConfig
-    settings: CoherenceConfig
 
-    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
-        """Consensus with a free target, or soft coherence; with correctness besides there is no closed form."""
-        config = self.settings
-        if config.correctness or not config.closed:
-            return None
-        game = Consensus if config.objective == "consensus" else Coherence
-        return game(config.coherence), config.beta
+def game(options: CoherenceOptions, correct_Z: NDArray[np.bool_]) -> Objective | None:
+    """Consensus with a free target, or soft coherence; with correctness besides there is no closed form."""
+    if options.correctness:
+        return None
+    return (Consensus if options.objective == "consensus" else Coherence)(options.coherence)
 
-    def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
-        """λ × coherence reward + η × correctness, shape (V, G)."""
-        config = self.settings
-        target = OBJECTIVES[config.objective](partition, config.estimator)
-        return config.coherence * target + config.correctness * rewards.correctness(partition)
+
+COHERENCE_GRPO = Recipe(
+    name="coherence-grpo",
+    description="Group-relative policy optimisation of coherence over an orbit.",
+    paper="arXiv 2604.27166",
+    options=CoherenceOptions,
+    rule=reward,
+    game=game,
+    needs_orbits=True,
+)

@@ -12,55 +12,58 @@ Source: Distributional Alignment Games, arXiv 2604.27166 (Diversity-GRPO, entrop
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.errors import UsageError
 from alftbench.games import Diversity, Objective, QuadraticDiversity
+from alftbench.games.numerics import FloatArray
 from alftbench.games.objectives import indicator_bonus
-from alftbench.types import AnswerPartition
-from alftbench_trainers import rewards
-from alftbench_trainers.loop.loop import GroupConfig, GroupTrainer
+from alftbench.games.rewards import U_STATISTIC, FromCounts, GroupRecord, correctness, entropy, quadratic
+from alftbench_trainers.loop.options import Estimator, GroupOptions, check_choice, check_estimator
+from alftbench_trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class DiversityConfig(GroupConfig):
-    """diversity: λ. correctness: η. objective: entropy or quadratic. estimator: of log p, for the entropy."""
+class DiversityOptions(GroupOptions):
+    """Options of diversity-game."""
 
-    diversity: float = 0.75
-    correctness: float = 1.0
-    objective: str = "entropy"
-    estimator: str = "plug-in"
+    diversity: Annotated[float, "λ, weight of diversity"] = 0.75
+    correctness: Annotated[float, "η, reward of a right answer"] = 1.0
+    objective: Annotated[str, "entropy or quadratic"] = "entropy"
+    estimator: Estimator = "plug-in"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
         super().__post_init__()
-        rewards.check_estimator(self.estimator)
-        if self.objective not in ("entropy", "quadratic"):
-            raise UsageError(f"option objective={self.objective}: use entropy or quadratic")
+        check_estimator(self.estimator)
+        check_choice("objective", self.objective, "entropy", "quadratic")
         if self.objective == "quadratic" and self.estimator != "plug-in":
             raise UsageError("option estimator: the quadratic objective has an exact one of its own; leave it out")
 
 
-class DiversityGame(GroupTrainer):
-    """Group-relative policy optimisation of correctness plus answer entropy."""
+def reward(record: GroupRecord, options: DiversityOptions) -> FloatArray:
+    """η c(z) − λ log p̂_v(z), or η c(z) − λ p̂_v(z)."""
+    if options.objective == "quadratic":
+        spread = quadratic(record, FromCounts(U_STATISTIC))
+    else:
+        spread = entropy(record, FromCounts(options.estimator))
+    return options.correctness * correctness(record) + options.diversity * spread
 
-    config_type = DiversityConfig
-    settings: DiversityConfig
 
-    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
-        """Diversity λ or its quadratic form with bonus η, as with exact answer marginals."""
-        config = self.settings
-        bonus_Z = indicator_bonus(correct_Z, config.correctness)
-        game = Diversity if config.objective == "entropy" else QuadraticDiversity
-        return (game(config.diversity, bonus_Z), config.beta) if config.closed else None
+def game(options: DiversityOptions, correct_Z: NDArray[np.bool_]) -> Objective:
+    """Diversity λ or its quadratic form with bonus η, as with exact answer marginals."""
+    objective = Diversity if options.objective == "entropy" else QuadraticDiversity
+    return objective(options.diversity, indicator_bonus(correct_Z, options.correctness))
 
-    def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:
-        """η × correctness − λ log p̂ or − λ p̂, shape (V, G)."""
-        config = self.settings
-        if config.objective == "quadratic":
-            spread = rewards.quadratic(partition)
-        else:
-            spread = rewards.diversity(partition, config.estimator)
-        return config.correctness * rewards.correctness(partition) + config.diversity * spread
+
+DIVERSITY_GAME = Recipe(
+    name="diversity-game",
+    description="Group-relative policy optimisation of correctness plus answer entropy.",
+    paper="arXiv 2604.27166",
+    options=DiversityOptions,
+    rule=reward,
+    game=game,
+)

@@ -1,0 +1,94 @@
+"""The target player: what it takes for the answer distributions p_v of the phrasings and their mean q."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from alftbench.games.estimators import log_table, power_reward
+from alftbench.games.numerics import FloatArray, log_of
+from alftbench.games.rewards.group import GroupRecord
+
+U_STATISTIC = "u-statistic"
+
+
+class Target(Protocol):
+    """Estimates at each rollout's own answer z, shape (V, G).
+
+    A rollout without an answer is read as one of the commonest in its group and the rarest in the orbit, so that
+    no rule rewards silence above an answer.
+    """
+
+    def log_p(self, record: GroupRecord) -> FloatArray:
+        """Of log p_v(z), nats."""
+        ...
+
+    def p(self, record: GroupRecord) -> FloatArray:
+        """Of p_v(z)."""
+        ...
+
+    def log_q(self, record: GroupRecord) -> FloatArray:
+        """Of log q(z), nats."""
+        ...
+
+
+@dataclass(frozen=True)
+class FromCounts:
+    """The counts of the group and of the orbit, looked up in a table over leave-one-out counts.
+
+    Args:
+        estimator: of `alftbench.games.ESTIMATORS`, or "u-statistic", which is unbiased for p itself.
+    """
+
+    estimator: str
+
+    def log_p(self, record: GroupRecord) -> FloatArray:
+        """From the group's own counts: g_{n−1} with K = G."""
+        table = self._log_table(record.group)
+        return np.where(record.answered_VG, table[record.own_VG - 1], table.max())
+
+    def p(self, record: GroupRecord) -> FloatArray:
+        """From the group's own counts."""
+        K = record.group
+        table = _unbiased(K) if self.estimator == U_STATISTIC else np.exp(log_table(K, self.estimator))
+        return np.where(record.answered_VG, table[record.own_VG - 1], table.max())
+
+    def log_q(self, record: GroupRecord) -> FloatArray:
+        """From the counts of the orbit: g_{n−1} with K = V·G; log 2 below the least for no answer."""
+        table = self._log_table(record.group * record.phrasings)
+        return np.where(record.answered_VG, table[record.pooled_VG - 1], table.min() - np.log(2.0))
+
+    def _log_table(self, K: int) -> FloatArray:
+        return log_of(_unbiased(K)) if self.estimator == U_STATISTIC else log_table(K, self.estimator)
+
+
+def _unbiased(K: int) -> FloatArray:
+    """The U-statistic N/(K−1) of p over the leave-one-out counts N = 0 … K−1."""
+    return power_reward(np.arange(1, K + 1), K, degree=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a target player knows from elsewhere: the truth, or a memory over steps.
+
+    Args:
+        log_p_VZ: log p_v(z) of every answer.
+        log_q_Z: log q(z) of every answer.
+    """
+
+    log_p_VZ: FloatArray
+    log_q_Z: FloatArray
+
+    def log_p(self, record: GroupRecord) -> FloatArray:
+        """As given."""
+        return record.at_own_answer(self.log_p_VZ, float(self.log_p_VZ.max()))
+
+    def p(self, record: GroupRecord) -> FloatArray:
+        """As given."""
+        return np.asarray(np.exp(self.log_p(record)))
+
+    def log_q(self, record: GroupRecord) -> FloatArray:
+        """As given; log 2 below the least for no answer."""
+        return record.at_own_answer(self.log_q_Z, float(self.log_q_Z.min() - np.log(2.0)))

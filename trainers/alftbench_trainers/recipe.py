@@ -1,0 +1,95 @@
+"""What a recipe is: a reward rule with its name, source, options and game, run by the loop that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alftbench.games import Objective
+from alftbench.games.numerics import FloatArray
+from alftbench.games.rewards import GroupRecord
+from alftbench.training.trainer import (
+    TrainerInfo,
+    TrainRequest,
+    TrainResult,
+    config_from_options,
+    option_infos,
+)
+from alftbench_trainers.loop.options import GroupOptions
+
+OptionsT = TypeVar("OptionsT", bound=GroupOptions)
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[OptionsT]):
+    """A trainer as a value, to be registered under the entry point group `alftbench.trainers`.
+
+    Args:
+        name: as registered.
+        description: one line.
+        paper: where it comes from, such as "arXiv 2402.03300".
+        options: a frozen dataclass of all its options; `GroupOptions` or a subclass with more fields.
+        rule: (record, options) → rewards of an orbit's rollouts, shape (V, G), finite.
+        game: (options, correct_Z) → the objective that the rule plays, of `alftbench.games`, on a problem whose
+            answer class z is right where correct_Z[z], or None where it is not known.
+        needs_orbits: it compares phrasings and cannot train on problems that have one.
+    """
+
+    name: str
+    description: str
+    paper: str
+    options: type[OptionsT]
+    rule: Callable[[GroupRecord, OptionsT], FloatArray]
+    game: Callable[[OptionsT, NDArray[np.bool_]], Objective | None] | None = None
+    needs_orbits: bool = False
+
+    def __call__(self, options: Mapping[str, str]) -> RecipeTrainer[OptionsT]:
+        """A trainer with options of the command line.
+
+        Raises:
+            UsageError: an option is unknown or cannot train.
+        """
+        return RecipeTrainer(self, config_from_options(self.options, options))
+
+    @property
+    def info(self) -> TrainerInfo:
+        """Description, source and options."""
+        return TrainerInfo(self.description, self.paper, option_infos(self.options))
+
+
+@dataclass(frozen=True)
+class RecipeTrainer(Generic[OptionsT]):
+    """A recipe with its options set."""
+
+    recipe: Recipe[OptionsT]
+    options: OptionsT
+
+    @property
+    def needs_orbits(self) -> bool:
+        """As the recipe says."""
+        return self.recipe.needs_orbits
+
+    def config(self) -> Mapping[str, Any]:
+        """Every option with its value."""
+        return asdict(self.options)
+
+    def reward(self, record: GroupRecord) -> FloatArray:
+        """The reward of every rollout of an orbit, shape (V, G)."""
+        return self.recipe.rule(record, self.options)
+
+    def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+        """The recipe's objective and β; None where it declares none, or scaling or tempering changes the game."""
+        if self.recipe.game is None or not self.options.closed:
+            return None
+        objective = self.recipe.game(self.options, correct_Z)
+        return None if objective is None else (objective, self.options.beta)
+
+    def train(self, request: TrainRequest) -> TrainResult:
+        """Train until the budget is used up."""
+        from alftbench_trainers.loop.loop import train_group  # torch, which a list of recipes does without
+
+        return train_group(request, self.options, self.recipe.name, self.reward)
