@@ -27,12 +27,14 @@ pytest.importorskip("ray")
 EVAL = ("eval", "--limit", "10", "--samples", "4", "--batch-size", "4")
 PLUGIN = '''
 import os
+from alftbench.backends.base import BackendInfo
 from alftbench.backends.scripted import FunctionBackend
 
 class Moody:
     """Ends its process, or raises, over one problem; `model` says which of the two."""
 
-    served = True
+    info = BackendInfo(locate=None)
+    about = {}
 
     def __init__(self, model, options):
         if model == "unloadable":

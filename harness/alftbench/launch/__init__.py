@@ -1,1 +1,1 @@
-"""Where trials run."""
+"""How work reaches processes: on this machine, or as a crew of actors on a cluster."""
