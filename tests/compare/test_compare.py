@@ -18,8 +18,7 @@ from alftbench.errors import BadInput
 from alftbench.publish.board import Board, markdown_text, publish, ranked, render, trial_folders
 from alftbench.publish.comparison import Table, build_table
 from alftbench.publish.evidence import collect
-from tests.conftest import ROOT
-from tests.evaluation.test_runs import wait_until
+from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
 SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]

@@ -22,7 +22,7 @@ from alftbench_trainers.loop.cost import flops_per_token
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.policy import batch_of
 from alftbench_trainers.loop.rollouts import schedule
-from tests.evaluation.test_runs import wait_until
+from tests.helpers import wait_until
 
 END, PAD = 3, 0
 
