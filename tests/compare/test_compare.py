@@ -30,7 +30,7 @@ def stranger(tmp_path_factory) -> str:
     target = tmp_path_factory.mktemp("stranger")
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
-         "--target", str(target), str(ROOT / "tests" / "plugin_example")],
+         "--target", str(target), str(ROOT / "tests" / "plugins" / "trainer")],
         check=True, capture_output=True,
     )  # fmt: skip
     return str(target)
