@@ -1,4 +1,4 @@
-"""Every registered suite and a sample of every family: sound where its data is at hand, with ids and references."""
+"""Every registered suite and a sample of every family: sound where data is at hand, with ids and references."""
 
 from __future__ import annotations
 
