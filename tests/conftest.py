@@ -11,8 +11,6 @@ from hypothesis import settings
 settings.register_profile("shared cores", deadline=None)  # a crowded machine is slow, not wrong
 settings.load_profile("shared cores")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +24,7 @@ def tiny() -> str:
 @pytest.fixture
 def shared_data():
     """A function from a file name to its path among the open data sets; skips where they are not at hand."""
+    from tests.helpers import SHARED
 
     def find(name: str) -> Path:
         path = SHARED / name

@@ -8,7 +8,7 @@ import re
 import pytest
 from draw_architecture import PICTURE, check_way, picture
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 COLUMNS = ("accuracy", "agreement", "distinct_right")
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "leaderboards").rglob("*.md")})

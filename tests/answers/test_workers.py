@@ -14,7 +14,7 @@ import pytest
 from alftbench.answers.judge.judge import Judge, Verdict, shared_judge
 from alftbench.answers.judge.workers import VANISHED, Limits, Result, Status, Workers
 from alftbench.errors import AlftbenchError, MissingPackage, UsageError
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 MODULE = "tests.answers.tasks"
 SLACK = 20.0  # seconds that a busy machine may add by starting a process

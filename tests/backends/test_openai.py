@@ -19,7 +19,7 @@ from alftbench.backends.openai.client import seconds_asked
 from alftbench.errors import AlftbenchError
 from alftbench.evaluation.run_folder import read_record, verify
 from alftbench.types import Outcome
-from tests.backends.serving import PARAMS, REPLIES, VARIANTS, Server, backend, drawn, serving
+from tests.helpers import PARAMS, REPLIES, VARIANTS, Server, drawn, openai_backend, serving
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def server():
 
 
 def test_every_draw_has_its_own_seed_and_arrives_once(server):
-    found = [s for portion in backend(server).sample(VARIANTS, PARAMS) for s in portion]
+    found = [s for portion in openai_backend(server).sample(VARIANTS, PARAMS) for s in portion]
     assert Counter(s.key for s in found) == Counter(
         (v.problem_id, v.name, draw) for v in VARIANTS for draw in range(3)
     )
@@ -39,24 +39,24 @@ def test_every_draw_has_its_own_seed_and_arrives_once(server):
 
 
 def test_a_resumed_run_asks_only_for_what_is_missing_and_gets_the_same(server):
-    whole = drawn(backend(server))
+    whole = drawn(openai_backend(server))
     server.bodies.clear()
     done = sorted(whole)[::2]
-    rest = drawn(backend(server), done=done)
+    rest = drawn(openai_backend(server), done=done)
     assert len(server.bodies) == len(whole) - len(done)
     assert rest == {key: whole[key] for key in whole if key not in done}
 
 
 def test_requests_run_side_by_side_but_no_more_than_allowed(server):
     server.pause = 0.1
-    drawn(backend(server, concurrency="4"), variants=VARIANTS[:6])
+    drawn(openai_backend(server, concurrency="4"), variants=VARIANTS[:6])
     assert 2 <= server.most <= 4
 
 
 def test_no_sample_is_lost_while_a_portion_is_handed_over(server, monkeypatch):
     monkeypatch.setattr("alftbench.backends.openai.backend.PORTION_SECONDS", 0.001)
     params = replace(PARAMS, n=40)
-    assert len(drawn(backend(server, concurrency="16"), params=params)) == 40 * len(VARIANTS)
+    assert len(drawn(openai_backend(server, concurrency="16"), params=params)) == 40 * len(VARIANTS)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_no_sample_is_lost_while_a_portion_is_handed_over(server, monkeypatch):
 )
 def test_what_may_pass_is_tried_again(server, fault):
     server.fault = lambda number, body: fault if number in {0, 1, 2, 7} else None
-    found = drawn(backend(server, timeout="2" if fault == "never" else "60"))
+    found = drawn(openai_backend(server, timeout="2" if fault == "never" else "60"))
     server.fault = lambda number, body: None
-    assert found == drawn(backend(server))
+    assert found == drawn(openai_backend(server))
 
 
 def test_retry_after_holds_every_request(server):
     server.fault = lambda number, body: ("moment" if number == 0 else 500) if number < 3 else None
     REPLIES["moment"] = lambda handler, body: handler.send(429, b"{}", {"Retry-After": "0.6"})
-    found = drawn(backend(server, concurrency="3", backoff="0.3"))
+    found = drawn(openai_backend(server, concurrency="3", backoff="0.3"))
     assert len(found) == len(VARIANTS) * 3
     assert server.times[3] - server.times[0] >= 0.6
 
@@ -88,12 +88,12 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for(server):
     REPLIES["hour"] = lambda handler, body: handler.send(429, b"{}", {"Retry-After": "3600"})
     started = time.monotonic()
     with pytest.raises(AlftbenchError, match="asks to wait 3600 s"):
-        drawn(backend(server))
+        drawn(openai_backend(server))
     assert time.monotonic() - started < 60
 
 
 def test_a_minute_has_so_many_requests(server):
-    drawn(backend(server, requests_per_minute="1200"), variants=VARIANTS[:4])
+    drawn(openai_backend(server, requests_per_minute="1200"), variants=VARIANTS[:4])
     gaps = [b - a for a, b in zip(server.times, server.times[1:], strict=False)]
     assert len(gaps) == 11
     assert server.times[-1] - server.times[0] >= 11 * 0.05 * 0.7
@@ -103,7 +103,7 @@ def test_a_minute_has_so_many_requests(server):
 def test_a_server_that_cannot_be_used_stops_at_once(server, status):
     server.fault = lambda number, body: status
     with pytest.raises(AlftbenchError, match=f"answers {status} because of {status}"):
-        drawn(backend(server))
+        drawn(openai_backend(server))
     assert len(server.bodies) <= 4
 
 
@@ -113,7 +113,7 @@ def test_giving_up_keeps_what_has_finished(server, fault):
     kept = []
 
     def keep():
-        for portion in backend(server, tries="2", timeout="2" if fault == "never" else "60").sample(
+        for portion in openai_backend(server, tries="2", timeout="2" if fault == "never" else "60").sample(
             VARIANTS, PARAMS
         ):
             kept.extend(portion)
@@ -122,7 +122,7 @@ def test_giving_up_keeps_what_has_finished(server, fault):
         keep()
     assert "\n" not in str(raised.value)
     server.fault = lambda number, body: None
-    whole = drawn(backend(server))
+    whole = drawn(openai_backend(server))
     assert len(kept) == 6
     assert all(whole[s.key] == s for s in kept)
 
@@ -131,13 +131,13 @@ def test_nobody_at_the_address():
     with Server() as gone:
         pass
     with pytest.raises(AlftbenchError, match=r"ConnectError.*gave up after 2 tries"):
-        drawn(backend(gone, tries="2"))
+        drawn(openai_backend(gone, tries="2"))
 
 
 def test_a_refused_prompt_is_an_error_of_its_own(server):
     long = json.dumps([dict(m) for m in VARIANTS[3].messages])
     server.fault = lambda number, body: 400 if json.dumps(body["messages"]) == long else None
-    found = drawn(backend(server))
+    found = drawn(openai_backend(server))
     assert len(found) == len(VARIANTS) * 3
     refused = {key for key, sample in found.items() if sample.finish_reason == "error"}
     assert refused == {(VARIANTS[3].problem_id, VARIANTS[3].name, draw) for draw in range(3)}
@@ -145,13 +145,13 @@ def test_a_refused_prompt_is_an_error_of_its_own(server):
     assert (sample.text, sample.n_tokens) == ("", 0)
     assert extract(sample.text, "number", ["marker"], sample.finish_reason).outcome is Outcome.BACKEND_ERROR
     server.fault = lambda number, body: 400
-    assert drawn(backend(server), done=set(found) - refused).keys() == refused
+    assert drawn(openai_backend(server), done=set(found) - refused).keys() == refused
 
 
 def test_a_server_that_refuses_everything_is_no_result(server):
     server.fault = lambda number, body: 400
     with pytest.raises(AlftbenchError, match="refuses one request after another: 400 because of 400"):
-        drawn(backend(server))
+        drawn(openai_backend(server))
 
 
 def command(server, *more, folder="run"):

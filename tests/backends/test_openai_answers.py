@@ -12,7 +12,7 @@ from alftbench.backends.openai.backend import OpenAIBackend, can_be_count
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
-from tests.backends.serving import PARAMS, REPLIES, VARIANTS, Server, answer, backend, drawn, serving
+from tests.helpers import PARAMS, REPLIES, VARIANTS, Server, answer, drawn, openai_backend, serving
 
 
 @pytest.fixture
@@ -24,18 +24,18 @@ def server():
 @pytest.mark.parametrize("fault", [None, "fewer"])
 def test_one_request_for_all_draws_of_a_prompt(server, fault):
     server.fault = lambda number, body: fault
-    whole = drawn(backend(server, requests="prompt"))
+    whole = drawn(openai_backend(server, requests="prompt"))
     assert len(whole) == len(VARIANTS) * 3
     assert all(s.n_tokens_estimated == (fault is None) for s in whole.values() if s.draw < 2)
     assert max(body["n"] for body in server.bodies) == 3
     done = [key for key in whole if key[2] == 1]
-    again = drawn(backend(server, requests="prompt"), done=done)
+    again = drawn(openai_backend(server, requests="prompt"), done=done)
     assert {key: again[key] for key in whole} == whole
 
 
 def test_plain_completions_stop_strings_and_greedy(server):
     params = replace(PARAMS, n=1, temperature=0.0, stop=("\n\n",))
-    drawn(backend(server, endpoint="completions", token_limit="max_completion_tokens"), params)
+    drawn(openai_backend(server, endpoint="completions", token_limit="max_completion_tokens"), params)
     body = server.bodies[0]
     assert body["prompt"] in {variant.messages[0]["content"] for variant in VARIANTS}  # whichever came first
     assert body["stop"] == ["\n\n"]
@@ -50,9 +50,9 @@ def test_log_probabilities_and_finish_reasons(server):
     plain = {"text": "ab", "finish_reason": "content_filter", "logprobs": {"token_logprobs": [-0.5, -2.0, -1.0]}}
     REPLIES["plain"] = lambda handler, body: handler.send(200, json.dumps({"choices": [plain]}).encode())
     server.fault = lambda number, body: "plain" if "prompt" in body else "chat"
-    sample = next(iter(drawn(backend(server, logprobs=True)).values()))
+    sample = next(iter(drawn(openai_backend(server, logprobs=True)).values()))
     assert (sample.text, sample.finish_reason, sample.logprob, sample.n_tokens) == ("", "length", -1.75, 2)
-    sample = next(iter(drawn(backend(server, logprobs=True, endpoint="completions")).values()))
+    sample = next(iter(drawn(openai_backend(server, logprobs=True, endpoint="completions")).values()))
     assert (sample.finish_reason, sample.logprob, sample.n_tokens) == ("content_filter", -3.5, 3)
     assert not sample.n_tokens_estimated
 
@@ -95,7 +95,7 @@ def test_a_key_that_cannot_be_sent_is_refused(monkeypatch):
 
 def test_half_a_character_is_replaced_and_the_other_answers_are_kept(server):
     server.fault = lambda number, body: "half a character" if number == 3 else None
-    found = drawn(backend(server, concurrency="1"))
+    found = drawn(openai_backend(server, concurrency="1"))
     assert len(found) == len(VARIANTS) * 3
     assert [s.text for s in found.values() if "\N{REPLACEMENT CHARACTER}" in s.text] == [
         "Answer: \N{REPLACEMENT CHARACTER} 5"
@@ -107,7 +107,7 @@ def test_half_a_character_is_replaced_and_the_other_answers_are_kept(server):
 def test_a_count_that_can_be_none_is_estimated(server, said):
     REPLIES["odd count"] = lambda handler, body: answer(handler, body, text="Answer: 5", tokens=said)
     server.fault = lambda number, body: "odd count"
-    sample = next(iter(drawn(backend(server), variants=VARIANTS[:1]).values()))
+    sample = next(iter(drawn(openai_backend(server), variants=VARIANTS[:1]).values()))
     assert (sample.n_tokens, sample.n_tokens_estimated) == (3, True)
 
 
@@ -123,7 +123,7 @@ def test_log_probabilities_that_are_none_are_not_recorded(server, given):
     chat = {"message": {"content": "text"}, "logprobs": {"content": content}}
     REPLIES["no logprobs"] = lambda handler, body: handler.send(200, json.dumps({"choices": [chat]}).encode())
     server.fault = lambda number, body: "no logprobs"
-    sample = next(iter(drawn(backend(server, logprobs=True), variants=VARIANTS[:1]).values()))
+    sample = next(iter(drawn(openai_backend(server, logprobs=True), variants=VARIANTS[:1]).values()))
     assert (sample.logprob, sample.n_tokens, sample.n_tokens_estimated) == (None, 1, True)
 
 

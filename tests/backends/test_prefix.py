@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from alftbench.backends.hf import generation
 from alftbench.backends.hf.generation import Decoding, RepeatedCache, generate, prefill
 from alftbench.backends.hf.prefix import PLAIN, SharedPrefix, supports
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 PROMPTS = [(1, 2, 3), (3,), (2, 2, 1, 3, 1)]
 

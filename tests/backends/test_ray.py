@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,18 +20,21 @@ from alftbench.errors import UsageError
 from alftbench.launch.cluster import check_address, room, share
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import SamplingParams, Variant
+from tests.helpers import register, wait_until
 
 pytest.importorskip("ray")
 
 EVAL = ("eval", "--limit", "10", "--samples", "4", "--batch-size", "4")
 PLUGIN = '''
 import os
+from alftbench.backends.base import BackendInfo
 from alftbench.backends.scripted import FunctionBackend
 
 class Moody:
     """Ends its process, or raises, over one problem; `model` says which of the two."""
 
-    served = True
+    info = BackendInfo(locate=None)
+    about = {}
 
     def __init__(self, model, options):
         if model == "unloadable":
@@ -104,10 +106,7 @@ def plugin(tmp_path_factory):
     """A folder with a backend as a stranger would install it."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "moody.py").write_text(PLUGIN)
-    info = folder / "moody-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moody\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[alftbench.backends]\nmoody = moody:Moody\n")
+    register(folder, "moody", "[alftbench.backends]\nmoody = moody:Moody\n")
     return folder
 
 
@@ -143,20 +142,13 @@ def begin(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-    wait_for(lambda: lines(tmp_path) > before or started.poll() is not None)
+    wait_until(lambda: lines(tmp_path) > before or started.poll() is not None)
     return started
 
 
 def messages(stderr: str) -> list[str]:
     """What a command said, but for waiting: on a busy machine an actor takes long to start or to leave."""
     return [line for line in stderr.splitlines() if "waiting for room for an actor" not in line]
-
-
-def wait_for(what, seconds=300):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.01)
 
 
 def no_actors(cluster: Nodes) -> bool:
@@ -193,7 +185,7 @@ def test_samples_are_those_of_a_single_process(cli, cluster, unbroken, tmp_path)
         "name": "ray", "version": "", "nodes": 3, "actors": 2, "each": {"CPU": 1}
     }  # fmt: skip
     assert not {"launcher", "actors", "ray"} & {*run["config"]}
-    wait_for(lambda: no_actors(cluster), 60)
+    wait_until(lambda: no_actors(cluster), 60)
 
 
 def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, unbroken, tmp_path):
@@ -201,7 +193,7 @@ def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, un
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate()
     assert 0 < lines(tmp_path) < 240
-    wait_for(lambda: no_actors(cluster), 60)
+    wait_until(lambda: no_actors(cluster), 60)
     done = cli(*EVAL, "--output-dir", "run")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "samples.jsonl.gz").read_bytes() == unbroken
@@ -230,7 +222,7 @@ def test_a_model_that_raises_or_kills_its_actor_is_one_line(cli, cluster, plugin
     assert any(said.startswith(line.format(name)) for name in names), done.stderr
     assert all("warning: a Ray actor was lost; " in each for each in warned), done.stderr
     assert (tmp_path / "run" / "samples.jsonl").exists() == (model != "unloadable")
-    wait_for(lambda: no_actors(cluster), 60)
+    wait_until(lambda: no_actors(cluster), 60)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +290,7 @@ def test_after_ctrl_c_the_actors_are_gone_and_a_node_killed_midway_costs_no_samp
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=30)
     assert (started.returncode, said) == (130, "interrupted; nothing is lost, run the same command again\n")
-    wait_for(lambda: no_actors(cluster), 60)
+    wait_until(lambda: no_actors(cluster), 60)
 
     started = begin(tmp_path, *options)
     loaded = [raylet for raylet, names in cluster.actors().items() if any("load" not in name for name in names)]

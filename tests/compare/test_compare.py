@@ -18,8 +18,7 @@ from alftbench.errors import BadInput
 from alftbench.publish.board import Board, markdown_text, publish, ranked, render, trial_folders
 from alftbench.publish.comparison import Table, build_table
 from alftbench.publish.evidence import collect
-from tests.conftest import ROOT
-from tests.evaluation.test_runs import wait_until
+from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
 SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
@@ -31,7 +30,7 @@ def stranger(tmp_path_factory) -> str:
     target = tmp_path_factory.mktemp("stranger")
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
-         "--target", str(target), str(ROOT / "tests" / "plugin_example")],
+         "--target", str(target), str(ROOT / "tests" / "plugins" / "trainer")],
         check=True, capture_output=True,
     )  # fmt: skip
     return str(target)

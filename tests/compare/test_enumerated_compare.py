@@ -15,7 +15,6 @@ import pytest
 from rich.console import Console
 
 from alftbench.backends.base import BackendOptions, TraceBounds
-from alftbench.backends.hf.backend import HfBackend
 from alftbench.cli.console import equilibrium_table
 from alftbench.cli.running import Equilibrium, trace_bounds
 from alftbench.compare.plan import CompareRequest, trials
@@ -192,11 +191,11 @@ def test_bounds_without_a_list_are_refused():
     assert trace_bounds(Equilibrium.ENUMERATED, None, 10) == TraceBounds(prefixes=10)
 
 
-def test_a_backend_that_cannot_enumerate_says_so(compared, tmp_path, monkeypatch):
+def test_a_backend_that_cannot_enumerate_says_so(compared, tmp_path):
     made, _ = planned(compared[0])
-    monkeypatch.setattr(tracelists.plugins, "load", lambda kind, name: lambda model, options: object())
-    with pytest.raises(UsageError, match="backend 'hf' cannot enumerate"):
-        list_runs([(made, tmp_path)], "tiny-sums", BOUNDS)
+    unable = replace(made, request=replace(made.request, backend="scripted"))
+    with pytest.raises(UsageError, match="backend 'scripted' cannot enumerate"):
+        list_runs([(unable, tmp_path)], "tiny-sums", BOUNDS)
     assert not list(tmp_path.iterdir())
 
 
@@ -233,9 +232,3 @@ def test_a_listing_that_lacks_problems_is_named(compared, tmp_path):
     (tmp_path / LISTED).write_bytes(gzip.compress("".join(lines[:-1]).encode()))
     with pytest.raises(BadInput, match="lacks 1 problems; remove it"):
         list(read_listing(tmp_path / LISTED, made.orbits))
-
-
-def test_the_hf_backend_is_one_that_enumerates(tiny):
-    from alftbench.backends.base import Enumerator
-
-    assert isinstance(HfBackend(tiny, BackendOptions("cpu")), Enumerator)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -31,6 +30,7 @@ from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import RunFolder, read_record, verify
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Sample
+from tests.helpers import wait_until
 
 CONFIG = {"suite": "sums", "seed": 0}
 SAMPLE = Sample("p1", "plain", 0, "Answer: 3", "stop", 4)
@@ -234,13 +234,6 @@ def test_a_killed_evaluation_goes_on(tmp_path, cli):
     again = cli(*arguments, "killed", "--format", "json")
     assert json.loads(again.stdout)["metrics"] == json.loads(whole.stdout)["metrics"]
     assert verify(tmp_path / "killed").samples_sha256 == verify(tmp_path / "whole").samples_sha256
-
-
-def wait_until(condition, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.005)
 
 
 def test_models_are_found_or_refused(tmp_path, tiny):

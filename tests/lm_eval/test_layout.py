@@ -16,7 +16,7 @@ from alftbench.evaluation.run_folder import read_record, read_samples, verify
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.lm_eval.rows import draws, read_rows, recorded_answers, responses, task_of
 from alftbench.suites.grade import partitions
-from tests.lm_eval.conftest import peer_row, write_peer
+from tests.helpers import peer_row, write_peer
 
 
 def metrics_of(folder):

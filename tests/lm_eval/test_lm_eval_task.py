@@ -19,7 +19,7 @@ from alftbench.suites.grade import partitions
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.show import orbit_json, orbit_text, pick
 from alftbench.suites.validate import validate
-from tests.lm_eval.conftest import write_task
+from tests.helpers import write_task
 
 
 def by_lm_eval(task, model, chat=False, limit=None):

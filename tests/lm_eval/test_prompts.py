@@ -10,7 +10,7 @@ import pytest
 from alftbench.errors import BadInput
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.suites.load import load_suite
-from tests.lm_eval.conftest import peer_row, write_peer, write_task
+from tests.helpers import peer_row, write_peer, write_task
 
 
 def task_file(folder, suite, prompt=lambda row, messages: messages[0]["content"], keep=True, **changes):

@@ -10,7 +10,7 @@ from alftbench.settle import Report, SettleSettings, arms, run
 from alftbench.settle.run import comparable
 from alftbench.settle.sweep import sweep
 from alftbench.types import Progress
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 
 def test_every_arm_has_its_own_name_and_the_full_grid_holds_the_default():

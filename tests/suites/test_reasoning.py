@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import partition
 from alftbench.errors import AlftbenchError, BadInput, MissingExtra, UnknownName, UsageError
 from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.reasoning import READ
 from alftbench.suites.validate import validate
 
 pytest.importorskip("reasoning_gym")
@@ -79,6 +82,32 @@ def test_without_its_verifier_grading_stops_and_does_not_say_wrong(monkeypatch):
     monkeypatch.setattr(verifiers, "_verifiers", {})
     with pytest.raises(BadInput, match="no verifier 'reasoning-gym'"):
         partition(problem, [[extract("\\boxed{3}", "text", ("boxed",))]])
+
+
+RUNS_CODE = re.compile(r"(?<!literal_)\b(?:eval|exec|parse_expr|sympify|S)\(")  # sympy's parser evaluates
+CALLED = re.compile(r"\b(\w+)\(")
+
+
+def reachable_source(kind: type) -> str:
+    """The source of score_answer and of everything in its class and module that it calls, directly or not."""
+    module = inspect.getmodule(kind.score_answer)  # type: ignore[attr-defined]
+    todo, seen, text = ["score_answer"], set[str](), ""
+    while todo:
+        name = todo.pop()
+        target = getattr(kind, name, None) or getattr(module, name, None)
+        if name in seen or not (inspect.isfunction(target) or inspect.ismethod(target)):
+            continue
+        seen.add(name)
+        source = inspect.getsource(target)
+        text += source
+        todo += CALLED.findall(source)
+    return text
+
+
+def test_the_datasets_taken_are_those_whose_verifier_runs_no_answer_as_code():
+    from reasoning_gym.factory import DATASETS
+
+    assert {name for name, (kind, _) in DATASETS.items() if not RUNS_CODE.search(reachable_source(kind))} == READ
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.show import orbit_text, pick
 from alftbench.suites.tables.fields import FieldError, FieldRule
 from alftbench.suites.validate import validate
-from tests.suites.conftest import MINE, ROWS, changed
+from tests.helpers import MINE, ROWS, changed
 
 
 def test_a_suite_of_ones_own_says_what_its_rows_mean(mine):

@@ -12,7 +12,7 @@ import yaml
 from alftbench.errors import BadInput, UsageError
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.validate import validate
-from tests.suites.conftest import ROWS, on_hub
+from tests.helpers import ROWS, on_hub
 
 
 def test_a_split_comes_through_the_datasets_library(tmp_path, monkeypatch):

@@ -7,10 +7,10 @@ import pytest
 from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import reference_keys
-from alftbench.base import plugins
 from alftbench.errors import BadInput
 from alftbench.suites.arithmetic import SPLITS, SUMS
 from alftbench.suites.base import Suite
+from alftbench.suites.catalogue import registered
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench_trainers.tiny.demonstrators import ERROR_RATE, solve_split, solve_sum
 
@@ -18,7 +18,7 @@ NEED_MATH = {"math500", "minerva", "olympiadbench"}  # the answer kind comes wit
 
 
 def test_every_registered_suite_keeps_the_contract():
-    for name in plugins.available("suite"):
+    for name in registered()[0]:
         if name in NEED_MATH and "math" not in KINDS:
             continue
         suite = load_suite(name)
@@ -62,7 +62,7 @@ def test_near_misses_are_wrong():
 def test_demonstrators_without_slips_are_right(monkeypatch):
     import numpy as np
 
-    monkeypatch.setattr("alftbench_trainers.demonstrators.ERROR_RATE", dict.fromkeys(ERROR_RATE, 0.0))
+    monkeypatch.setattr("alftbench_trainers.tiny.demonstrators.ERROR_RATE", dict.fromkeys(ERROR_RATE, 0.0))
     rng = np.random.default_rng(0)
     for orbit in SUMS.orbits("test")[:30]:
         a, b = map(int, orbit.problem.question.split(" + "))

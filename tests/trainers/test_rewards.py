@@ -32,7 +32,7 @@ from alftbench.training.trainer import DescribesTrainer, OptionInfo, Trainer
 from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
 from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
 from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 PLUG_IN = FromCounts("plug-in")
 ORBITS = st.lists(st.lists(st.integers(-1, 2), min_size=4, max_size=4), min_size=1, max_size=4)

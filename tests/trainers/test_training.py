@@ -26,7 +26,7 @@ from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import batch_of
 from alftbench_trainers.loop.schedule import schedule
 from alftbench_trainers.recipe import Recipe
-from tests.evaluation.test_runs import wait_until
+from tests.helpers import wait_until
 
 END, PAD = 3, 0
 

@@ -9,20 +9,45 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.backends.model_files import locate
 from alftbench.errors import UsageError
 from alftbench.types import Message, Sample, SampleKey, SamplingParams, Variant
 
 
+@dataclass(frozen=True)
+class BackendInfo:
+    """What a backend can, known before a model is loaded; every backend class states it as `info`.
+
+    locate: from the name of a model to where it lies, or a UsageError; None where names are a server's own and no
+        file says which model it is. Without one, `model_files.locate`: a folder, an embedded model, a hub id.
+    pace: the settings that change no sample, so that an evaluation may go on with others of them.
+    scores: it is a Scorer. enumerates: it is an Enumerator. divides: it is Divisible.
+    """
+
+    locate: Callable[[str], str] | None = locate
+    pace: frozenset[str] = frozenset()
+    scores: bool = False
+    enumerates: bool = False
+    divides: bool = False
+
+
 @runtime_checkable
 class Backend(Protocol):
-    """An engine that samples completions; registered under the entry point group `alftbench.backends`.
+    """An engine that samples completions, with a model loaded.
 
-    A class may say `served = True`: its models have names of a server's own, not files; and name in `pace` the
-    settings that change no sample, which an evaluation may go on with others of. An instance may have a mapping
-    `about`, which a new run's provenance takes in: what it computes on, as chosen and not as asked for.
     What is drawn for a (prompt, draw) never depends on what else is done already, so an interrupted evaluation
     ends like an unbroken one.
     """
+
+    @property
+    def info(self) -> BackendInfo:
+        """What it can: an attribute of the class."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What it computes on, as chosen and not as asked for; a new run's provenance takes it in."""
+        ...
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
@@ -35,9 +60,8 @@ class Backend(Protocol):
         ...
 
 
-@runtime_checkable
 class Scorer(Protocol):
-    """What a backend may offer besides: the log-probabilities of given samples."""
+    """What a backend may offer besides, `info.scores`: the log-probabilities of given samples."""
 
     def log_probs(self, variants: Sequence[Variant], samples: Sequence[Sample]) -> NDArray[np.float64]:
         """Log π(y|x) of every sample at temperature 1, in nats, shape (R,)."""
@@ -65,9 +89,8 @@ class Traces:
         return np.asarray(1 - np.exp(self.log_prob_MY).sum(axis=1))
 
 
-@runtime_checkable
 class Enumerator(Protocol):
-    """What a backend may offer besides: the likeliest completions of a prompt with their probabilities."""
+    """What a backend may offer besides, `info.enumerates`: a prompt's likeliest completions, each with log π."""
 
     def traces(
         self, reference: Any, variant: Variant, params: SamplingParams, bounds: TraceBounds
@@ -82,9 +105,8 @@ class Enumerator(Protocol):
         ...
 
 
-@runtime_checkable
 class Divisible(Protocol):
-    """What a backend says of itself where prompts go through it together: without it, each goes alone."""
+    """What a backend may offer besides, `info.divides`: which prompts go together; else each goes alone."""
 
     def units(self, variants: Sequence[Variant], params: SamplingParams) -> Sequence[Sequence[Variant]]:
         """Every prompt once, in groups that must stay together: sampled alone, a group gives the same samples."""
@@ -125,5 +147,12 @@ def plain_text(messages: Sequence[Message]) -> str:
     return "\n\n".join(message["content"] for message in messages)
 
 
-# Entry points of `alftbench.backends` are factories: (model folder or id, options) → backend.
-BackendFactory = Callable[[str, BackendOptions], Backend]
+@runtime_checkable
+class BackendClass(Protocol):
+    """What an entry point of the group `alftbench.backends` is: a class that loads a model when it is called."""
+
+    info: BackendInfo
+
+    def __call__(self, model: str, options: BackendOptions) -> Backend:
+        """A backend with the model, which `info.locate` has found."""
+        ...

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alftbench.backends.base import BackendOptions, known_args
+from alftbench.backends.base import BackendInfo, BackendOptions, known_args
 from alftbench.backends.stops import until
 from alftbench.base.checks import SCRIPT, check
 from alftbench.base.jsonio import read_jsonl
@@ -24,21 +24,26 @@ Script = Callable[[Variant, int], str]  # prompt and draw → completion
 Lines = Mapping[tuple[str | None, str | None], Sequence[Mapping[str, Any]]]  # by problem and phrasing
 
 
+def locate(model: str) -> str:
+    """The script's path.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not Path(model).is_file():
+        raise UsageError(f"--model {model}: no such file; the scripted backend reads a JSONL file of completions")
+    return model
+
+
 class ScriptedBackend:
     """Says what a file says."""
+
+    info = BackendInfo(locate)
+    about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         known_args("scripted", options.args, ())
         self.path, self.lines = model, read_script(Path(model))
-
-    @staticmethod
-    def locate(model: str) -> str:
-        """The script's path."""
-        if not Path(model).is_file():
-            raise UsageError(
-                f"--model {model}: no such file; the scripted backend reads completions from a JSONL file"
-            )
-        return model
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
@@ -65,6 +70,9 @@ class ScriptedBackend:
 
 class FunctionBackend:
     """Says what a function says: for tests of what comes after sampling."""
+
+    info = BackendInfo(locate=None)
+    about: Mapping[str, Any] = {}
 
     def __init__(self, script: Script) -> None:
         self.script = script

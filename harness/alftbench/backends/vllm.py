@@ -7,7 +7,7 @@ import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from alftbench.backends.base import BackendOptions
+from alftbench.backends.base import BackendInfo, BackendOptions
 from alftbench.backends.hf.batching import prompt_groups
 from alftbench.backends.hf.loading import (
     engine_in_words,
@@ -54,6 +54,8 @@ ENGINE_ARGS: Mapping[str, Reader] = {
 
 class VllmBackend:
     """Samples with vLLM; prompts are the token ids that the `hf` backend gives its model."""
+
+    info = BackendInfo(divides=True)
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         settings = engine_settings(options)

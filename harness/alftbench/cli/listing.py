@@ -28,11 +28,11 @@ def leaderboard_command(
 
 def list_plugins(kind: str, output_format: Format) -> None:
     """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
-    from alftbench.base import plugins
+    from alftbench.base import entry_points
     from alftbench.cli.console import new_table, stdout
 
-    loaded, broken = plugins.load_all(kind)
-    rows = {name: plugins.describe(plugin) for name, plugin in loaded.items()}
+    loaded, broken = entry_points.load_all(kind)
+    rows = {name: entry_points.describe(plugin) for name, plugin in loaded.items()}
     if output_format is Format.JSON:
         echo_json([{"name": name, "description": text} for name, text in rows.items()])
     else:

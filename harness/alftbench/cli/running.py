@@ -102,7 +102,7 @@ def evaluate_command(
     use_threads(threads)
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
-    from alftbench.base.plugins import parse_settings
+    from alftbench.base.entry_points import parse_settings
     from alftbench.evaluation.evaluate import evaluate
     from alftbench.evaluation.plan import EvalRequest, plan
 

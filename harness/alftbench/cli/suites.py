@@ -46,11 +46,10 @@ def list_command(output_format: FormatOption = Format.TABLE) -> None:
 
 def list_suites(output_format: Format) -> None:
     """Every suite that is installed; a broken one is named on stderr and passed over."""
-    from alftbench.base import plugins
     from alftbench.cli.console import new_table, stdout
-    from alftbench.suites.catalogue import about
+    from alftbench.suites.catalogue import about, load_every
 
-    loaded, broken = plugins.load_all("suite")
+    loaded, broken = load_every()
     rows = [about(suite) for suite in loaded.values()]
     if output_format is Format.JSON:
         echo_json(rows)
@@ -129,7 +128,7 @@ def validate_command(
     go_offline(offline)
     from dataclasses import asdict
 
-    from alftbench.base import plugins
+    from alftbench.suites.catalogue import load_every
     from alftbench.suites.load import load_suite
     from alftbench.suites.validate import validate, validate_all
 
@@ -137,7 +136,7 @@ def validate_command(
     if suite is not None:
         reports = [validate(load_suite(suite), selection, train_data)]
     else:
-        loaded, broken = plugins.load_all("suite")
+        loaded, broken = load_every()
         reports = list(validate_all(loaded.values(), selection))
         for error in broken.values():
             typer.echo(f"warning: {error}", err=True)

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.backends.base import Scorer
+from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate, model_digest
-from alftbench.base import plugins
 from alftbench.base.jsonio import read_jsonl, write_gzip
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import read_record, read_samples
@@ -74,7 +74,8 @@ def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray]
     In float32 whatever the samples were drawn in: a ratio is a small difference of large numbers.
     """
     request = runs[0][0].request
-    backend = plugins.load("backend", request.backend)(model, replace(request.options, dtype="float32"))
-    if not isinstance(backend, Scorer):
+    kind = backend_class(request.backend)
+    if not kind.info.scores:
         return None
+    backend = cast("Scorer", kind(model, replace(request.options, dtype="float32")))
     return [backend.log_probs(plan.variants, read_samples(folder)) for plan, folder in runs]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.backends.base import Enumerator, TraceBounds, Traces
+from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate, model_digest
-from alftbench.base import plugins
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import Plan
@@ -75,10 +75,10 @@ def enumerator(plan: Plan, model: str) -> Enumerator:
         UsageError: it cannot enumerate.
     """
     request = plan.request
-    backend = plugins.load("backend", request.backend)(model, replace(request.options, dtype="float32"))
-    if not isinstance(backend, Enumerator):
+    kind = backend_class(request.backend)
+    if not kind.info.enumerates:
         raise UsageError(f"backend {request.backend!r} cannot enumerate completions; use --equilibrium sampled")
-    return backend
+    return cast("Enumerator", kind(model, replace(request.options, dtype="float32")))
 
 
 def identity(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:

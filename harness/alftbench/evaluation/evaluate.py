@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.backends.base import Backend
+from alftbench.backends.load import open_backend
 from alftbench.backends.ray.backend import RayBackend
 from alftbench.backends.ray.sampler import Engine
-from alftbench.base import plugins
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import versions
 from alftbench.errors import PluginError
@@ -41,7 +41,7 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     found = existing(folder, plan.config)
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
-        run = RunFolder.open(folder, plan.name, plan.config, getattr(backend, "about", {}))
+        run = RunFolder.open(folder, plan.name, plan.config, backend.about if backend else {})
         if backend and not run.complete:
             try:
                 draw_samples(plan, run, backend, listen)
@@ -61,8 +61,7 @@ def make_backend(plan: Plan) -> Backend:
         model = str(Path(plan.model).resolve()) if Path(plan.model).exists() else plan.model
         engine = Engine(request.backend, model, plan.config["model_sha256"], request.options, {}, versions())
         return RayBackend(engine, request.ray)
-    backend: Backend = plugins.load("backend", request.backend)(plan.model, request.options)
-    return backend
+    return open_backend(request.backend, plan.model, request.options)
 
 
 def draw_samples(plan: Plan, run: RunFolder, backend: Backend, listen: Listener) -> None:

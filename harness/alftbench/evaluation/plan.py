@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
-from alftbench.backends.model_files import locate, model_digest
-from alftbench.base import plugins
+from alftbench.backends.load import backend_info, find_model
+from alftbench.backends.model_files import model_digest
 from alftbench.base.jsonio import digest
 from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
@@ -91,13 +91,13 @@ def plan(request: EvalRequest) -> Plan:
     """
     suite = load_suite(request.suite)
     params = sampling(request, suite.info.sampling)
-    engine = backend_class(request.backend)
-    model = find_model(request.model, engine)
+    info = backend_info(request.backend)
+    model = find_model(request.model, info)
     selection = request.selection
     orbits = read_orbits(suite, selection)
     config = {
         "model": display_name(request, model),
-        "model_sha256": None if served(engine) else model_digest(model),
+        "model_sha256": model_digest(model) if info.locate else None,
         "suite": suite.info.name,
         "suite_version": suite.info.version,
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
@@ -107,40 +107,10 @@ def plan(request: EvalRequest) -> Plan:
         "backend": request.backend,
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
-        **backend_settings(request.options, getattr(engine, "pace", ())),
+        **backend_settings(request.options, info.pace),
         **selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)
-
-
-def backend_class(name: str) -> Any:
-    """The class of a backend that may have names of its own for models; None for the default one.
-
-    The default backend reads model files, and importing it takes seconds.
-
-    Raises:
-        UnknownName: there is no such backend.
-    """
-    plugins.find("backend", name)
-    return None if name == EvalRequest.backend else plugins.load("backend", name)
-
-
-def served(engine: Any) -> bool:
-    """Does a server elsewhere hold the model, so that its name is the server's?"""
-    return bool(getattr(engine, "served", False))
-
-
-def find_model(name: str, engine: Any) -> str:
-    """The model's folder or hub id; a backend may know other names by a `locate` of its own."""
-    if served(engine):
-        return name
-    try:
-        return locate(name)
-    except UsageError:
-        own = getattr(engine, "locate", None)
-        if own is None:
-            raise
-        return str(own(name))
 
 
 def identity(params: SamplingParams) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""How work reaches processes: jobs on this machine, actors of a Ray cluster."""
+"""How work reaches processes: on this machine, or as a crew of actors on a cluster."""

@@ -42,7 +42,8 @@ def connect(cluster: RayCluster) -> Any:
         import ray._private.worker as worker
     except ImportError as error:
         raise MissingExtra("ray", "ray") from error
-    # Ray tells of lost nodes on stdout, among the results, a page each; the crew says it in a line.
+    # Ray prints a page for every lost node among the results, by no logger and with no option that stops it
+    # (log_to_driver silences workers alone); the crew says it in a line.
     worker.print_to_stdstream = lambda *_, **__: None
     if not ray.is_initialized():
         address = cluster.address or os.environ.get("RAY_ADDRESS") or "local"

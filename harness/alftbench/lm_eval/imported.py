@@ -21,7 +21,7 @@ from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.find.extract import RULES as RULES_BY_NAME
 from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import grouped, partition, reference_keys
-from alftbench.base.plugins import parse_settings
+from alftbench.base.entry_points import parse_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.lm_eval.rows import INVALID, Row, read_rows
 from alftbench.suites.base import Grader, SuiteInfo

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alftbench.backends.base import BackendOptions
+from alftbench.backends import model_files
+from alftbench.backends.base import BackendInfo, BackendOptions
 from alftbench.base.jsonio import well_formed
 from alftbench.base.seeds import stream
 from alftbench.errors import MissingExtra, UsageError
@@ -31,18 +32,24 @@ if TYPE_CHECKING:
 PORTION = 32  # prompts that are asked together, and kept together
 
 
+def locate(model: str) -> str:
+    """A model's files where the name says any, else the name: kinds that ask a server have names of their own."""
+    try:
+        return model_files.locate(model)
+    except UsageError:
+        return model
+
+
 class LmEvalBackend:
     """Samples from a model of lm-eval's registry."""
+
+    info = BackendInfo(locate)
+    about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         if options.logprobs:
             raise UsageError("--logprobs: lm-eval returns no log-probabilities of what it draws; leave it out")
         self.model = make_model(model, options)
-
-    @staticmethod
-    def locate(model: str) -> str:
-        """Any name: kinds that ask a server have names of their own."""
-        return model
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()

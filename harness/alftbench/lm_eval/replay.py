@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from alftbench.backends.base import BackendOptions, known_args
+from alftbench.backends.base import BackendInfo, BackendOptions, known_args
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.run_folder import read_samples, verify_samples
 from alftbench.lm_eval.rows import draws, read_rows
@@ -14,26 +15,33 @@ from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 PORTION = 256  # prompts kept at a time
 
 
+def locate(model: str) -> str:
+    """The path of a run folder or of a samples file.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    path = Path(model)
+    if not path.is_file() and not (path / "run.json").is_file():
+        raise UsageError(
+            f"--model {model}: the replay backend needs a run folder or a samples_*.jsonl file of lm-eval"
+        )
+    return model
+
+
 class ReplayBackend:
     """Hands out samples that are there already.
 
     `--backend-args filter=NAME` picks the lines of one filter from a samples file of lm-eval.
     """
 
+    info = BackendInfo(locate)
+    about: Mapping[str, Any] = {}
+
     def __init__(self, model: str, options: BackendOptions) -> None:
         known_args("replay", options.args, ("filter",))
         self.source = model
         self.samples = {sample.key: sample for sample in read_source(Path(model), options.args.get("filter"))}
-
-    @staticmethod
-    def locate(model: str) -> str:
-        """The path of a run folder or of a samples file."""
-        path = Path(model)
-        if not path.is_file() and not (path / "run.json").is_file():
-            raise UsageError(
-                f"--model {model}: the replay backend needs a run folder or a samples_*.jsonl file of lm-eval"
-            )
-        return model
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()

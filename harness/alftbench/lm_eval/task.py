@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alftbench.answers.partition import grouped
-from alftbench.base.plugins import parse_settings
+from alftbench.base.entry_points import parse_settings
 from alftbench.errors import BadInput, UnknownName, UsageError
 from alftbench.lm_eval import loading
 from alftbench.lm_eval.rows import INVALID

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alftbench.base import plugins
+from alftbench.base import entry_points
 from alftbench.base.jsonio import read_json
 from alftbench.base.stats import LEVEL, mean_interval
 from alftbench.errors import BadInput, PluginError
@@ -23,7 +23,7 @@ def metrics_for(n: int) -> list[Metric]:
     Raises:
         PluginError: two plugins give a metric the same name.
     """
-    loaded, broken = plugins.load_all("metric")
+    loaded, broken = entry_points.load_all("metric")
     for error in broken.values():
         logging.getLogger(__name__).warning("warning: %s; its metrics are missing", error)
     found: dict[str, Metric] = {}

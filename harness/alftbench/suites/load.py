@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.answers.partition import reference_keys
-from alftbench.base import plugins
+from alftbench.base import entry_points
 from alftbench.errors import BadInput, PluginError, UsageError
 from alftbench.suites.base import Grader, Recorded, Suite
+from alftbench.suites.catalogue import load_registered
 from alftbench.suites.orbits import OrbitSpec, expand
+from alftbench.suites.tables.table import read_suite_file
 from alftbench.types import Orbit
 
 FILE_ENDINGS = (".yaml", ".yml")
@@ -41,12 +43,12 @@ def load_suite(name: str) -> Suite:
     """A registered suite by name, one of a family as family:what, or one of a YAML file by its path."""
     family, colon, what = name.partition(":")
     if not colon and name.endswith(FILE_ENDINGS):
-        from alftbench.suites.tables.table import read_suite_file
-
         return read_suite_file(Path(name))
-    suite = plugins.load("suite family", family)(what) if colon else plugins.load("suite", name)
+    if not colon:
+        return load_registered(name)
+    suite = entry_points.load("suite family", family)(what)
     if not isinstance(suite, Suite):
-        raise PluginError(f"suite plugin {name!r} lacks info or orbits()")
+        raise PluginError(f"suite family {family!r} gives no suite: it lacks info or orbits()")
     return suite
 
 

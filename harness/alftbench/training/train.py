@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.backends.model_files import fingerprint, locate
-from alftbench.base import plugins
+from alftbench.base import entry_points
 from alftbench.base.jsonio import (
     differences,
     digest,
@@ -138,7 +138,7 @@ def check_budget(budget: Budget) -> None:
 
 def make_trainer(spec: TrainerSpec) -> Trainer:
     """Load a trainer plugin and give it its options."""
-    factory = plugins.load("trainer", spec.name)
+    factory = entry_points.load("trainer", spec.name)
     try:
         trainer: Trainer = factory(dict(spec.options))
     except AlftbenchError as error:

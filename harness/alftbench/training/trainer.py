@@ -16,7 +16,7 @@ from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.base.plugins import parse_settings
+from alftbench.base.entry_points import parse_settings
 from alftbench.errors import UsageError
 from alftbench.games import Objective
 from alftbench.suites.base import Suite

@@ -15,6 +15,7 @@ from alftbench.backends.base import BackendOptions, TraceBounds, Traces, known_a
 from alftbench.backends.hf.batching import Batch, batches, is_shortage, prompt_groups
 from alftbench.backends.hf.enumeration import Rules, enumerate_completions
 from alftbench.backends.hf.generation import Completion, Decoding, generate
+from alftbench.backends.hf.info import INFO
 from alftbench.backends.hf.loading import (
     check_template,
     context_length,
@@ -41,6 +42,8 @@ class HfBackend:
 
     `template` among the settings says how messages become a prompt: auto, chat or none, see `prompt_ids`.
     """
+
+    info = INFO
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         known_args("hf", options.args, ("template",))

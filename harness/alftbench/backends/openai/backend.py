@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from alftbench.backends.base import BackendOptions, plain_text
+from alftbench.backends.base import BackendInfo, BackendOptions, plain_text
 from alftbench.backends.openai.client import Client, Manners, Refused, check_address
 from alftbench.backends.settings import Reader, one_of, positive, read_args, whole
 from alftbench.base.seeds import integer_seed
@@ -53,8 +53,8 @@ class Request:
 class OpenAIBackend:
     """Samples from an OpenAI-compatible server, many requests at a time; the model is the server's name for it."""
 
-    served = True
-    pace = frozenset(MANNERS)  # an evaluation may go on with others
+    info = BackendInfo(locate=None, pace=frozenset(MANNERS))
+    about: Mapping[str, Any] = {}  # what the server computes on it does not say
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         if (options.device, options.dtype, options.batch_size) != ("auto", "auto", None):

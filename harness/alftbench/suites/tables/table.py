@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -252,11 +251,3 @@ def read_suite_file(path: Path) -> Suite:
         return read_suite(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None
-
-
-def __getattr__(name: str) -> Suite:
-    """A packaged suite by the name of its entry point: the YAML beside this module, read when it is asked for."""
-    resource = files(__package__).joinpath(f"{name.lower().replace('_', '-')}.yaml")
-    if not resource.is_file():
-        raise AttributeError(name)
-    return read_suite(resource.read_text(encoding="utf-8"), resource.name)

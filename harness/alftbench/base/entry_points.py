@@ -1,0 +1,114 @@
+"""Load plugins by entry point; built-ins come through the same doors, which `alftbench.plugins` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from alftbench.errors import PluginError, UnknownName, UsageError
+
+GROUPS = {
+    "trainer": "alftbench.trainers",
+    "suite": "alftbench.suites",
+    "suite family": "alftbench.suite_families",
+    "suite folder": "alftbench.suite_folders",
+    "backend": "alftbench.backends",
+    "metric": "alftbench.metrics",
+}
+
+
+def available(kind: str) -> dict[str, list[EntryPoint]]:
+    """Entry points of a kind by name, sorted; several under a name that several packages took. Imports nothing."""
+    entries: dict[str, list[EntryPoint]] = {}
+    for entry in sorted(metadata.entry_points(group=GROUPS[kind]), key=lambda entry: entry.name):
+        entries.setdefault(entry.name, []).append(entry)
+    return entries
+
+
+def load(kind: str, name: str) -> Any:
+    """Import one plugin.
+
+    Raises:
+        UnknownName: nobody registered that name.
+        PluginError: two packages did, or its module fails to import; chained to the cause.
+    """
+    return imported(kind, find(kind, name))
+
+
+def imported(kind: str, entry: EntryPoint) -> Any:
+    """What an entry point names.
+
+    Raises:
+        PluginError: its module fails to import; chained to the cause.
+    """
+    try:
+        return entry.load()
+    except Exception as error:
+        raise PluginError(
+            f"{kind} plugin {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+def find(kind: str, name: str) -> EntryPoint:
+    """The entry point of a name, without importing it.
+
+    Raises:
+        UnknownName: nobody registered that name.
+        PluginError: two packages did, so that it says of neither which is meant.
+    """
+    entries = available(kind)
+    if name not in entries:
+        raise UnknownName(kind, name, entries)
+    if len(entries[name]) > 1:
+        raise PluginError(taken_twice(kind, name, map(package_of, entries[name])))
+    return entries[name][0]
+
+
+def taken_twice(kind: str, name: str, packages: Iterable[str]) -> str:
+    """What is wrong where several packages register one name."""
+    both = " and ".join(sorted(packages))
+    return f"{kind} {name!r} is registered by the packages {both}; uninstall one, or ask for another name there"
+
+
+def package_of(entry: EntryPoint) -> str:
+    """The distribution that registered an entry point, as pip names it."""
+    return entry.dist.name if entry.dist else entry.module
+
+
+def load_all(kind: str) -> tuple[dict[str, Any], dict[str, PluginError]]:
+    """Every plugin of a kind that loads, and the error of every one that does not."""
+    loaded, broken = {}, {}
+    for name in available(kind):
+        try:
+            loaded[name] = load(kind, name)
+        except PluginError as error:
+            broken[name] = error
+    return loaded, broken
+
+
+def parse_settings(owner: str, text: str) -> dict[str, str]:
+    """Read `key=value,key=value`.
+
+    Args:
+        owner: what the settings belong to, for the message.
+        text: the settings; empty for none.
+
+    Raises:
+        UsageError: an item is of another form, or a key is given twice.
+    """
+    settings: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{owner}: {item!r} is not of the form key=value")
+        if key.strip() in settings:
+            raise UsageError(f"{owner}: an option is given twice")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def describe(plugin: Any) -> str:
+    """What a plugin says of itself in one line: the first of its docstring."""
+    return (plugin.__doc__ or "").strip().split("\n")[0]
