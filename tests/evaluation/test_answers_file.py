@@ -220,3 +220,16 @@ def test_regrading_a_run_of_earlier_code_gives_the_file_and_the_same_metrics(tmp
     assert (tmp_path / "new" / "metrics.json").read_bytes() == (GOLDEN / "complete" / "metrics.json").read_bytes()
     record = evaluate(plan(REQUEST), tmp_path / "evaluated")
     assert verify(tmp_path / "new").answers_sha256 == record.answers_sha256
+
+
+def test_readers_take_the_recorded_answers_and_grade_nothing(tmp_path, monkeypatch):
+    """With rules that find nothing, a run with the file reads as before, and one without it reads as unanswered."""
+    from alftbench.answers.find import extract
+
+    evaluate(plan(REQUEST), tmp_path / "run")
+    made = plan(REQUEST)
+    before = list(read_partitions(tmp_path / "run", made.suite, made.orbits))
+    monkeypatch.setitem(extract.RULES, "marker", lambda text: None)
+    assert list(read_partitions(tmp_path / "run", made.suite, made.orbits)) == before
+    again = read_partitions(GOLDEN / "complete", made.suite, made.orbits)
+    assert {partition.classes_Z for partition in again} == {()}

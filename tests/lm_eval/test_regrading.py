@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from alftbench.errors import UsageError
@@ -30,3 +32,17 @@ def test_an_imported_run_is_regraded_from_its_file(tmp_path):
     assert found.changes == ()
     with pytest.raises(UsageError, match=r"needs --data SAMPLES\.jsonl"):
         plan_regrade(tmp_path / "imported")
+
+
+def test_some_of_a_tasks_problems_are_regraded_and_exported(sums_task, tmp_path):
+    suite = f"lm-eval:{sums_task}@strict"
+    evaluate(plan(EvalRequest("tiny-sums", suite, limit=6)), tmp_path / "run")
+    _, samples = export(tmp_path / "run", suite_name=suite)
+    rows = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    some = tmp_path / samples.name
+    some.write_text("".join(json.dumps(row) + "\n" for row in rows if row["doc_id"] in (1, 4)), encoding="utf-8")
+    evaluate(plan_import(ImportRequest(some, suite=suite, filter="strict")), tmp_path / "imported")
+    found = regrade(plan_regrade(tmp_path / "imported", suite), tmp_path / "new")
+    assert (found.n_samples, found.changes) == (2, ())
+    written = export(tmp_path / "imported", suite_name=suite)[1].read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["doc_id"] for line in written} == {1, 4}

@@ -100,14 +100,18 @@ def same_problems(run: Path, record: RunRecord, suite: Suite, data: str | None) 
         BadInput: they are not.
     """
     config = record.config
+    imported = "imported" in config  # a file of lm-eval may hold any of a task's problems, not only the first ones
     selection = Selection(
         split=str(config["split"]),
         data=data,
-        limit=int(config["n_problems"]),
+        limit=None if imported else int(config["n_problems"]),
         orbit=parse_orbit(config["orbit"]) if "orbit" in config else None,
         data_unchecked=bool(config.get("data_unchecked")),
     )
     orbits = list(read_orbits(suite, selection))
+    if imported:
+        sampled = {sample.problem_id for sample in read_sealed(run)}
+        orbits = [orbit for orbit in orbits if orbit.problem.id in sampled]
     if digest([asdict(orbit) for orbit in orbits]) != config["suite_sha256"]:
         raise BadInput(
             f"{run}: its problems are not those of {suite.info.name} here "
