@@ -223,7 +223,7 @@ def test_regrading_a_run_of_earlier_code_gives_the_file_and_the_same_metrics(tmp
 
 
 def test_readers_take_the_recorded_answers_and_grade_nothing(tmp_path, monkeypatch):
-    """With rules that find nothing, a run with the file reads as before, and one without it reads as unanswered."""
+    """With rules that find nothing, a run with the file reads as before, one without it as unanswered."""
     from alftbench.answers.find import extract
 
     evaluate(plan(REQUEST), tmp_path / "run")
