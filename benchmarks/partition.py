@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alftbench.evaluation.evaluate import write_metrics
+from alftbench.evaluation.evaluate import measure
 from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.evaluation.run_folder import RunFolder, verify_samples
 from alftbench.suites.base import SuiteInfo
@@ -101,7 +101,7 @@ def main(problems: int, phrasings: int, samples: int) -> None:
         timed("write", lambda: write_samples(plan, folder / "samples.jsonl"))
         timed("seal", run.seal)
         timed("verify", lambda: verify_samples(folder))
-        timed("metrics", lambda: write_metrics(plan, run))
+        timed("metrics", lambda: measure(plan, run))
         size = (folder / "samples.jsonl.gz").stat().st_size / 2**20
         print(f"{run.record.n_samples} samples, {size:.0f} MiB compressed")
 

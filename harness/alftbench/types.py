@@ -105,12 +105,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """The final answer of a completion: what was written, and the key of its answer class."""
+    """The final answer of a completion.
+
+    raw: as written. canonical: the key that says which answers are the same. rule: what found it. span: where
+    `raw` stands in the completion's text, text[start:end] = raw; None where no one place is known. read: what the
+    key was made of, where that is not `raw`: a decimal comma as a point, several boxes as one list.
+    """
 
     outcome: Outcome
     raw: str | None = None
     canonical: str | None = None
     rule: str | None = None
+    span: tuple[int, int] | None = None
+    read: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,14 @@ class AnswerPartition:
     def n_samples(self) -> int:
         """Samples over all variants, unanswered ones included."""
         return sum(map(len, self.class_VN))
+
+
+@dataclass(frozen=True)
+class GradedOrbit:
+    """The classes of an orbit's answers, and the answer of every sample, N of each of V phrasings."""
+
+    partition: AnswerPartition
+    answers_VN: tuple[tuple[Answer, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -249,8 +264,9 @@ class RunRecord:
     """What a finished or unfinished evaluation was and what it found: the content of run.json.
 
     config identifies the run: the same config gives the same samples and the same metrics.
-    seconds: sampling time, summed over attempts. samples_sha256: of the uncompressed sample lines.
-    metrics_sha256: of metrics.json, which is made of those samples.
+    seconds: sampling time, summed over attempts. samples_sha256, answers_sha256: of the uncompressed lines of
+    samples and of their answers; None for the latter where the run was measured before answers were recorded.
+    metrics_sha256: of metrics.json, which is made of those answers.
     """
 
     schema_version: int
@@ -264,3 +280,4 @@ class RunRecord:
     generated_tokens: int = 0
     samples_sha256: str | None = None
     metrics_sha256: str | None = None
+    answers_sha256: str | None = None

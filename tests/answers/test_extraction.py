@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alftbench.answers.find.extract import GRADING_RULES, GUESSES, extract, read_answer
-from alftbench.types import Outcome
+from alftbench.answers.canonical import canonical
+from alftbench.answers.find.extract import GRADING_RULES, GUESSES, MAX_SCANNED, extract, read_answer
+from alftbench.base.jsonio import read_jsonl
+from alftbench.types import Answer, Outcome
 
 MGSM = {
     "bn": "উত্তর হল ৪২।", "de": "Die Antwort ist 42.", "es": "La respuesta es 42.", "fr": "La réponse est 42.",
@@ -125,3 +129,68 @@ def test_a_value_that_is_denied_is_no_guess():
     ):
         assert extract(text, "math", GRADING_RULES).outcome is Outcome.UNPARSED
     assert extract("It is not 4 but 5.", "math", GRADING_RULES).canonical == "5"
+
+
+# Where an answer stands
+
+PARTS = (
+    "answer is ", "Answer: ", "Final Answer: ", "The final answer is ", ". I hope it is correct", r"\boxed{", "}",
+    "{", "$", "$$", r"\(", r"\)", "2,74", "1,234", "3 1/2", " ", "\n", "\n\n", "**", "not ", "so we ",
+    r"\frac{1}{2}", "%", "#### ", ". ", "。", "উত্তর ", "答案是", "and", ", ", r"\boxed 3", "x", "=",
+    r"\boxed{1} and \boxed{2}", "</think>", "(B) ", "meters", "\r", "\u3000", "x" * 7000,
+)  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=14).map("".join)
+
+
+def stands_in(text: str, answer: Answer, kind: str) -> bool:
+    """Is an answer the part of the text at its place, and its key that of what is read there?"""
+    if answer.outcome is not Outcome.ANSWERED:
+        return answer.span is None and answer.raw is None
+    assert answer.span is not None
+    start, end = answer.span
+    read = answer.raw if answer.read is None else answer.read
+    return (
+        text[start:end] == answer.raw and canonical(kind, read) == answer.canonical and answer.read != answer.raw
+    )
+
+
+@given(TEXTS, st.sampled_from(["math", "number", "text"]), st.sampled_from(["stop", "length"]))
+def test_every_answer_stands_where_it_says(text, kind, finish):
+    for rules in (GRADING_RULES, *((rule,) for rule in GRADING_RULES)):
+        assert stands_in(text, extract(text, kind, rules, finish), kind)
+    assert stands_in(text, read_answer(text, "math"), "math")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("model_responses_gsm8k_open.jsonl", "response"),
+        ("math500.jsonl", "solution"),
+        ("grading_pairs_open.jsonl", "prediction"),
+    ],
+)
+def test_answers_of_models_stand_where_they_say(name, column, shared_data):
+    answered = 0
+    for _, row in read_jsonl(shared_data(name)):
+        for kind in ("math", "number"):
+            answer = extract(row[column], kind, GRADING_RULES)
+            assert stands_in(row[column], answer, kind)
+            answered += answer.span is not None
+        assert stands_in(row[column], read_answer(row[column], "math"), "math")
+    assert answered > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "read"),
+    [
+        (r"\boxed{1} and \boxed{2}, so", r"1} and \boxed{2", "1, 2"),
+        ("The answer is 2,74 euros, as she said it would be", "2,74", "2.74"),
+        ("The answer is $x = 4$, as said.", "x = 4", None),
+        ("Final Answer: The final answer is $10,455$. I hope it is correct.", "$10,455$.", None),
+        ("y" * MAX_SCANNED + " it is 7", "7", None),
+    ],
+)
+def test_what_is_written_and_what_is_read_of_it_are_told_apart(text, raw, read):
+    answer = extract(text, "math", GRADING_RULES)
+    assert (answer.raw, answer.read) == (raw, read)
+    assert stands_in(text, answer, "math")

@@ -327,7 +327,7 @@ def orbit_figures(backends, orbit: Orbit, declared, rng):
     suite, params = load_suite("sums"), SamplingParams(n=64, max_tokens=32)
     found = [policy.traces(reference, variant, params, TraceBounds(0.01)) for variant in orbit.variants]
     listing = OrbitListing(tuple(s for t in found for s in t.samples), tuple(t.log_prob_MY for t in found))
-    traces = orbit_traces(graded(suite, orbit, listing.samples, None), listing, 0.01)
+    traces = orbit_traces(graded(suite, orbit, listing.samples), listing, 0.01)
     place = {variant.name: i for i, variant in enumerate(orbit.variants)}
     ours, theirs = (
         sorted(
@@ -337,7 +337,7 @@ def orbit_figures(backends, orbit: Orbit, declared, rng):
         for b in backends
     )
     ratio = policy.log_probs(orbit.variants, ours) - reference.log_probs(orbit.variants, ours)
-    made = (graded(suite, orbit, samples, None) for samples in (ours, theirs))
+    made = (graded(suite, orbit, samples) for samples in (ours, theirs))
     draws = orbit_draws(*made, ratio.reshape(len(place), -1))
     return exact_figures(traces, declared(traces.correct_Z)), estimate(draws, declared(draws.correct_Z), rng)
 

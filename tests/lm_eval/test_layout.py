@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from alftbench.errors import BadInput, UnknownName, UsageError
+from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import read_record, read_samples, verify
+from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.importing import ImportRequest, plan_import
-from alftbench.lm_eval.rows import draws, read_rows, recorded_answers, responses, task_of
-from alftbench.suites.grade import partitions
+from alftbench.lm_eval.rows import draws, read_rows, responses, task_of
+from alftbench.suites.grade import grade_orbits
 from tests.helpers import peer_row, write_peer
+
+GOLDEN = Path(__file__).parent.parent / "evaluation" / "golden"
 
 
 def metrics_of(folder):
@@ -39,6 +43,8 @@ def run(tmp_path_factory):
     """An evaluation of four problems in six phrasings with three draws each."""
     folder = tmp_path_factory.mktemp("layout") / "run"
     evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), folder)
+    assert not (folder / "lm_eval").exists()
+    assert set(export(folder)) == set(layout_of(folder))
     return folder
 
 
@@ -84,20 +90,37 @@ def test_values_and_standard_errors_are_those_of_the_run(run):
     assert found["exact_match_stderr,alftbench"] == pytest.approx(per_problem.std(ddof=1) / 2)
 
 
-def test_measuring_again_writes_the_same_two_files(run):
-    before = {path: path.read_bytes() for path in layout_of(run)}
+def test_exporting_again_writes_the_same_two_files(run, tmp_path):
+    before = [path.read_bytes() for path in layout_of(run)]
     evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), run)
-    assert {path: path.read_bytes() for path in layout_of(run)} == before
+    assert [path.read_bytes() for path in export(run)] == before
+    assert [path.read_bytes() for path in export(run, tmp_path / "elsewhere")] == before
+
+
+def test_a_run_of_earlier_code_gives_the_files_that_it_wrote(tmp_path):
+    old = GOLDEN / "complete"
+    assert read_record(old).answers_sha256 is None
+    for new, before in zip(export(old, tmp_path), layout_of(old), strict=True):
+        assert new.name == before.name
+        assert new.read_bytes() == before.read_bytes()
+
+
+def test_what_cannot_be_exported_is_refused(run, tmp_path):
+    with pytest.raises(BadInput, match="unfinished"):
+        export(GOLDEN / "unfinished", tmp_path)
+    with pytest.raises(UsageError, match="the run is of sums; `alftbench regrade` makes one of splits"):
+        export(run, tmp_path, "splits")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suite", ["sums", "splits"])
 def test_a_run_comes_back_from_its_layout(suite, tmp_path):
     evaluate(plan(EvalRequest("tiny-sums", suite, limit=3, samples=4)), tmp_path / "run")
-    again = imported(layout_of(tmp_path / "run")[1], tmp_path / "again")
+    again = imported(export(tmp_path / "run")[1], tmp_path / "again")
     assert metrics_of(again) == metrics_of(tmp_path / "run")
     assert read_samples(again) == read_samples(tmp_path / "run")
-    assert recorded_answers(again) == recorded_answers(tmp_path / "run")
-    twice = imported(layout_of(again)[1], tmp_path / "twice")
+    assert list(read_answers(again)) == list(read_answers(tmp_path / "run"))
+    twice = imported(export(again, data=str(export(tmp_path / "run")[1]))[1], tmp_path / "twice")
     assert metrics_of(twice) == metrics_of(again)
     assert verify(again).config["sampling"] == verify(tmp_path / "run").config["sampling"]
 
@@ -106,7 +129,7 @@ def test_a_task_of_lm_eval_comes_back_too(sums_task, tmp_path):
     suite = f"lm-eval:{sums_task}@flexible"
     made = plan(EvalRequest("tiny-sums", suite, limit=6, samples=3, temperature=1.0))
     evaluate(made, tmp_path / "run")
-    samples = layout_of(tmp_path / "run")[1]
+    samples = export(tmp_path / "run", suite_name=suite)[1]
     by_file = imported(samples, tmp_path / "by_file")
     by_task = imported(samples, tmp_path / "by_task", suite=suite)
     assert metrics_of(by_file)["per_problem"] == metrics_of(tmp_path / "run")["per_problem"]
@@ -274,7 +297,7 @@ def refusal(path):
     """Why a file is not imported, None where it can be."""
     try:
         made = plan_import(ImportRequest(path))
-        list(partitions(made.suite, made.orbits, (s for row in read_rows(path) for s in draws(row))))
+        list(grade_orbits(made.suite, made.orbits, (s for row in read_rows(path) for s in draws(row))))
     except UsageError as error:
         return str(error)
     return None
@@ -345,10 +368,12 @@ def test_an_interrupted_import_goes_on(run, tmp_path, monkeypatch):
     assert metrics_of(tmp_path / "broken") == metrics_of(whole)
 
 
-def test_import_is_a_command(cli, run, tmp_path):
-    shutil.copytree(run / "lm_eval", tmp_path / "lm_eval")
-    samples = layout_of(tmp_path)[1]
-    done = cli("import", str(samples), "--output-dir", "mine", "--format", "json")
+def test_export_and_import_are_commands(cli, run, tmp_path):
+    shown = cli("export", str(run), "--output-dir", "files")
+    assert shown.returncode == 0, shown.stderr
+    written = [tmp_path / line for line in shown.stdout.splitlines()]
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in layout_of(run)]
+    done = cli("import", str(written[1]), "--output-dir", "mine", "--format", "json")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["run"]["name"] == "org/a model"

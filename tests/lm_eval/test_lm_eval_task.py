@@ -11,11 +11,13 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.scripted import FunctionBackend
 from alftbench.errors import UsageError
+from alftbench.evaluation.answers import read_partitions
 from alftbench.evaluation.evaluate import draw_samples, evaluate, measure
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import RunFolder, read_samples
+from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.loading import normalised
-from alftbench.suites.grade import partitions
+from alftbench.suites.grade import grade_orbits
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.show import orbit_json, orbit_text, pick
 from alftbench.suites.validate import validate
@@ -42,14 +44,13 @@ def by_lm_eval(task, model, chat=False, limit=None):
         )
 
 
-def results_of(folder):
-    (path,) = (folder / "lm_eval").glob("*/results_*.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+def results_of(folder, suite):
+    return json.loads(export(folder, suite_name=suite)[0].read_text(encoding="utf-8"))
 
 
-def rows_of(folder):
-    (path,) = (folder / "lm_eval").glob("*/samples_*.jsonl")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def rows_of(folder, suite):
+    lines = export(folder, suite_name=suite)[1].read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("backend", ["hf", "lm-eval"])
@@ -67,7 +68,7 @@ def test_exact_match_is_that_of_lm_eval_to_the_last_sample(sums_task, tiny, tmp_
         assert [samples[str(row["doc_id"])] for row in expected] == [row["resps"][0][0] for row in expected]
         per_problem = json.loads((tmp_path / chosen / "metrics.json").read_text())["per_problem"]["accuracy"]
         assert per_problem == [row["exact_match"] for row in expected]
-        ours = results_of(tmp_path / chosen)["results"][name]
+        ours = results_of(tmp_path / chosen, suite)["results"][name]
         for key, value in theirs["results"][name].items():
             assert ours[key] == value, key
         assert ours["exact_match,alftbench"] == theirs["results"][name][f"exact_match,{chosen}"]
@@ -78,7 +79,7 @@ def test_exact_match_is_that_of_lm_eval_to_the_last_sample(sums_task, tiny, tmp_
 def test_samples_files_are_those_of_lm_eval(sums_task, tiny, tmp_path):
     theirs = by_lm_eval(sums_task, tiny, chat=False)
     evaluate(plan(EvalRequest("tiny-sums", f"lm-eval:{sums_task}")), tmp_path)
-    found = rows_of(tmp_path)
+    found = rows_of(tmp_path, f"lm-eval:{sums_task}")
     expected = theirs["samples"]["local_sums"]
     key = lambda row: (row["filter"], row["doc_id"])  # noqa: E731
     for ours, row in zip(sorted(found, key=key), sorted(expected, key=key), strict=True):
@@ -100,7 +101,7 @@ def test_exact_match_on_open_data_is_that_of_lm_eval(name, shared_data, tiny, tm
     )
     theirs = by_lm_eval(task, tiny, limit=40)["results"]["open_data"]
     evaluate(plan(EvalRequest("tiny-sums", f"lm-eval:{task}@flexible", limit=40)), tmp_path / "run")
-    ours = results_of(tmp_path / "run")["results"]["open_data"]
+    ours = results_of(tmp_path / "run", f"lm-eval:{task}@flexible")["results"]["open_data"]
     assert ours["exact_match,flexible"] == theirs["exact_match,flexible"]
     assert ours["exact_match,strict"] == theirs["exact_match,strict"]
     assert ours["exact_match_stderr,flexible"] == theirs["exact_match_stderr,flexible"]
@@ -120,17 +121,18 @@ def scripted_run(task_name, folder, script, n=1):
 
 def test_answers_are_classes_of_what_the_filter_leaves(sums_task, tmp_path):
     made, run = scripted_run(f"lm-eval:{sums_task}@strict", tmp_path, lambda v, d: SCRIPT[int(v.problem_id)])
-    found = list(partitions(made.suite, made.orbits, run.samples()))
+    found = list(read_partitions(run.path, made.suite, made.orbits))
+    assert found == [graded.partition for _, graded in grade_orbits(made.suite, made.orbits, run.samples())]
     assert [p.classes_Z for p in found] == [("112",), ("0",), (), ("113",)]
     assert [p.correct_Z for p in found] == [(True,), (False,), (), (False,)]  # the references: 112, 113, 114, 115
     assert found[2].outcomes == {"unparsed": 1}
-    both = results_of(tmp_path)["results"]["local_sums"]
+    both = results_of(tmp_path, f"lm-eval:{sums_task}@strict")["results"]["local_sums"]
     assert (both["exact_match,strict"], both["exact_match,flexible"]) == (0.25, 0.25)
 
 
 def test_draws_are_averaged_by_us_and_the_first_counts_for_lm_eval(sums_task, tmp_path):
     scripted_run(f"lm-eval:{sums_task}@strict", tmp_path, lambda v, d: f"Answer: {112 + d}", n=2)
-    found = results_of(tmp_path)["results"]["local_sums"]
+    found = results_of(tmp_path, f"lm-eval:{sums_task}@strict")["results"]["local_sums"]
     assert found["exact_match,strict"] == 0.25  # the first draw: 112 to each of 112, 113, 114, 115
     assert found["exact_match,alftbench"] == 0.25  # one of two right for the first two problems
     assert found["pass@2,alftbench"] == 0.5
@@ -140,7 +142,7 @@ def test_text_after_a_stop_string_is_not_read(sums_task, tmp_path):
     made, run = scripted_run(
         f"lm-eval:{sums_task}@flexible", tmp_path, lambda v, d: "It is 112\n\nQuestion: 5?\nAnswer: 999"
     )
-    assert next(partitions(made.suite, made.orbits, run.samples())).classes_Z == ("112",)
+    assert next(read_partitions(run.path, made.suite, made.orbits)).classes_Z == ("112",)
 
 
 def test_sampling_is_the_tasks_own(sums_task):
@@ -337,7 +339,7 @@ def test_validate_finds_what_is_wrong_with_a_task(sums_task, tmp_path, row, chec
 
 def test_samples_of_others_are_shown_and_validated_as_far_as_they_go(sums_task, tmp_path):
     scripted_run(f"lm-eval:{sums_task}@strict", tmp_path, lambda v, d: "Answer: 112")
-    (samples,) = (tmp_path / "lm_eval").glob("*/samples_*.jsonl")
+    _, samples = export(tmp_path, suite_name=f"lm-eval:{sums_task}@strict")
     suite, selection = load_suite("imported:local_sums:filter=strict"), Selection(data=str(samples))
     assert "kind     judged, by rules of the suite's own" in orbit_text(suite, pick(suite, selection, "0"), 80)
     report = validate(suite, selection)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
+from typing import Protocol, TypeVar
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
@@ -15,7 +17,24 @@ from alftbench.answers.find.extract import GUESSES
 from alftbench.answers.judge.judge import Judge, shared_judge
 from alftbench.answers.verifiers import VERIFIER, any_right
 from alftbench.errors import BadInput
-from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Orbit, Outcome, Problem, Sample
+from alftbench.types import NO_ANSWER, Answer, AnswerPartition, Orbit, Outcome, Problem
+
+
+class OfPhrasing(Protocol):
+    """A sample, or what is recorded of one."""
+
+    @property
+    def problem_id(self) -> str:
+        """The problem."""
+        ...
+
+    @property
+    def variant(self) -> str:
+        """The phrasing's name."""
+        ...
+
+
+RowT = TypeVar("RowT", bound=OfPhrasing)
 
 
 def reference_keys(problem: Problem) -> frozenset[str]:
@@ -30,13 +49,37 @@ def reference_keys(problem: Problem) -> frozenset[str]:
     return frozenset(key for key in keys.values() if key is not None)
 
 
-def by_phrasing(orbit: Orbit, samples: Iterable[Sample]) -> list[list[Sample]]:
+def by_orbit(orbits: Iterable[Orbit], samples: Iterable[RowT]) -> Iterator[tuple[Orbit, list[list[RowT]]]]:
+    """Every orbit with its samples, a list for every phrasing.
+
+    Args:
+        orbits: what was sampled, in any order.
+        samples: sorted by problem, phrasing and draw, as a complete run holds them; read as orbits are taken, so
+            that memory holds one orbit's samples.
+
+    Yields:
+        Orbits in the order of `samples`.
+
+    Raises:
+        BadInput: samples of a problem are missing, unknown or out of order.
+    """
+    open_orbits = {orbit.problem.id: orbit for orbit in orbits}
+    for problem_id, group in groupby(samples, key=lambda sample: sample.problem_id):
+        orbit = open_orbits.pop(problem_id, None)
+        if orbit is None:
+            raise BadInput(f"samples of problem {problem_id!r}, which is unknown here or came before")
+        yield orbit, by_phrasing(orbit, group)
+    if open_orbits:
+        raise BadInput(f"no samples of problem {next(iter(open_orbits))!r}; run the evaluation again")
+
+
+def by_phrasing(orbit: Orbit, samples: Iterable[RowT]) -> list[list[RowT]]:
     """One orbit's samples, a list for every phrasing.
 
     Raises:
         BadInput: a phrasing is unknown or has no samples.
     """
-    rows: dict[str, list[Sample]] = {variant.name: [] for variant in orbit.variants}
+    rows: dict[str, list[RowT]] = {variant.name: [] for variant in orbit.variants}
     for sample in samples:
         if sample.variant not in rows:
             raise BadInput(f"problem {orbit.problem.id!r} has no phrasing {sample.variant!r}, but samples of it")
@@ -53,8 +96,9 @@ def verified_keys(problem: Problem, answers: Sequence[Answer]) -> frozenset[str]
         return None
     spellings: dict[str, list[str]] = {}
     for answer in answers:
-        if answer.canonical is not None and answer.raw is not None:
-            spellings.setdefault(answer.canonical, []).append(answer.raw)
+        spelling = answer.raw if answer.read is None else answer.read
+        if answer.canonical is not None and spelling is not None:
+            spellings.setdefault(answer.canonical, []).append(spelling)
     return frozenset(key for key, written in spellings.items() if any_right(problem, written))
 
 
@@ -99,19 +143,21 @@ def assembled(
     classes = sorted(set(class_of.values()))
     index = {name: z for z, name in enumerate(classes)}
     place = {key: index[name] for key, name in class_of.items()}
+    class_VN = tuple(
+        tuple(NO_ANSWER if a.canonical is None else place.get(a.canonical, NO_ANSWER) for a in row)
+        for row in answers_VN
+    )
+    pairs = (pair for rows in zip(answers_VN, class_VN, strict=True) for pair in zip(*rows, strict=True))
     return AnswerPartition(
         problem_id=problem_id,
         classes_Z=tuple(classes),
         correct_Z=tuple(name in right for name in classes),
-        class_VN=tuple(
-            tuple(NO_ANSWER if a.canonical is None else place.get(a.canonical, NO_ANSWER) for a in row)
-            for row in answers_VN
-        ),
-        outcomes=Counter(str(outcome(answer, place)) for row in answers_VN for answer in row),
+        class_VN=class_VN,
+        outcomes=Counter(str(outcome(answer, z)) for answer, z in pairs),
         guessed_VN=tuple(tuple(answer.rule in GUESSES for answer in row) for row in answers_VN),
     )
 
 
-def outcome(answer: Answer, place: Mapping[str, int]) -> Outcome:
-    """The outcome of an answer once classes are known: TIMEOUT where nothing could be compared with it."""
-    return answer.outcome if answer.canonical is None or answer.canonical in place else Outcome.TIMEOUT
+def outcome(answer: Answer, z: int) -> Outcome:
+    """The outcome of an answer once its class is known: TIMEOUT where nothing could be compared with it."""
+    return Outcome.TIMEOUT if z == NO_ANSWER and answer.canonical is not None else answer.outcome

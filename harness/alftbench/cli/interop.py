@@ -1,4 +1,4 @@
-"""Commands that work on samples there are already: regrade a run, import a samples file of lm-eval."""
+"""Commands that work on samples there are already: regrade a run, export it to lm-eval's files, import those."""
 
 from __future__ import annotations
 
@@ -60,6 +60,25 @@ def print_changes(found: Regraded) -> None:
         typer.echo(
             f"  {problem} {variant} {draw}: {change.before!r} → {change.after!r} in …{change.end_of_text!r}"
         )
+
+
+@app.command("export")
+def export_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", help="The run's suite, where its name does not say which file it is in."),
+    ] = None,
+    data: Data = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", help="Where the model's folder goes; RUN/lm_eval if not given.")
+    ] = None,
+) -> None:
+    """Write a run's results and samples as lm-eval writes its own."""
+    from alftbench.lm_eval.exporting import export
+
+    for path in export(run, output_dir, suite, data):
+        typer.echo(str(path))
 
 
 @app.command("import")

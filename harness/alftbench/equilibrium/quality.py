@@ -22,10 +22,11 @@ from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS
 from alftbench.equilibrium.traces import LISTED, OrbitListing, read_header, read_listing
 from alftbench.errors import AlftbenchError, BadInput, PluginError
-from alftbench.evaluation.run_folder import read_record, read_samples
+from alftbench.evaluation.answers import read_partitions
+from alftbench.evaluation.run_folder import read_record
 from alftbench.games import Objective
 from alftbench.suites.base import Suite
-from alftbench.suites.grade import graded, partitions
+from alftbench.suites.grade import graded
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
@@ -119,7 +120,7 @@ def listed_figures(
     """The figures of an orbit and its declared game; NaN where its completions are not listed."""
     if not listing.samples:
         return NOT_LISTED, None
-    traces = orbit_traces(graded(suite, orbit, listing.samples, None), listing, mass)
+    traces = orbit_traces(graded(suite, orbit, listing.samples), listing, mass)
     declared = declared_game(trainer, traces.correct_Z)
     return exact_figures(traces, declared), declared
 
@@ -143,7 +144,7 @@ def named(declared: tuple[Objective, float] | None) -> dict[str, Any] | None:
 
 def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:
     """The classes of every problem's answers in a complete run."""
-    return {p.problem_id: p for p in partitions(problems.suite, problems.orbits, read_samples(folder))}
+    return {p.problem_id: p for p in read_partitions(folder, problems.suite, problems.orbits)}
 
 
 def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:

@@ -15,14 +15,12 @@ from alftbench.backends.ray.sampler import Engine
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import versions
 from alftbench.errors import PluginError
+from alftbench.evaluation.answers import read_partitions, record_answers
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import RunFolder, existing, verify_samples
-from alftbench.lm_eval.layout import Evaluated, Task, write_layout
 from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, summarise
-from alftbench.suites.grade import partitions
 from alftbench.types import (
-    AnswerPartition,
     Listener,
     Progress,
     RunRecord,
@@ -33,7 +31,7 @@ from alftbench.types import (
 
 
 def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
-    """Run or continue an evaluation in a folder; a complete one is only read.
+    """Run or continue an evaluation in a folder; a complete one is only graded again.
 
     The model is loaded before anything is written, so a model that does not load leaves nothing behind; nor does
     one that fails before its first sample.
@@ -105,21 +103,19 @@ def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[Sampl
 
 
 def measure(plan: Plan, run: RunFolder) -> None:
-    """Measure a complete run, reading its samples problem by problem; write metrics.json and lm-eval's layout."""
-    made = list(partitions(plan.suite, plan.orbits, run.samples()))
-    content = metrics_content(plan, made, run.record.n_samples)
-    run.save_metrics(content)
-    evaluated = Evaluated(run.record, plan.orbits, run.samples, made, content, plan.suite.info.answer_rules)
-    write_layout(run.path, evaluated, plan.suite if isinstance(plan.suite, Task) else None)
+    """Record the answers of a complete run, then measure them; memory holds one problem of either."""
+    record_answers(run, plan.suite, plan.orbits)
+    run.save_metrics(metrics_content(plan, run))
 
 
-def metrics_content(plan: Plan, made: Sequence[AnswerPartition], n_samples: int) -> dict[str, Any]:
+def metrics_content(plan: Plan, run: RunFolder) -> dict[str, Any]:
     """The content of metrics.json: every metric with its interval, its value per problem, and phrasings apart."""
     metrics = metrics_for(plan.params.n)
     ids = [orbit.problem.id for orbit in plan.orbits]
-    values = per_problem(made, metrics, ids)
-    rows = summarise({name: v[None] for name, v in values.items()}, metrics, n_samples)
-    phrasings = measure_phrasings(made, plan.orbits, plan.params.n)
+    values = per_problem(read_partitions(run.path, plan.suite, plan.orbits), metrics, ids)
+    rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
+    again = read_partitions(run.path, plan.suite, plan.orbits)
+    phrasings = measure_phrasings(again, plan.orbits, plan.params.n)
     return {
         "metrics": [asdict(row) for row in rows],
         "bounds": {metric.name: metric.bounds for metric in metrics},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 from alftbench.base.jsonio import digest, write_json
 from alftbench.base.provenance import provenance
 from alftbench.errors import BadInput, UsageError
+from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, Plan
-from alftbench.evaluation.run_folder import read_samples, verify
-from alftbench.lm_eval.rows import recorded_answers
+from alftbench.evaluation.run_folder import read_record, read_sealed, verify
 from alftbench.metrics.summary import read_metrics
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
@@ -25,7 +24,7 @@ SHOWN = 20  # changed answers that are written out
 
 @dataclass(frozen=True)
 class Change:
-    """A sample whose answer is another one now."""
+    """A sample whose answer's class has another key now."""
 
     key: SampleKey
     before: str | None
@@ -101,14 +100,18 @@ def same_problems(run: Path, record: RunRecord, suite: Suite, data: str | None) 
         BadInput: they are not.
     """
     config = record.config
+    imported = "imported" in config  # a file of lm-eval may hold any of a task's problems, not only the first ones
     selection = Selection(
         split=str(config["split"]),
         data=data,
-        limit=int(config["n_problems"]),
+        limit=None if imported else int(config["n_problems"]),
         orbit=parse_orbit(config["orbit"]) if "orbit" in config else None,
         data_unchecked=bool(config.get("data_unchecked")),
     )
     orbits = list(read_orbits(suite, selection))
+    if imported:
+        sampled = {sample.problem_id for sample in read_sealed(run)}
+        orbits = [orbit for orbit in orbits if orbit.problem.id in sampled]
     if digest([asdict(orbit) for orbit in orbits]) != config["suite_sha256"]:
         raise BadInput(
             f"{run}: its problems are not those of {suite.info.name} here "
@@ -129,27 +132,24 @@ def regrade(plan: Plan, folder: Path) -> Regraded:
         raise UsageError(
             f"--output-dir {folder}: that is the old run, which stays as it is; choose another folder"
         )
-    evaluate(plan, folder)
-    samples = read_samples(folder)
-    tails = {sample.key: sample.text[-80:] for sample in samples}
+    record = evaluate(plan, folder)
     found = Regraded(
         tuple(read_metrics(old / "metrics.json")),
         tuple(read_metrics(folder / "metrics.json")),
-        len(samples),
-        changes(recorded_answers(old), recorded_answers(folder), tails),
+        record.n_samples,
+        changes(old, folder),
     )
     write_json(folder / "regrade.json", {"from": plan.config["regraded"], **found.to_json()})
     return found
 
 
-def changes(
-    before: Mapping[SampleKey, str | None] | None,
-    after: Mapping[SampleKey, str | None] | None,
-    tails: Mapping[SampleKey, str],
-) -> tuple[Change, ...] | None:
-    """The samples whose answer changed, in order; None where one side did not record answers."""
-    if before is None or after is None:
+def changes(old: Path, new: Path) -> tuple[Change, ...] | None:
+    """The samples whose answer changed, in order; None where the old run is from before answers were recorded."""
+    if read_record(old).answers_sha256 is None:
         return None
+    rows = zip(read_answers(old), read_answers(new), read_sealed(new), strict=True)
     return tuple(
-        Change(key, before[key], after[key], tails[key]) for key in sorted(after) if before.get(key) != after[key]
+        Change(sample.key, before.class_key, after.class_key, sample.text[-80:])
+        for before, after, sample in rows
+        if before.class_key != after.class_key
     )

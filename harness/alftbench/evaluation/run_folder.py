@@ -3,6 +3,7 @@
 run.json           RunRecord; status is "running" until every sample is on disk and hashed
 samples.jsonl      while running: one line per sample, appended batch by batch
 samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
+answers.jsonl.gz   what was found in them, a line per sample in the same order (see answers.py)
 metrics.json       every metric with its interval, and its value per problem
 """
 
@@ -14,14 +15,14 @@ import heapq
 import json
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import Any, BinaryIO
 
 from alftbench.base.jsonio import (
     append_jsonl,
@@ -39,6 +40,7 @@ from alftbench.errors import BadInput, RunConflict
 from alftbench.types import RunRecord, Sample
 
 SCHEMA_VERSION = 1
+ANSWERS = "answers.jsonl.gz"
 SAMPLE_ORDER = attrgetter("key")
 SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
 
@@ -96,12 +98,10 @@ class RunFolder:
 
     def seal(self) -> None:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
-        sha256, n_samples, n_tokens = hashlib.sha256(), 0, 0
-        with writing_gzip(self._sealed_samples) as file:
+        n_samples, n_tokens = 0, 0
+        with writing_lines(self._sealed_samples) as lines:
             for sample, line in in_order(self._open_samples):
-                content = line.encode()
-                sha256.update(content)
-                file.write(content)
+                lines.write(line)
                 n_samples += 1
                 n_tokens += sample.n_tokens
         self._save(
@@ -110,7 +110,7 @@ class RunFolder:
                 status="complete",
                 n_samples=n_samples,
                 generated_tokens=n_tokens,
-                samples_sha256=sha256.hexdigest(),
+                samples_sha256=lines.sha256.hexdigest(),
             )
         )
         self._open_samples.unlink(missing_ok=True)
@@ -119,6 +119,15 @@ class RunFolder:
         """Leave no record of a run that has drawn nothing: the folder is free for another configuration."""
         if not self._open_samples.exists() and not self.complete:
             (self.path / "run.json").unlink(missing_ok=True)
+
+    def save_answers(self, lines: Iterable[str]) -> None:
+        """Write the answers, one line at a time, and their digest."""
+        with writing_lines(self.path / ANSWERS) as file:
+            for line in lines:
+                file.write(line)
+        sha256 = file.sha256.hexdigest()
+        if sha256 != self.record.answers_sha256:
+            self._save(replace(self.record, answers_sha256=sha256))
 
     def save_metrics(self, content: Mapping[str, Any]) -> None:
         """Write metrics.json and its digest."""
@@ -131,6 +140,26 @@ class RunFolder:
     def _save(self, record: RunRecord) -> None:
         write_json(self.path / "run.json", asdict(record))
         self.record = record
+
+
+class HashedLines:
+    """Lines on their way into a file, and the digest of those written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, line: str) -> None:
+        """Add a line, which ends with its newline."""
+        content = line.encode()
+        self.sha256.update(content)
+        self._file.write(content)
+
+
+@contextmanager
+def writing_lines(path: Path) -> Iterator[HashedLines]:
+    """Replace a compressed file of lines in one step when all of them have been written."""
+    with writing_gzip(path) as file:
+        yield HashedLines(file)
 
 
 def existing(path: Path, config: Mapping[str, Any]) -> RunRecord | None:
@@ -172,7 +201,12 @@ def read_lines(path: Path) -> Iterator[Sample]:
 
 def read_samples(folder: Path) -> list[Sample]:
     """The samples of a complete run."""
-    return list(read_lines(folder / "samples.jsonl.gz"))
+    return list(read_sealed(folder))
+
+
+def read_sealed(folder: Path) -> Iterator[Sample]:
+    """The samples of a complete run, one at a time, in (problem, variant, draw) order."""
+    return read_lines(folder / "samples.jsonl.gz")
 
 
 def in_order(path: Path) -> Iterator[tuple[Sample, str]]:
@@ -227,19 +261,25 @@ def verify_samples(path: Path) -> RunRecord:
         raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
     if not isinstance(record.config, dict) or record.id != digest(record.config)[:12]:
         raise BadInput(f"{path / 'run.json'}: the id is not that of its config; the record was changed")
-    try:
-        with gzip.open(path / "samples.jsonl.gz") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(f"{path / 'samples.jsonl.gz'}: cannot be read: {error}") from None
-    if found != record.samples_sha256:
+    if lines_digest(path / "samples.jsonl.gz") != record.samples_sha256:
         raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
     return record
 
 
+def lines_digest(path: Path) -> str:
+    """The digest of a compressed file's lines."""
+    try:
+        with gzip.open(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from None
+
+
 def verify(path: Path) -> RunRecord:
-    """`verify_samples`, and metrics.json is what was made of them."""
+    """`verify_samples`, and answers, where they are recorded, and metrics.json are what was made of them."""
     record = verify_samples(path)
+    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != record.answers_sha256:
+        raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
     try:
         found = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
     except OSError as error:

@@ -19,14 +19,14 @@ from typing import Any
 
 from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.find.extract import RULES as RULES_BY_NAME
-from alftbench.answers.find.extract import extract
-from alftbench.answers.partition import grouped, partition, reference_keys
+from alftbench.answers.partition import grouped, reference_keys
 from alftbench.base.entry_points import parse_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.lm_eval.rows import INVALID, Row, read_rows
 from alftbench.suites.base import Grader, SuiteInfo
+from alftbench.suites.grade import grade_by_rules
 from alftbench.suites.load import load_suite
-from alftbench.types import Answer, AnswerPartition, Orbit, Outcome, Problem, Sample, SamplingParams, Variant
+from alftbench.types import Answer, GradedOrbit, Orbit, Outcome, Problem, Sample, SamplingParams, Variant
 
 FAMILY = "imported"
 SETTINGS = ("like", "filter", "metric")
@@ -94,22 +94,16 @@ class ImportedSuite:
 
         return make
 
-    def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
-        """The classes of an orbit's answers, with the class of every sample."""
+    def grade(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
+        """The answers of an orbit's samples and their classes, by rules or as the file says."""
         problem = orbit.problem
         if RECORDED not in problem.metadata:
-            rules = problem.metadata[RULES]
-            return partition(
-                problem,
-                [
-                    [extract(s.text, problem.answer_kind, rules, s.finish_reason) for s in row]
-                    for row in samples_VN
-                ],
-            )
+            return grade_by_rules(problem, samples_VN, problem.metadata[RULES])
         known = problem.metadata[RECORDED]
-        found_VN = [[known[s.variant][s.draw] for s in row] for row in samples_VN]
-        right = {key for row in found_VN for key, fine in row if fine}
-        return grouped(problem.id, [[as_answer(key) for key, _ in row] for row in found_VN], right)
+        verdicts_VN = [[known[s.variant][s.draw] for s in row] for row in samples_VN]
+        right = {key for row in verdicts_VN for key, fine in row if fine}
+        answers_VN = tuple(tuple(as_answer(key) for key, _ in row) for row in verdicts_VN)
+        return GradedOrbit(grouped(problem.id, answers_VN, right), answers_VN)
 
 
 def written_here(lines: Sequence[Row]) -> Orbit:

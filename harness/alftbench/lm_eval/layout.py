@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
-from itertools import accumulate, groupby
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from alftbench.answers.partition import by_phrasing
+from alftbench.answers.partition import by_orbit
 from alftbench.base.jsonio import with_nan, without_nan, write_json, writing
 from alftbench.errors import UsageError
-from alftbench.lm_eval.rows import FOLDER, INVALID, OURS
-from alftbench.types import AnswerPartition, Orbit, RunRecord, Sample, Variant, plain_prompt
+from alftbench.lm_eval.rows import INVALID, OURS
+from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord, Sample, Variant, plain_prompt
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # records from before they had a date
 EXACT_MATCH = "exact_match"
@@ -59,14 +59,14 @@ class Task(Protocol):
 class Evaluated:
     """A complete run.
 
-    samples: reads them anew in (problem, phrasing, draw) order. partitions: of the problems, in that order.
-    measured: the content of metrics.json. rules: the suite's answer rules.
+    samples: reads them anew in (problem, phrasing, draw) order. partitions: reads those of the problems anew, in
+    that order. measured: the content of metrics.json. rules: the suite's answer rules.
     """
 
     record: RunRecord
     orbits: Sequence[Orbit]
     samples: Callable[[], Iterable[Sample]]
-    partitions: Sequence[AnswerPartition]
+    partitions: Callable[[], Iterable[AnswerPartition]]
     measured: Mapping[str, Any]
     rules: Sequence[str]
 
@@ -82,25 +82,29 @@ class Evaluated:
         return datetime.fromisoformat(self.record.provenance.get("started", UNDATED))
 
 
-def write_layout(folder: Path, run: Evaluated, task: Task | None) -> Path:
-    """Write both files into `folder`/lm_eval; the same run has the same names, so nothing is written twice.
+def write_layout(folder: Path, run: Evaluated, task: Task | None) -> tuple[Path, Path]:
+    """Write both files into the model's folder in `folder`; the same run has the same names and the same content.
 
     Args:
-        folder: the run's folder.
+        folder: where lm-eval's `--output_path` would point.
         run: the complete run.
         task: the suite, where it is a task of lm-eval.
+
+    Returns:
+        The results and the samples file.
     """
     model = re.sub(r"[\"<>:/|\\?*\[\]]+", "__", str(run.record.config["model"]))
     date = run.started.replace(tzinfo=None).isoformat().replace(":", "-")
-    home = folder / FOLDER / model
+    home = folder / model
+    written = (home / f"results_{date}.json", home / f"samples_{run.task}_{date}.jsonl")
     rows: list[dict[str, Any]] = []  # without texts, so that memory does not hold the run
-    with writing(home / f"samples_{run.task}_{date}.jsonl") as file:
+    with writing(written[1]) as file:
         for row in native_rows(run, task) if task else own_rows(run):
             line = json.dumps(without_nan(row), ensure_ascii=False, default=plain_number)
             file.write(f"{line}\n".encode())
             rows.append({name: row[name] for name in (*SUMMARISED, *row["metrics"])})
-    write_json(home / f"results_{date}.json", results(run, rows, task))
-    return home
+    write_json(written[0], results(run, rows, task))
+    return written
 
 
 def plain_number(value: Any) -> Any:
@@ -108,103 +112,97 @@ def plain_number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-def prompts(run: Evaluated) -> Iterator[tuple[int, Orbit, Variant, list[Sample], tuple[str | None, ...]]]:
-    """Every prompt with its number, its samples and the class of each."""
-    orbits = {orbit.problem.id: orbit for orbit in run.orbits}
-    first = dict(zip(orbits, accumulate([len(orbit.variants) for orbit in run.orbits], initial=0), strict=False))
-    groups = groupby(run.samples(), key=lambda sample: sample.problem_id)
-    for partition, (problem_id, group) in zip(run.partitions, groups, strict=True):
-        orbit = orbits[problem_id]
-        rows = zip(orbit.variants, by_phrasing(orbit, group), partition.class_VN, strict=True)
-        for place, (variant, samples, classes) in enumerate(rows):
-            keys = tuple(partition.classes_Z[z] if z >= 0 else None for z in classes)
-            yield first[problem_id] + place, orbit, variant, samples, keys
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt with its number, its samples, and of each of them the key of its answer's class and the verdict."""
+
+    number: int
+    orbit: Orbit
+    variant: Variant
+    samples: Sequence[Sample]
+    keys: Sequence[str | None]
+    verdicts: Sequence[bool]
+
+
+def prompts(run: Evaluated) -> Iterator[Prompt]:
+    """Every prompt of a run, numbered as its suite lists them."""
+    ids = [orbit.problem.id for orbit in run.orbits]
+    first = dict(zip(ids, accumulate([len(orbit.variants) for orbit in run.orbits], initial=0), strict=False))
+    for partition, (orbit, samples_VN) in zip(run.partitions(), by_orbit(run.orbits, run.samples()), strict=True):
+        rows = zip(orbit.variants, samples_VN, partition.class_VN, strict=True)
+        for number, (variant, samples, classes) in enumerate(rows, first[orbit.problem.id]):
+            keys = [partition.classes_Z[z] if z != NO_ANSWER else None for z in classes]
+            verdicts = [z != NO_ANSWER and partition.correct_Z[z] for z in classes]
+            yield Prompt(number, orbit, variant, samples, keys, verdicts)
 
 
 def own_rows(run: Evaluated) -> Iterator[dict[str, Any]]:
     """A line per prompt of one of our suites; exact_match is the share of right draws."""
-    right = {p.problem_id: set(right_keys(p)) for p in run.partitions}
-    for number, orbit, variant, samples, keys in prompts(run):
-        problem = orbit.problem
-        doc = {"id": problem.id, "variant": variant.name, "question": problem.question}
-        verdicts = [key in right[problem.id] for key in keys]
-        filtered = [INVALID if key is None else key for key in keys]
-        target = problem.reference[0] if len(problem.reference) == 1 else list(problem.reference)
+    for prompt in prompts(run):
+        problem = prompt.orbit.problem
+        doc = {"id": problem.id, "variant": prompt.variant.name, "question": problem.question}
+        filtered = [INVALID if key is None else key for key in prompt.keys]
         yield {
-            **common(number, doc, target, run, variant, samples),
+            **common(prompt, doc, run),
             "filtered_resps": filtered if len(filtered) == 1 else [filtered],
             "filter": OURS,
             "metrics": [EXACT_MATCH],
-            EXACT_MATCH: float(np.mean(verdicts)),
-            OURS: extra(run, orbit, variant, samples, keys, verdicts),
+            EXACT_MATCH: float(np.mean(prompt.verdicts)),
+            OURS: extra(prompt, run),
         }
 
 
 def native_rows(run: Evaluated, task: Task) -> Iterator[dict[str, Any]]:
     """A line per document and filter of a task of lm-eval, scored by the task."""
-    right = {p.problem_id: set(right_keys(p)) for p in run.partitions}
     for name in task.filters:
-        for number, orbit, variant, samples, keys in prompts(run):
-            doc = task.document(orbit)
+        for prompt in prompts(run):
+            problem = prompt.orbit.problem
+            doc = task.document(prompt.orbit)
             try:
-                left, metrics = task.score(doc, [sample.text for sample in samples], name)
+                left, metrics = task.score(doc, [sample.text for sample in prompt.samples], name)
             except UsageError:  # a filter that wants more responses than were drawn
                 break
-            verdicts = [key in right[orbit.problem.id] for key in keys]
-            references = list(orbit.problem.reference)
-            target = references[0] if len(references) == 1 else references
             yield {
-                **common(number, orbit.problem.metadata["doc"], target, run, variant, samples),
-                "doc_id": int(orbit.problem.id),
+                **common(prompt, problem.metadata["doc"], run),
+                "doc_id": int(problem.id),
                 "filtered_resps": [left],
                 "filter": name,
                 "metrics": list(metrics),
                 **metrics,
-                OURS: extra(run, orbit, variant, samples, keys, verdicts),
+                OURS: extra(prompt, run),
             }
 
 
-def right_keys(partition: AnswerPartition) -> Iterator[str]:
-    """The keys of right answers."""
-    return (key for key, right in zip(partition.classes_Z, partition.correct_Z, strict=True) if right)
-
-
-def common(
-    number: int, doc: Any, target: Any, run: Evaluated, variant: Variant, samples: Sequence[Sample]
-) -> dict[str, Any]:
+def common(prompt: Prompt, doc: Any, run: Evaluated) -> dict[str, Any]:
     """What every line says of a document, with lm-eval's hashes."""
-    prompt = plain_prompt(variant.messages)
-    if prompt is None:  # as lm-eval writes the chats it sends to a server
-        prompt = json.dumps([dict(message) for message in variant.messages], ensure_ascii=False)
+    references = list(prompt.orbit.problem.reference)
+    target = str(references[0] if len(references) == 1 else references)
+    messages = prompt.variant.messages
+    text = plain_prompt(messages)
+    if text is None:  # as lm-eval writes the chats it sends to a server
+        text = json.dumps([dict(message) for message in messages], ensure_ascii=False)
     return {
-        "doc_id": number,
+        "doc_id": prompt.number,
         "doc": doc,
-        "target": str(target),
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": generation(run.record.config["sampling"])}},
-        "resps": [[sample.text for sample in samples]],
+        "target": target,
+        "arguments": {"gen_args_0": {"arg_0": text, "arg_1": generation(run.record.config["sampling"])}},
+        "resps": [[sample.text for sample in prompt.samples]],
         "doc_hash": hashed(json.dumps(doc, indent=2, ensure_ascii=False)),
-        "prompt_hash": hashed(prompt),
-        "target_hash": hashed(str(target)),
+        "prompt_hash": hashed(text),
+        "target_hash": hashed(target),
     }
 
 
-def extra(
-    run: Evaluated,
-    orbit: Orbit,
-    variant: Variant,
-    samples: Sequence[Sample],
-    keys: Sequence[str | None],
-    verdicts: Sequence[bool],
-) -> dict[str, Any]:
+def extra(prompt: Prompt, run: Evaluated) -> dict[str, Any]:
     """What lm-eval has no word for: enough to make the same run of the file again."""
     return {
         "suite": run.record.config["suite"],
         "answer_rules": list(run.rules),
-        "problem": asdict(orbit.problem),
-        "variant": variant.name,
-        "draws": [drawn(sample) for sample in samples],
-        "answers": list(keys),
-        "right": list(verdicts),
+        "problem": asdict(prompt.orbit.problem),
+        "variant": prompt.variant.name,
+        "draws": [drawn(sample) for sample in prompt.samples],
+        "answers": list(prompt.keys),
+        "right": list(prompt.verdicts),
     }
 
 

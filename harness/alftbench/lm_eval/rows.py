@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.base.checks import GENERATION, SAMPLE, UNKNOWN, brief, check, check_extra, is_text
-from alftbench.base.jsonio import read_json, read_jsonl
+from alftbench.base.jsonio import read_jsonl
 from alftbench.errors import BadInput, UnknownName
-from alftbench.types import PLAIN, Message, Sample, SampleKey
+from alftbench.types import PLAIN, Message, Sample
 
-FOLDER = "lm_eval"  # of a run folder
 OURS = "alftbench"  # the one key under which the harness adds what lm-eval has no word for
 NO_FILTER = "none"
 INVALID = "[invalid]"  # lm-eval's word for a response without an answer
@@ -183,23 +182,3 @@ def task_of(path: Path) -> str:
     """The task in a file's name, samples_<task>_<date>.jsonl; the whole stem where it is named otherwise."""
     match = NAMED.fullmatch(path.stem)
     return match[1] if match else path.stem
-
-
-def recorded_answers(folder: Path) -> dict[SampleKey, str | None] | None:
-    """The answer of every sample that a run of ours recorded beside its metrics; None where it did not.
-
-    Files that belong to other samples or metrics than the run's are passed over.
-    """
-    run = read_json(folder / "run.json")
-    for results in sorted((folder / FOLDER).glob("*/results_*.json")):
-        said = read_json(results).get(OURS, {})
-        if any(said.get(name) != run[name] for name in ("samples_sha256", "metrics_sha256")):
-            continue
-        date = results.stem.removeprefix("results_")
-        rows = [row for path in sorted(results.parent.glob(f"samples_*_{date}.jsonl")) for row in read_rows(path)]
-        return {
-            (row.problem_id, row.variant, draw): key
-            for row in rows
-            for draw, key in enumerate(row.extra["answers"])
-        }
-    return None

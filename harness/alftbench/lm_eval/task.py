@@ -27,7 +27,7 @@ from alftbench.suites.base import SuiteInfo
 from alftbench.types import (
     PLAIN,
     Answer,
-    AnswerPartition,
+    GradedOrbit,
     Orbit,
     Outcome,
     Problem,
@@ -206,12 +206,13 @@ class LmEvalSuite:
         (content.get("metadata") or {}).pop("config_source", None)
         return content
 
-    def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
+    def grade(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
         """Classes of equal filtered answers; right are those whose metric is 1."""
         doc = self.document(orbit)
-        graded_VN = [[self._grade(doc, sample) for sample in row] for row in samples_VN]
-        right = {str(answer.canonical) for row in graded_VN for answer, fine in row if fine}
-        return grouped(orbit.problem.id, [[answer for answer, _ in row] for row in graded_VN], right)
+        judged_VN = [[self._judge(doc, sample) for sample in row] for row in samples_VN]
+        right = {str(answer.canonical) for row in judged_VN for answer, fine in row if fine}
+        answers_VN = tuple(tuple(answer for answer, _ in row) for row in judged_VN)
+        return GradedOrbit(grouped(orbit.problem.id, answers_VN, right), answers_VN)
 
     @property
     def grading(self) -> str:
@@ -226,9 +227,9 @@ class LmEvalSuite:
         doc = self.document(orbit)
         if self.task.process_results(doc, [reference]).get(self.metric) == 1:
             return True
-        return self._grade(doc, Sample(orbit.problem.id, "reference", 0, reference, "stop", 0))[1]
+        return self._judge(doc, Sample(orbit.problem.id, "reference", 0, reference, "stop", 0))[1]
 
-    def _grade(self, doc: Mapping[str, Any], sample: Sample) -> tuple[Answer, bool]:
+    def _judge(self, doc: Mapping[str, Any], sample: Sample) -> tuple[Answer, bool]:
         """The filtered answer of one completion, and whether it is right."""
         left, metrics = self.score(doc, [sample.text], self.filter)
         if isinstance(left, list) and len(left) == 1:

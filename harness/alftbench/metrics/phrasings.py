@@ -6,7 +6,7 @@ them a little? How often two draws of one phrasing agree is what to hold its agr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -62,11 +62,11 @@ class Phrasings:
         return metric_value(name, values_P[None], (0.0, 1.0), "probability", n_samples)
 
 
-def measure_phrasings(partitions: Sequence[AnswerPartition], orbits: Sequence[Orbit], n: int) -> Phrasings | None:
+def measure_phrasings(partitions: Iterable[AnswerPartition], orbits: Sequence[Orbit], n: int) -> Phrasings | None:
     """The phrasings that problems share; None where there are fewer than two.
 
     Args:
-        partitions: one for every orbit, in any order; their rows are the orbit's phrasings.
+        partitions: one for every orbit, in any order, not kept; their rows are the orbit's phrasings.
         orbits: in the order that values per problem have.
         n: samples per phrasing.
     """
@@ -74,13 +74,15 @@ def measure_phrasings(partitions: Sequence[AnswerPartition], orbits: Sequence[Or
     if len(names) < 2:
         return None
     place = {name: v for v, name in enumerate(names)}
-    found = {partition.problem_id: partition for partition in partitions}
+    order = {orbit.problem.id: p for p, orbit in enumerate(orbits)}
     together_VVP = np.full((len(names), len(names), len(orbits)), np.nan)
     values_VP = {name: np.full((len(names), len(orbits)), np.nan) for name in PHRASING_METRICS}
-    for p, orbit in enumerate(orbits):
-        kept = [i for i, variant in enumerate(orbit.variants) if variant.name in place]
-        at = [place[orbit.variants[i].name] for i in kept]
-        values_V, together_VV = of_problem(found[orbit.problem.id], kept)
+    for partition in partitions:
+        p = order[partition.problem_id]
+        variants = orbits[p].variants
+        kept = [i for i, variant in enumerate(variants) if variant.name in place]
+        at = [place[variants[i].name] for i in kept]
+        values_V, together_VV = of_problem(partition, kept)
         together_VVP[np.ix_(at, at, [p])] = together_VV[:, :, None]
         for name, value_V in values_V.items():
             values_VP[name][at, p] = value_V

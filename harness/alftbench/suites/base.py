@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from alftbench.types import AnswerPartition, Orbit, Sample, SamplingParams
+from alftbench.types import GradedOrbit, Orbit, Sample, SamplingParams
 
 # What `validate` checks, as known flaws name it.
 CHECKS = ("source", "references", "near misses", "prompts", "orbits", "train/test")
@@ -74,8 +74,8 @@ class Recorded(Protocol):
 class Grader(Protocol):
     """What a suite may offer besides: answer classes by rules of its own, in place of kind and answer rules."""
 
-    def partition(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> AnswerPartition:
-        """The classes of an orbit's answers, with the class of every sample."""
+    def grade(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
+        """The answer of every sample of an orbit, and their classes."""
         ...
 
 

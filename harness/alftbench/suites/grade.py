@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from alftbench.answers.find.extract import extract
 from alftbench.answers.judge.judge import Judge
-from alftbench.answers.partition import by_phrasing, partition
-from alftbench.errors import BadInput
+from alftbench.answers.partition import by_orbit, by_phrasing, partition
 from alftbench.suites.base import Grader, Suite
-from alftbench.types import (
-    AnswerPartition,
-    Orbit,
-    Sample,
-)
+from alftbench.types import AnswerPartition, GradedOrbit, Orbit, Problem, Sample
 
 
-def partitions(
+def grade_orbits(
     suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample], judge: Judge | None = None
-) -> Iterator[AnswerPartition]:
+) -> Iterator[tuple[list[list[Sample]], GradedOrbit]]:
     """Extract every sample's answer and group each orbit's answers into classes, problem by problem.
 
     Args:
         suite: says how answers are read.
         orbits: what was sampled, in any order.
-        samples: sorted by problem, phrasing and draw, as a complete run holds them; read as partitions are
-            taken, so that memory holds one problem's samples.
+        samples: sorted by problem, phrasing and draw, as a complete run holds them; read as problems are
+            graded, so that memory holds one problem's samples.
         judge: compares answers that need more than their text; the process's own if not given.
 
     Yields:
-        A partition for every problem, in the order of `samples`.
+        The samples of a problem, a list for each phrasing, and their grades; in the order of `samples`.
 
     Raises:
         BadInput: samples of a problem are missing, unknown or out of order.
     """
-    open_orbits = {orbit.problem.id: orbit for orbit in orbits}
-    for problem_id, group in groupby(samples, key=lambda sample: sample.problem_id):
-        orbit = open_orbits.pop(problem_id, None)
-        if orbit is None:
-            raise BadInput(f"samples of problem {problem_id!r}, which is unknown here or came before")
-        yield graded(suite, orbit, group, judge)
-    if open_orbits:
-        raise BadInput(f"no samples of problem {next(iter(open_orbits))!r}; run the evaluation again")
+    for orbit, samples_VN in by_orbit(orbits, samples):
+        yield samples_VN, grade(suite, orbit, samples_VN, judge)
 
 
-def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample], judge: Judge | None) -> AnswerPartition:
-    """The classes of one orbit's samples, by the suite's own rules where it has some."""
-    samples_VN = by_phrasing(orbit, samples)
+def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample], judge: Judge | None = None) -> AnswerPartition:
+    """The classes of one orbit's samples."""
+    return grade(suite, orbit, by_phrasing(orbit, samples), judge).partition
+
+
+def grade(
+    suite: Suite, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]], judge: Judge | None = None
+) -> GradedOrbit:
+    """The answers of one orbit's samples and their classes, by the suite's own rules where it has some."""
     if isinstance(suite, Grader):
-        return suite.partition(orbit, samples_VN)
-    kind, rules = orbit.problem.answer_kind, suite.info.answer_rules
-    answers_VN = [[extract(s.text, kind, rules, s.finish_reason) for s in row] for row in samples_VN]
-    return partition(orbit.problem, answers_VN, judge)
+        return suite.grade(orbit, samples_VN)
+    return grade_by_rules(orbit.problem, samples_VN, suite.info.answer_rules, judge)
+
+
+def grade_by_rules(
+    problem: Problem, samples_VN: Sequence[Sequence[Sample]], rules: Sequence[str], judge: Judge | None = None
+) -> GradedOrbit:
+    """The answers that rules find in the samples of a problem, and their classes.
+
+    Raises:
+        BadInput: a reference of the problem cannot be read.
+    """
+    kind = problem.answer_kind
+    answers_VN = tuple(tuple(extract(s.text, kind, rules, s.finish_reason) for s in row) for row in samples_VN)
+    return GradedOrbit(partition(problem, answers_VN, judge), answers_VN)

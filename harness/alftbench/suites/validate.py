@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.find.extract import GUESS, extract
-from alftbench.answers.partition import partition
+from alftbench.answers.find.extract import GUESS
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.suites.base import Flaw, Grader, Recorded, ReferenceGrader, Suite
+from alftbench.suites.grade import grade_by_rules
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.suites.orbits import count
 from alftbench.suites.orbits.asked import QUESTIONS
 from alftbench.suites.orbits.spec import prompt_key
-from alftbench.types import Orbit, Problem, Variant
+from alftbench.types import Orbit, Problem, Sample, Variant
 
 FORMS = {"boxed": "\\boxed{$answer}", "hashes": "#### $answer", "marker": "Answer: $answer"}
 
@@ -264,8 +264,8 @@ def fill(form: str, answer: str) -> str:
 def is_right(suite: Suite, problem: Problem, text: str) -> bool:
     """Is a completion that ends in this text graded as right, by the code that grades models?"""
     rules = [rule for rule in suite.info.answer_rules if rule != GUESS] or suite.info.answer_rules
-    answer = extract(f"So this is it.\n{text}", problem.answer_kind, rules)
-    return any(partition(problem, [[answer]]).correct_Z)
+    completion = Sample(problem.id, "", 0, f"So this is it.\n{text}", "stop", 0)
+    return any(grade_by_rules(problem, [[completion]], rules).partition.correct_Z)
 
 
 def validate_all(suites: Iterable[Suite], selection: Selection) -> Iterator[Report]:

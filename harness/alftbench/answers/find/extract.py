@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from alftbench.answers.canonical import canonical
+from alftbench.answers.find.place import Place, group, stripped
 from alftbench.answers.find.prose import is_prose, last_value, pieces
 from alftbench.answers.mathematics.forms import TEX
 from alftbench.types import Answer, Outcome
@@ -41,6 +43,7 @@ REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\
 BOX = re.compile(r"\\(?:boxed|fbox|framebox) *+\{|\\boxed (?=\d)")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 DELIMITER = re.compile(r"\\.|\$\$?", re.DOTALL)
+FINAL = re.compile(r"(?:Final Answer:)?\s*(?:(?:The )?final answer is:?)?\s*")
 CLOSING = {"\\(": "\\)", "\\[": "\\]", "$": "$", "$$": "$$"}
 LED_BY_WORDS = re.compile(r"[^\w\\]*(?:[^\W\d_]{2,}|[^\W\d_] [a-z]{2,})")
 THOUGHT = "</think>"
@@ -60,15 +63,14 @@ def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "st
         return Answer(Outcome.BACKEND_ERROR)
     tail = text[-MAX_SCANNED:]
     for rule in rules:
-        found = RULES[rule](tail)
-        if found is None:
+        place = RULES[rule](tail)
+        if place is None:
             continue
-        raw, end = found
-        if finish_reason == "length" and (rule in GUESSES or end >= len(tail.rstrip())):
+        if finish_reason == "length" and (rule in GUESSES or _touches_the_end(tail, place, rule)):
             break
-        answer = _answer(kind, raw, rule)
+        answer = _answer(kind, tail, place, rule)
         if answer is not None:
-            return answer
+            return _behind(answer, len(text) - len(tail))
     return Answer(_why_no_answer(tail, finish_reason))
 
 
@@ -77,17 +79,19 @@ def read_answer(text: str, kind: str) -> Answer:
 
     A text with a box, or of more words than an answer has, is a response (`GRADING_RULES`).
     """
-    text = text[-MAX_SCANNED:].rpartition(THOUGHT)[2]
+    response, text = text, text[-MAX_SCANNED:].rpartition(THOUGHT)[2]
+    start = len(response) - len(text)
     whole = canonical(kind, text) if BOX.search(text) is None else None
     marked = _marker(text) is not None or "####" in text
     prose = marked or (is_prose(text) and not is_phrase(whole))
+    bare = written(response, stripped(response, start, len(response)), whole, "bare")
     if whole is not None and not prose and not whole.startswith(TEX):
-        return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
+        return bare
     answer = extract(text, kind, GRADING_RULES)
     unread = answer.canonical is None or (answer.canonical.startswith(TEX) and not prose)
     if whole is None or not (unread or (not prose and not LED_BY_WORDS.match(text))) or len(text.split()) > 60:
-        return answer
-    return Answer(Outcome.ANSWERED, text.strip(), whole, "bare")
+        return _behind(answer, start)
+    return bare
 
 
 def is_phrase(key: str | None) -> bool:
@@ -95,18 +99,45 @@ def is_phrase(key: str | None) -> bool:
     return key is not None and bool(PHRASE.match(key))
 
 
-def _answer(kind: str, raw: str, rule: str) -> Answer | None:
-    """What a rule found, as an answer: of prose, the piece that is one."""
-    spoken = kind == "math" and rule in ("minerva", "marker", "hashes")
-    candidates = pieces(raw) if spoken and not is_phrase(canonical(kind, raw)) else (raw,)
+def _touches_the_end(text: str, place: Place, rule: str) -> bool:
+    """Does what a rule found end with the text, so that more of it may be cut off? A box has closed."""
+    return rule != "boxed" and place.end >= len(text.rstrip())
+
+
+def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
+    """What a rule found in a text, as an answer: of prose, the piece that is one."""
     unread = None
-    for candidate in candidates:
-        key = canonical(kind, candidate)
+    for candidate in _candidates(kind, text, place, rule):
+        key = canonical(kind, candidate.read)
         if key is not None and not key.startswith(TEX):
-            return Answer(Outcome.ANSWERED, candidate, key, rule)
-        if key is not None and unread is None and not (rule in GUESSES and is_prose(candidate)):
-            unread = Answer(Outcome.ANSWERED, candidate, key, rule)
+            return written(text, candidate, key, rule)
+        if key is not None and unread is None and not (rule in GUESSES and is_prose(candidate.read)):
+            unread = written(text, candidate, key, rule)
     return unread
+
+
+def _candidates(kind: str, text: str, place: Place, rule: str) -> Iterator[Place]:
+    """What may be the answer in the place that a rule found: behind a marker, the pieces of its sentence."""
+    if kind != "math" or rule not in ("minerva", "marker", "hashes") or is_phrase(canonical(kind, place.read)):
+        yield place
+    elif place.read == text[place.start : place.end]:
+        yield from (piece.behind(place.start) for piece in pieces(place.read))
+    else:  # a list of boxes: no piece of it stands in the text as it is read
+        yield from (Place(place.start, place.end, piece.read) for piece in pieces(place.read))
+
+
+def written(text: str, place: Place, key: str | None, rule: str) -> Answer:
+    """The answer in a place of a text."""
+    raw = text[place.start : place.end]
+    read = None if place.read == raw else place.read
+    return Answer(Outcome.ANSWERED, raw, key, rule, (place.start, place.end), read)
+
+
+def _behind(answer: Answer, start: int) -> Answer:
+    """The same answer in a longer text, in which the one that was read starts at `start`."""
+    if start == 0 or answer.span is None:
+        return answer
+    return replace(answer, span=(answer.span[0] + start, answer.span[1] + start))
 
 
 def _why_no_answer(text: str, finish_reason: str) -> Outcome:
@@ -115,25 +146,25 @@ def _why_no_answer(text: str, finish_reason: str) -> Outcome:
     return Outcome.ABSTAINED if REFUSAL.search(text) else Outcome.UNPARSED
 
 
-def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int] | None:
-    match = deque(pattern.finditer(text), maxlen=1)
-    return (match[0].group(match[0].lastindex or 0).strip(), match[0].end()) if match else None
+def _last(pattern: re.Pattern[str], text: str) -> Place | None:
+    last = deque(pattern.finditer(text), maxlen=1)
+    return group(last[0], last[0].lastindex or 0) if last else None
 
 
-def _marker(text: str) -> tuple[str, int] | None:
+def _marker(text: str) -> Place | None:
     lower = text.lower()
     if not any(stem in lower for stem in (STEMS if lower.isascii() else ALL_STEMS)):
         return None
     found = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
-    return max(found, key=lambda place: place[1]) if found else None
+    return max(found, key=lambda place: place.end) if found else None
 
 
-def _number(text: str) -> tuple[str, int] | None:
+def _number(text: str) -> Place | None:
     """The last number; near the end first, where a window does not cut through one."""
     for start in (max(0, len(text) - WINDOW), 0):
         match = deque(NUMBER.finditer(text, start), maxlen=1)
         if match and (start == 0 or APART.search(text, start, match[0].start())):
-            return None if denied(text, match[0].end()) else (match[0].group(), match[0].end())
+            return None if denied(text, match[0].end()) else group(match[0])
     return None
 
 
@@ -142,7 +173,7 @@ def denied(text: str, end: int) -> bool:
     return DENIED.search(text[max(0, end - 40) : end]) is not None
 
 
-def _boxed(text: str) -> tuple[str, int] | None:
+def _boxed(text: str) -> Place | None:
     r"""The content of the last \boxed{...}; of several in a row (\boxed{1} and \boxed{2}) of all."""
     if "\\" not in text:
         return None
@@ -152,14 +183,15 @@ def _boxed(text: str) -> tuple[str, int] | None:
     last = _braced(text, starts[-1])
     if last is None:
         return None
-    row, first = [last[0]], text.rindex("\\", 0, starts[-1])
+    row, first = [last], text.rindex("\\", 0, starts[-1])
     for start in reversed(starts[-9:-1]):
         before = _braced(text, start)
-        if before is None or before[1] >= first or not _in_a_row(text[before[1] + 1 : first]):
+        behind = before.end + (text[start] == "{") if before else len(text)
+        if before is None or behind > first or not _in_a_row(text[behind:first]):
             break
-        row.insert(0, before[0])
+        row.insert(0, before)
         first = text.rindex("\\", 0, start)
-    return ", ".join(row), last[1]
+    return Place(row[0].start, last.end, ", ".join(place.read for place in row))
 
 
 def _in_a_row(gap: str) -> bool:
@@ -172,31 +204,30 @@ def _in_a_row(gap: str) -> bool:
     return len(words) <= 3 and any(word in ("and", "or", "et", "und", "y") for word in words)
 
 
-def _braced(text: str, start: int) -> tuple[str, int] | None:
-    """What the brace at `start` holds, and where it closes; a box without braces holds a digit."""
+def _braced(text: str, start: int) -> Place | None:
+    """What the brace at `start` holds; a box without braces holds a digit."""
     if text[start] != "{":
-        return text[start + 1], start + 1
+        return Place(start + 1, start + 2, text[start + 1])
     depth = 0
     for match in BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
-            return text[start + 1 : match.start()], match.start()  # the brace closed: nothing was cut off
+            inside = text[start + 1 : match.start()]
+            return Place(start + 1, match.start(), inside)  # the brace closed: nothing was cut off
     return None
 
 
-def _math(text: str) -> tuple[str, int] | None:
+def _math(text: str) -> Place | None:
     """The last formula between math delimiters, or the number that stands behind it."""
     last = deque(formulas(text), maxlen=1)
-    number = last_value(text[last[0][1] :] if last else text)
+    number = last_value(text, last[0][1] if last else 0)
     if last and number is None:
-        return last[0]
-    if number is None or denied(text, number[1] + (last[0][1] if last else 0)):
-        return None
-    return (number[0], number[1] + (last[0][1] if last else 0))
+        return last[0][0]
+    return None if number is None or denied(text, number.end) else number
 
 
-def formulas(text: str) -> Iterator[tuple[str, int]]:
-    """Every formula between math delimiters, with the place behind it, in one pass."""
+def formulas(text: str) -> Iterator[tuple[Place, int]]:
+    """Every formula between math delimiters, and where it ends with them, in one pass."""
     opened: tuple[str, int] | None = None
     for match in DELIMITER.finditer(text):
         sign = match[0]
@@ -209,11 +240,11 @@ def formulas(text: str) -> Iterator[tuple[str, int]]:
                 opened = (sign, match.end())  # a formula in a line ends in it: this one opens
                 continue
             if inner.strip():
-                yield inner.strip(), match.end()
+                yield stripped(text, opened[1], match.start()), match.end()
             opened = None
 
 
-def _minerva(text: str) -> tuple[str, int] | None:
+def _minerva(text: str) -> Place | None:
     """What stands between the last "Final Answer:" and "I hope it is correct", as many prompts ask for."""
     end = text.rfind("I hope it is correct")
     start = max(text.rfind("Final Answer:", 0, end), text.rfind("final answer is", 0, end)) if end > 0 else -1
@@ -221,11 +252,13 @@ def _minerva(text: str) -> tuple[str, int] | None:
     if start < 0 or "\n\n" in line or len(line) > 600:
         return None
     if BOX.search(line):
-        return _boxed(line)
-    return re.sub(r"^(?:Final Answer:)?\s*(?:(?:The )?final answer is:?)?\s*", "", line).strip(), end
+        boxed = _boxed(line)
+        return boxed and boxed.behind(start)
+    lead = FINAL.match(text, start, end)
+    return stripped(text, lead.end() if lead else start, end)
 
 
-Rule = Callable[[str], tuple[str, int] | None]  # text → answer as written, and where it ends
+Rule = Callable[[str], Place | None]  # text → where its answer stands
 RULES: dict[str, Rule] = {
     "minerva": _minerva,
     "boxed": _boxed,

@@ -6,6 +6,8 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
+from alftbench.answers.find.place import Place, group, stripped
+
 SENTENCE_END = re.compile(r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\|")
 FORMULA = re.compile(r"\$\$?([^$]++)\$|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]")
 VALUE = re.compile(
@@ -19,20 +21,30 @@ SPOKEN = frozenset(("so", "is", "are", "was", "thus", "hence", "we", "it", "the"
 MAX_WORDS = 4  # that a bare answer has beside its formula: 10 square feet per hour
 
 
-def pieces(sentence: str) -> Iterator[str]:
+def pieces(sentence: str) -> Iterator[Place]:
     """What may be the answer in the text behind a marker, the likeliest first."""
-    first = SENTENCE_END.split(sentence, maxsplit=1)[0].strip(" *")
-    if not is_prose(first):
+    end = SENTENCE_END.search(sentence)
+    first = stripped(sentence, 0, end.start() if end else len(sentence), " *")
+    if not is_prose(first.read):
         yield first
-    spoken = [(match.start(), match.end(), match[match.lastindex or 0]) for match in FORMULA.finditer(first)]
-    spoken += [
-        (match.start(), match.end(), plain_number(match[0])) for match in VALUE.finditer(FORMULA.sub(blank, first))
-    ]
+    spoken = [(match.start(), inner(match)) for match in FORMULA.finditer(first.read)]
+    spoken += [(match.start(), value(match)) for match in VALUE.finditer(FORMULA.sub(blank, first.read))]
     if spoken:
-        begins = [text for start, _, text in spoken if start == 0]
-        yield begins[0] if begins else max(spoken)[2]
-    elif is_prose(first) and len(first.split()) <= 6:
+        leading, last = min(spoken), max(spoken)
+        yield (leading if leading[0] == 0 else last)[1].behind(first.start)
+    elif is_prose(first.read) and len(first.read.split()) <= 6:
         yield first
+
+
+def inner(formula: re.Match[str]) -> Place:
+    """What stands between the delimiters of a formula."""
+    number = formula.lastindex or 0
+    return Place(formula.start(number), formula.end(number), formula[number])
+
+
+def value(match: re.Match[str]) -> Place:
+    """A number of running text, read as `plain_number`."""
+    return group(match)._replace(read=plain_number(match[0]))
 
 
 def blank(match: re.Match[str]) -> str:
@@ -45,10 +57,10 @@ def plain_number(written: str) -> str:
     return re.sub(r"(?<=\d),(\d{1,2})(?!\d)", r".\1", written).strip()
 
 
-def last_value(text: str) -> tuple[str, int] | None:
-    """The last number of a text, with its % or π, and the place behind it."""
-    match = deque(VALUE.finditer(text), maxlen=1)
-    return (plain_number(match[0][0]), match[0].end()) if match else None
+def last_value(text: str, start: int = 0) -> Place | None:
+    """The last number of a text from a place on, with its % or π."""
+    last = deque(VALUE.finditer(text, start), maxlen=1)
+    return value(last[0]) if last else None
 
 
 def is_prose(text: str) -> bool:
