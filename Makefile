@@ -22,8 +22,16 @@ lint: $(READY)  ## style, types, and which way imports go
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## speed side by side with peers
-	$(BIN)/python benchmarks/sampling.py
+bench: export OMP_NUM_THREADS = 1
+bench: $(READY)  ## speed and verdicts beside peers, minutes; DATA=FOLDER adds the two that read data
+	$(BIN)/python benchmarks/sampling.py --quick
+	$(BIN)/python benchmarks/games.py --quick
+	$(BIN)/python benchmarks/partition.py --quick
+	$(BIN)/python benchmarks/quality.py --quick
+ifdef DATA
+	$(BIN)/python benchmarks/answers.py --quick --data $(DATA)
+	$(BIN)/python benchmarks/throughput.py --quick --data $(DATA)/gsm8k_test.jsonl
+endif
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

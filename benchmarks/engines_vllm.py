@@ -22,7 +22,7 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.vllm import VllmBackend
 from alftbench.base.seeds import integer_seed
-from alftbench.evaluation.evaluate import draw_samples, write_metrics
+from alftbench.evaluation.evaluate import draw_samples, measure
 from alftbench.evaluation.plan import EvalRequest, Plan, plan
 from alftbench.evaluation.run_folder import RunFolder
 
@@ -30,12 +30,12 @@ PROMPTS, SAMPLES, TOKENS = 16, 8, 128
 ENGINE = {"max_model_len": "1024", "gpu_memory_utilization": "0.3", "enforce_eager": "true"}
 
 
-def raw(backend: VllmBackend, made: Plan, seeded: bool = True) -> int:
+def raw(backend: VllmBackend, run_plan: Plan, seeded: bool = True) -> int:
     """Tokens that `LLM.generate` wrote."""
     from vllm import SamplingParams
 
     prompts, params = [], []
-    for variant in made.variants:
+    for variant in run_plan.variants:
         ids = prompt_ids(backend.tokenizer, variant.messages)
         for draw in range(SAMPLES if seeded else 1):
             prompts.append({"prompt_token_ids": ids})
@@ -51,21 +51,21 @@ def raw(backend: VllmBackend, made: Plan, seeded: bool = True) -> int:
     return sum(len(completion.token_ids) for output in outputs for completion in output.outputs)
 
 
-def whole(backend: VllmBackend, made: Plan) -> int:
+def whole(backend: VllmBackend, run_plan: Plan) -> int:
     """Tokens of an evaluation with its files and metrics."""
     with tempfile.TemporaryDirectory() as scratch:
-        run = RunFolder.open(Path(scratch), made.name, made.config)
-        draw_samples(made, run, backend, lambda *_: None)
+        run = RunFolder.open(Path(scratch), run_plan.name, run_plan.config)
+        draw_samples(run_plan, run, backend, lambda *_: None)
         run.seal()
-        write_metrics(made, run)
+        measure(run_plan, run)
         return run.record.generated_tokens
 
 
 def main(model: str, data: str, dtype: str = "bfloat16", repeats: str = "3") -> None:
     """Time them in turn, after a small warm-up, each with an empty prefix cache."""
     request = EvalRequest(model, "gsm8k", data=data, limit=PROMPTS, samples=SAMPLES, max_tokens=TOKENS)
-    made = plan(request)
-    backend = VllmBackend(made.model, BackendOptions(dtype=dtype, args=ENGINE))
+    run_plan = plan(request)
+    backend = VllmBackend(run_plan.model, BackendOptions(dtype=dtype, args=ENGINE))
     works = {"raw": raw, "alftbench": whole, "raw, n=8, no seeds": lambda b, m: raw(b, m, seeded=False)}
     wall: dict[str, list[float]] = {name: [] for name in works}
     cpu: dict[str, list[float]] = {name: [] for name in works}
@@ -75,7 +75,7 @@ def main(model: str, data: str, dtype: str = "bfloat16", repeats: str = "3") -> 
         for name, work in works.items():
             backend.engine.reset_prefix_cache()
             started, busy = time.perf_counter(), time.process_time()
-            tokens[name] = work(backend, made)
+            tokens[name] = work(backend, run_plan)
             wall[name].append(time.perf_counter() - started)
             cpu[name].append(time.process_time() - busy)
     for name in works:

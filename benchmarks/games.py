@@ -3,14 +3,15 @@
 Both solvers get the same answer marginals in memory. The general solver is CVXPY with Clarabel, its whole call to
 solve; what is timed on either side begins with the problem made and ends with the solution. Times are of the
 processor, not of the clock, and the two take turns, so that other work on the machine falls on both. Run
-`python benchmarks/games.py` with OMP_NUM_THREADS=1.
+`python benchmarks/games.py` with OMP_NUM_THREADS=1; `--quick` takes fewer turns and the smaller traces only.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import cvxpy as cp
@@ -35,7 +36,8 @@ from alftbench.games import (
 
 ANSWERS, PROMPTS = 50, 8
 BETA, LAMBDA = 0.5, 1.0
-REPEATS = 9
+REPEATS, REPEATS_QUICK = 9, 3
+TRACES = (1_000_000, 2_000_000)
 OURS_PER_TURN = 20
 
 
@@ -110,11 +112,11 @@ def cost(F: Objective, p: cp.Variable) -> cp.Expression:
     return cp.Constant(0.0)
 
 
-def race(p0_PZ: np.ndarray, F: Objective) -> tuple[float, float, float]:
+def race(p0_PZ: np.ndarray, F: Objective, repeats: int) -> tuple[float, float, float]:
     """Median seconds of ours and of theirs, taking turns, and their excess value."""
     ours, theirs = [], []
 
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         # A fresh problem each time: nothing that one solve remembered may serve the next. Neither is timed.
         problem = convex_problem(p0_PZ, F)
         theirs.append(seconds(partial(problem.solve, solver=cp.CLARABEL)))
@@ -128,11 +130,11 @@ def fresh(F: Objective) -> Objective:
     return Constraint(F.A_CZ, F.b_C) if isinstance(F, Constraint) else F
 
 
-def against_clarabel() -> None:
+def against_clarabel(repeats: int) -> None:
     p0 = np.random.default_rng(0).dirichlet(np.ones(ANSWERS), size=PROMPTS)
-    print(f"{ANSWERS} answers x {PROMPTS} prompts, processor time, medians of {REPEATS} turns")
+    print(f"{ANSWERS} answers x {PROMPTS} prompts, processor time, medians of {repeats} turns")
     for name, F in objectives(p0).items():
-        ours, theirs, excess = race(p0, F)
+        ours, theirs, excess = race(p0, F, repeats)
         print(
             f"  {name:24s} exact {1e3 * ours:6.3f} ms"
             f"   cvxpy+Clarabel {1e3 * theirs:7.1f} ms  x{theirs / ours:5.0f}"
@@ -161,11 +163,11 @@ def many_traces(traces: int, answers: int, prompts: int, objective: Objective) -
     return took, peak / traces, solution
 
 
-def traces() -> None:
+def traces(counts: Sequence[int]) -> None:
     answers = 10_000
     print(f"traces on {answers} answers, from log-probabilities to lifted policy")
     for prompts, objective in ((1, Diversity(LAMBDA, np.zeros(answers))), (8, Coherence(LAMBDA))):
-        for count in (1_000_000, 2_000_000):
+        for count in counts:
             took, bytes_each, solution = many_traces(count, answers, prompts, objective)
             print(
                 f"  {objective.name:10s} {prompts} prompts {count:9,d} traces  {took:6.3f} s"
@@ -174,5 +176,6 @@ def traces() -> None:
 
 
 if __name__ == "__main__":
-    against_clarabel()
-    traces()
+    quick = "--quick" in sys.argv
+    against_clarabel(REPEATS_QUICK if quick else REPEATS)
+    traces(TRACES[:1] if quick else TRACES)

@@ -1,7 +1,7 @@
 """Seconds and peak memory of sealing and measuring a run of a million samples.
 
     python benchmarks/partition.py                 1,000 problems × 8 phrasings × 128 samples
-    python benchmarks/partition.py 100 8 128       fewer
+    python benchmarks/partition.py --quick         100 problems × 8 phrasings × 32 samples
 
 Samples are written in a shuffled order of prompts, as an interrupted run leaves them. Answers are numbers drawn
 from a skewed distribution, about a dozen classes per problem. Peak memory is the resident maximum so far.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,12 @@ def timed(name: str, work: Callable[[], Any]) -> None:
 def main(problems: int, phrasings: int, samples: int) -> None:
     """Write, seal, verify and measure one run."""
     suite = Numbers(problems, phrasings, samples)
-    plan = Plan(
-        EvalRequest("none", "numbers"), "none", suite, suite.orbits(), suite.info.sampling, {"suite": "numbers"}
-    )
+    sampling = suite.info.sampling
+    config = {
+        "model": "none", "suite": "numbers", "suite_version": "1", "n_problems": problems,
+        "sampling": asdict(sampling),
+    }  # fmt: skip
+    plan = Plan(EvalRequest("none", "numbers"), "none", suite, suite.orbits(), sampling, config)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         run = RunFolder.open(folder, "none", plan.config)
@@ -107,4 +111,4 @@ def main(problems: int, phrasings: int, samples: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:] or (1000, 8, 128)))
+    main(*((100, 8, 32) if "--quick" in sys.argv else (1000, 8, 128)))

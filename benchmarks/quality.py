@@ -3,7 +3,8 @@
 Every cell is a kind of problem (answers, their law, phrasings, samples, objective) with a policy that is at the
 equilibrium, halfway to it in log-probability, or still the reference. A board judges 30 fresh problems as
 `alftbench compare` does. Run `python benchmarks/quality.py OUT.jsonl`; cells come in random order, so it can be
-stopped at any time, and `python benchmarks/quality.py OUT.jsonl --tables` shows what there is. OMP_NUM_THREADS=1.
+stopped at any time, and `python benchmarks/quality.py OUT.jsonl --tables` shows what there is; `--quick` in place
+of OUT.jsonl judges a few cells and shows them. OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from alftbench.publish.comparison import judge
 
 PROBLEMS, BOARDS = 30, {"equilibrium": 3, "halfway": 1, "reference": 1}
 MOVED = {"equilibrium": 1.0, "halfway": 0.5, "reference": 0.0}
+QUICK_PARTS = 48
 FIGURES = ("marginal_error", "nash_gap")
 GRID = {
     "objective": ("correctness", "diversity", "coherence", "consensus"),
@@ -67,14 +70,14 @@ def problem(cell: dict, moved: float, rng: np.random.Generator) -> dict:
     renamed = renamed.reshape(2, *policy_VN.shape)
     ratio_VN = np.take_along_axis(log_p_VZ - log_p0_VZ, policy_VN, axis=1)
     draws = OrbitDraws(renamed[0], renamed[1], ratio_VN, correct_Z[seen])
-    found = estimate(draws, declared(correct_Z[seen], log_q_Z[seen]), rng)
+    quality = estimate(draws, declared(correct_Z[seen], log_q_Z[seen]), rng)
     truth = float(total_variation(log_p_VZ, log_star_VZ).mean()), game.gap(log_p_VZ)
-    return {name: (getattr(found, name), exact) for name, exact in zip(FIGURES, truth, strict=True)}
+    return {name: (getattr(quality, name), exact) for name, exact in zip(FIGURES, truth, strict=True)}
 
 
 def boards(cell: dict, rng: np.random.Generator) -> dict:
     """Per policy and figure the verdicts of the boards: value, low, resolved, truth."""
-    found: dict = {}
+    verdicts: dict = {}
     for policy, count in BOARDS.items():
         for _ in range(count):
             problems = [problem(cell, MOVED[policy], rng) for _ in range(PROBLEMS)]
@@ -82,11 +85,11 @@ def boards(cell: dict, rng: np.random.Generator) -> dict:
                 values_P, truth_P = np.array([p[name] for p in problems]).T
                 quality = judge(name, values_P[None])
                 verdict = (quality.value, quality.low, quality.resolved, float(truth_P.mean()))
-                found.setdefault(policy, {}).setdefault(name, []).append(verdict)
-    return found
+                verdicts.setdefault(policy, {}).setdefault(name, []).append(verdict)
+    return verdicts
 
 
-def run(out: Path, seed: int, parts: int) -> None:
+def run(out: Path, seed: int = 0, parts: int = 1) -> None:
     """Append a line per cell, in random order; part `seed` of `parts`."""
     cells = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
     order = np.random.default_rng(0).permutation(len(cells))
@@ -97,7 +100,7 @@ def run(out: Path, seed: int, parts: int) -> None:
 
 
 def rates(lines: Sequence[dict], name: str) -> list[str]:
-    """False verdicts at the equilibrium, power and value halfway and at the reference, coverage."""
+    """False verdicts at the equilibrium; halfway and at the reference power and value ÷ truth; coverage."""
     verdicts = {p: [tuple(v) for line in lines for v in line["boards"][p][name]] for p in BOARDS}
     false = [resolved for _, _, resolved, _ in verdicts["equilibrium"]]
     covered = [low <= truth + 1e-6 for rows in verdicts.values() for _, low, resolved, truth in rows if resolved]
@@ -105,8 +108,8 @@ def rates(lines: Sequence[dict], name: str) -> list[str]:
     for policy in ("halfway", "reference"):
         off = [v for v in verdicts[policy] if v[3] > 1e-3]
         cells.append(f"{sum(v[2] for v in off)}/{len(off)}")
-        told = [v[0] / v[3] for v in off if v[2]]
-        cells.append(f"{np.median(told):.2f}" if told else "–")
+        shares = [v[0] / v[3] for v in off if v[2]]
+        cells.append(f"{np.median(shares):.2f}" if shares else "–")
     return [*cells, f"{sum(covered)}/{len(covered)}"]
 
 
@@ -115,7 +118,7 @@ def tables(out: Path) -> None:
     print(f"{len(lines)} cells")
     for name in FIGURES:
         for keys in (("objective", "n"), ("objective", "Z"), ("objective", "V"), ("objective", "law")):
-            print(f"\n{name}\n| {' | '.join(keys)} | false | halfway | told | reference | told | covered |")
+            print(f"\n{name}\n| {' | '.join(keys)} | false | halfway | ÷ truth | reference | ÷ truth | covered |")
             print("| --- " * (len(keys) + 6) + "|")
             for values in itertools.product(*(GRID[key] for key in keys)):
                 group = [line for line in lines if tuple(line[key] for key in keys) == values]
@@ -123,8 +126,17 @@ def tables(out: Path) -> None:
                     print("| " + " | ".join([*map(str, values), *rates(group, name)]) + " |")
 
 
+def quick() -> None:
+    """One cell in `QUICK_PARTS` of the grid, by the same draws as in the whole of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run(Path(scratch) / "cells.jsonl", 0, QUICK_PARTS)
+        tables(Path(scratch) / "cells.jsonl")
+
+
 if __name__ == "__main__":
-    if "--tables" in sys.argv:
+    if "--quick" in sys.argv:
+        quick()
+    elif "--tables" in sys.argv:
         tables(Path(sys.argv[1]))
     else:
-        run(Path(sys.argv[1]), *(int(x) for x in sys.argv[2:4] or (0, 1)))
+        run(Path(sys.argv[1]), *map(int, sys.argv[2:4]))

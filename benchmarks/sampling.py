@@ -1,7 +1,8 @@
 """Speed of sampling beside transformers' own generate, in one run on one thread, as ratios.
 
-    make bench                                    the embedded model
+    python benchmarks/sampling.py                 the embedded model
     python benchmarks/sampling.py MODEL_FOLDER    any other
+    python benchmarks/sampling.py --quick         the embedded model, 2 repeats
 
 Both draw 8 samples of 64 tokens for each of 48 prompts; end tokens are ignored, so both do the same work. The last
 line is what the harness adds (streams, decoding, extraction, files, metrics) to sampling alone.
@@ -28,18 +29,18 @@ from alftbench.suites.arithmetic import SUMS
 SAMPLES, TOKENS, PROMPTS, REPEATS = 8, 64, 48, 5
 
 
-def median_seconds(work: Callable[[], object]) -> float:
+def median_seconds(work: Callable[[], object], repeats: int) -> float:
     """Median over repeats after one warm-up."""
     work()
     times = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
     return float(np.median(times))
 
 
-def main(folder: str) -> None:
+def main(folder: str, repeats: int) -> None:
     """Time both on the same prompts and print the ratio."""
     torch.set_num_threads(1)
     model, tokenizer = load_model(folder, "cpu").eval(), load_tokenizer(folder)
@@ -57,7 +58,7 @@ def main(folder: str) -> None:
             min_new_tokens=TOKENS, max_new_tokens=TOKENS, pad_token_id=tokenizer.pad_token_id,
         )  # fmt: skip
 
-    a, b = median_seconds(ours), median_seconds(theirs)
+    a, b = median_seconds(ours, repeats), median_seconds(theirs, repeats)
     tokens = PROMPTS * SAMPLES * TOKENS
     print(f"generate(num_return_sequences={SAMPLES})  {tokens / b:8.0f} tokens/s")
     print(f"alftbench                         {tokens / a:8.0f} tokens/s   {b / a:.2f} times as fast")
@@ -66,15 +67,16 @@ def main(folder: str) -> None:
 
 def overhead(folder: str) -> None:
     """Wall time of a whole evaluation over the time spent in its backend."""
-    made = plan(EvalRequest(folder, "sums", limit=50))
+    run_plan = plan(EvalRequest(folder, "sums", limit=50))
     with tempfile.TemporaryDirectory() as scratch:
-        evaluate(made, Path(scratch) / "warm")
+        evaluate(run_plan, Path(scratch) / "warm")
         started = time.perf_counter()
-        record = evaluate(made, Path(scratch) / "run")
+        record = evaluate(run_plan, Path(scratch) / "run")
         whole = time.perf_counter() - started
     share = whole / record.seconds
     print(f"whole evaluation {whole:.2f} s, its sampling {record.seconds:.2f} s: {share:.2f} times as long")
 
 
 if __name__ == "__main__":
-    main(locate(sys.argv[1] if len(sys.argv) > 1 else "tiny-sums"))
+    folders = [argument for argument in sys.argv[1:] if argument != "--quick"]
+    main(locate(folders[0] if folders else "tiny-sums"), 2 if "--quick" in sys.argv else REPEATS)

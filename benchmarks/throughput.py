@@ -1,8 +1,8 @@
 """The hf backend beside lm-eval's hf model and transformers' own generate, on the same work in one process.
 
-    python benchmarks/throughput.py                            16 GSM8K prompts x 8 samples x 128 tokens, float32
-    python benchmarks/throughput.py --dtype bfloat16 --repeats 3
-    python benchmarks/throughput.py --natural                  completions end where the model ends them
+    python benchmarks/throughput.py --data test.jsonl            16 GSM8K prompts x 8 samples x 128 tokens, float32
+    python benchmarks/throughput.py --data test.jsonl --quick    4 prompts, 32 tokens, one round
+    python benchmarks/throughput.py --data test.jsonl --natural  completions end where the model ends them
 
 All sample at temperature 1 from the whole vocabulary, all samples in one batch, on one thread. They take turns;
 what counts is the processor time of this process, which others disturb less than the clock on the wall. Without
@@ -34,9 +34,9 @@ from alftbench.backends.hf import backend as hf
 from alftbench.backends.hf.generation import left_pad
 from alftbench.backends.hf.loading import prompt_ids
 from alftbench.evaluation import evaluate as flow
+from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.types import SamplingParams, Variant
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "gsm8k_test.jsonl"
 MODEL = Path.home() / ".cache" / "alftbench-models" / "smollm2-135m"
 SAMPLES = 8
 END = "<|end|>"
@@ -48,13 +48,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, default=MODEL, help="a model folder; random weights where it is absent"
     )
-    parser.add_argument("--data", type=Path, default=SHARED, help="GSM8K as JSONL")
+    parser.add_argument("--data", type=Path, required=True, help="GSM8K's test.jsonl")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--natural", action="store_true", help="let the model end its completions")
-    return parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="4 prompts, 32 tokens, one round")
+    options = parser.parse_args()
+    if options.quick:
+        options.prompts, options.tokens, options.repeats = 4, 32, 1
+    return options
 
 
 def stand_in(folder: Path, questions: list[str]) -> Path:
@@ -121,8 +125,8 @@ class Work:
             for i, text in enumerate(texts)
             for _ in range(SAMPLES)
         ]
-        found = self.lm_eval.generate_until(requests, disable_tqdm=True)
-        return sum(len(self.tokenizer.encode(text)) + 1 for text in found) if self.natural else len(found) * tokens
+        drawn = self.lm_eval.generate_until(requests, disable_tqdm=True)
+        return sum(len(self.tokenizer.encode(text)) + 1 for text in drawn) if self.natural else len(drawn) * tokens
 
     def useful(self, row: list[int]) -> int:
         """Tokens up to the first end token."""
@@ -151,13 +155,13 @@ def overhead(folder: Path, data: Path, options: argparse.Namespace) -> float:
         return call
 
     hf.generate, flow.make_backend = timed("engine", hf.generate), timed("loading", flow.make_backend)
-    request = flow.EvalRequest(
+    request = EvalRequest(
         str(folder), "gsm8k", data=str(data), limit=options.prompts, samples=SAMPLES, max_tokens=options.tokens,
         options=BackendOptions(device="cpu", dtype=options.dtype),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         started = time.process_time()
-        flow.evaluate(flow.plan(request), Path(scratch) / "run")
+        flow.evaluate(plan(request), Path(scratch) / "run")
         whole = time.process_time() - started
     return (whole - spent["loading"]) / spent["engine"] - 1
 

@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from interior_point import least_norm_in_tube
 from numpy.polynomial import chebyshev
 from scipy.special import xlogy
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.games.estimators import LARGEST_K, SMALLEST_K, TABLE_PATH, bernstein
-from alftbench.games.numerics import FloatArray, IntArray
-from alftbench.games.quadratic import least_norm_in_tube
 
 SOLVE_POINTS_PER_SAMPLE = 16
 CERTIFY_POINTS_PER_SAMPLE = 100

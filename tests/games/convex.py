@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cvxpy as cp
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games import (
     Coherence,
     Consensus,
@@ -21,7 +22,7 @@ from alftbench.games import (
     QuadraticDiversity,
     TargetMatching,
 )
-from alftbench.games.numerics import FloatArray, kl, log_of
+from alftbench.games.numerics import kl, log_of
 
 
 @dataclass(frozen=True)

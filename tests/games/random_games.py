@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games import (
     Coherence,
     Consensus,
@@ -17,7 +18,6 @@ from alftbench.games import (
     QuadraticDiversity,
     TargetMatching,
 )
-from alftbench.games.numerics import FloatArray
 from alftbench.games.objectives import distribution
 
 CONVEX = (

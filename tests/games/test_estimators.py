@@ -2,9 +2,12 @@
 
 from itertools import product
 
+import clarabel
 import numpy as np
 import pytest
+from interior_point import least_norm_in_tube
 from make_tables import VARIANCE_FACTORS, arcsine_grid, make_entry, optimal_bias
+from scipy import sparse
 from scipy.special import psi, xlogy
 
 from alftbench.errors import BadInput, UnknownName
@@ -100,6 +103,23 @@ def test_optimal_bias_is_a_linear_program():
     errors = np.abs(p * (a[..., None] + b[..., None] * p) - xlogy(p, p)).max(axis=-1)
     assert lower == pytest.approx(upper, rel=1e-8)
     assert lower <= errors.min() <= 1.05 * lower
+
+
+@pytest.mark.parametrize(("N", "K"), [(1, 1), (40, 8), (200, 16)])
+def test_the_least_norm_in_a_tube_is_clarabels(N, K):
+    """minimise ½‖x‖² subject to G x ≤ r + 1 and −G x ≤ 1 − r, by a solver of its own kind."""
+    rng = np.random.default_rng(N)
+    tube = rng.normal(size=(N, K))
+    centre = tube @ rng.normal(size=K) * 10 + rng.uniform(-0.5, 0.5, N)
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    solver = clarabel.DefaultSolver(
+        sparse.eye(K, format="csc"), np.zeros(K), sparse.csc_matrix(np.vstack([tube, -tube])),
+        np.concatenate([1 + centre, 1 - centre]), [clarabel.NonnegativeConeT(2 * N)], settings,
+    )  # fmt: skip
+    shortest = least_norm_in_tube(tube, centre)
+    assert np.abs(tube @ shortest - centre).max() <= 1 + 1e-8
+    assert np.allclose(shortest, solver.solve().x, atol=1e-6)
 
 
 def test_tables_can_be_made_again():

@@ -73,10 +73,10 @@ def set_apart(
     """
     right = {of[key] for key in accepted - forgiven}
     firsts: dict[tuple[str, bool], str] = {}
-    made = {}
+    class_of = {}
     for key, name in of.items():
-        made[key] = firsts.setdefault((name, key in forgiven and name not in right), key)
-    return made, frozenset(made[key] for key in accepted)
+        class_of[key] = firsts.setdefault((name, key in forgiven and name not in right), key)
+    return class_of, frozenset(class_of[key] for key in accepted)
 
 
 def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: Judge) -> frozenset[str]:
@@ -98,10 +98,10 @@ def join(key: str, earlier: Sequence[str], union: Union, checks: Checks) -> None
     """
     open_pairs = []
     for other in earlier:
-        found = decide(key, other)
-        if found:
+        same = decide(key, other)
+        if same:
             union.unite(key, other)
-        elif found is None:
+        elif same is None:
             open_pairs.append(other)
     firsts = [other for other in open_pairs if union.find(other) == other]
     others = [other for other in open_pairs if union.find(other) != other]
@@ -119,9 +119,9 @@ def conflicts(of: Mapping[str, str], checks: Checks) -> int:
     count, open_pairs = 0, []
     for keys in members.values():
         for pair in combinations(keys, 2):
-            found = decide(*pair)
-            count += found is False
-            if found is None:
+            same = decide(*pair)
+            count += same is False
+            if same is None:
                 open_pairs.append(pair)
     return count + checks.different(open_pairs)
 
@@ -143,13 +143,13 @@ class Checks:
         return sum(verdict is Verdict.DIFFERENT for _, verdict in self._ask(pairs))
 
     def _ask(self, pairs: Sequence[Pair]) -> list[tuple[Pair, Verdict]]:
-        found = []
+        verdicts: list[tuple[Pair, Verdict]] = []
         for start in range(0, len(pairs), AT_ONCE):
             asked = [pair for pair in pairs[start : start + AT_ONCE] if self._allowed(pair)]
             answered = list(zip(asked, self._judge.same(asked), strict=True))
             self._note(answered)
-            found += answered
-        return found
+            verdicts += answered
+        return verdicts
 
     def _allowed(self, pair: Pair) -> bool:
         """Is there budget for this pair? Pairs with an incomparable key are not even counted as open."""
@@ -161,8 +161,8 @@ class Checks:
         self._left -= 1
         return True
 
-    def _note(self, found: Iterable[tuple[Pair, Verdict]]) -> None:
-        for pair, verdict in found:
+    def _note(self, answered: Iterable[tuple[Pair, Verdict]]) -> None:
+        for pair, verdict in answered:
             if not verdict.decided:
                 self.unresolved += 1
                 self._failed.update(key for key in pair if not is_exact(key))

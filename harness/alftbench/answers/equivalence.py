@@ -57,8 +57,8 @@ def decide_parts(a: str, b: str) -> bool | None:
         return False
     if first[2] == "{":
         return None
-    found = [decide(x, y) for x, y in zip(left, right, strict=True)]
-    return False if False in found else None if None in found else True
+    same = [decide(x, y) for x, y in zip(left, right, strict=True)]
+    return False if False in same else None if None in same else True
 
 
 def accepts(gold: str, prediction: str) -> bool | None:
@@ -137,9 +137,9 @@ def _unnamed(named: str, values: str) -> bool:
         return sorted(_as_tuple(part) for part in elements(named)) == sorted(elements(values))
     if not named.startswith("where{"):
         return False
-    found = [part.partition("=")[2] for part in elements(named)]
+    right_sides = [part.partition("=")[2] for part in elements(named)]
     if values.startswith("{"):
-        return sorted(set(found)) == sorted(elements(values))
+        return sorted(set(right_sides)) == sorted(elements(values))
     return values == _as_tuple(named)
 
 

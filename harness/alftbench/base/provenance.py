@@ -42,7 +42,7 @@ def in_words(record: Mapping[str, Any]) -> str:
 
 def packages() -> dict[str, str]:
     """Versions of the packages that results depend on."""
-    return {name: found for name in PACKAGES if (found := installed(name))}
+    return {name: number for name in PACKAGES if (number := installed(name))}
 
 
 def versions() -> dict[str, str]:

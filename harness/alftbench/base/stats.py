@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import brentq
 
-FloatArray = NDArray[np.float64]
+from alftbench.base.arrays import FloatArray
+
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal quantile of LEVEL
 
@@ -91,10 +91,10 @@ def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimat
     if n_problems == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     value = float(values_SP.mean())
-    found = spread(values_SP)
-    if found is None:
+    uncertainty = spread(values_SP)
+    if uncertainty is None:
         return Estimate(value, *bounds, n_problems)
-    reach = found.reach(1 - LEVEL)
+    reach = uncertainty.reach(1 - LEVEL)
     if reach == 0 and np.isfinite(bounds).all():
         reach = wilson_reach(n_problems) * (bounds[1] - bounds[0])
     return Estimate(value, max(bounds[0], value - reach), min(bounds[1], value + reach), n_problems)
@@ -134,11 +134,11 @@ def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> Pair
     difference_SP = defined(candidate_SP - baseline_SP)
     n_pairs = difference_SP.shape[1]
     value = float(difference_SP.mean()) if n_pairs else np.nan
-    found = spread(difference_SP)
-    if found is None:
+    uncertainty = spread(difference_SP)
+    if uncertainty is None:
         return PairedDifference(value, -np.inf, np.inf, np.nan, n_pairs)
-    reach = found.reach(1 - LEVEL)
-    return PairedDifference(value, value - reach, value + reach, found.p_value(value), n_pairs)
+    reach = uncertainty.reach(1 - LEVEL)
+    return PairedDifference(value, value - reach, value + reach, uncertainty.p_value(value), n_pairs)
 
 
 def holm(p_values: list[float]) -> list[float]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
 from alftbench.games.dynamics import needs_gradient
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
+from alftbench.games.numerics import log_normalise, log_ratio
 from alftbench.games.policies import TracePolicy
 from alftbench.games.solution import History, Solution, Status
 
@@ -47,32 +48,34 @@ def direct(
     """
     needs_gradient(game, "direct")
     descent = _Descent(game, _checked(game, features))
-    policy = TracePolicy(game, descent.start())
-    value, gap = policy.value, policy.gap
-    gaps, values = [gap], [value]
+    policy, history, status = _descend(descent, tolerance, max_iterations)
+    target = game.objective.target(policy.log_p_PZ, game.weights_P)
+    value, gap, steps = history.value_T[-1], history.gap_T[-1], len(history.gap_T) - 1
+    return Solution(
+        game, "direct", status, policy.log_p_PZ, target, value, gap, steps, history, log_traces=policy.log_traces
+    )
+
+
+def _descend(descent: _Descent, tolerance: float, max_iterations: int) -> tuple[TracePolicy, History, Status]:
+    """Step from the reference until the class is exhausted; the last policy, its way there and why it ended."""
+    policy = TracePolicy(descent.game, descent.start())
+    gaps, values = [policy.gap], [policy.value]
     while True:
         direction, slope = descent.direction(policy.log_traces)
-        if min(gap, slope if features is not None else gap) <= tolerance:
-            status = _success(game, gap, tolerance)
+        if descent.is_stationary(gaps[-1], slope, tolerance):
+            status = _success(descent.game, gaps[-1], tolerance)
             break
         if len(gaps) > max_iterations:
             status = Status.ITERATION_LIMIT
             break
-        traces, value = descent.step(policy.log_traces, direction, value)
+        traces, value = descent.step(policy.log_traces, direction, values[-1])
         if traces is policy.log_traces:
             status = Status.STALLED
             break
-        policy = TracePolicy(game, traces)
-        gap = policy.gap
-        gaps.append(gap)
+        policy = TracePolicy(descent.game, traces)
+        gaps.append(policy.gap)
         values.append(value)
-    log_p_PZ = policy.log_p_PZ
-    target = game.objective.target(log_p_PZ, game.weights_P)
-    history = History(tuple(gaps), tuple(values))
-    steps = len(gaps) - 1
-    return Solution(
-        game, "direct", status, log_p_PZ, target, value, gap, steps, history, log_traces=policy.log_traces
-    )
+    return policy, History(tuple(gaps), tuple(values)), status
 
 
 def _success(game: Game, gap: float, tolerance: float) -> Status:
@@ -109,6 +112,10 @@ class _Descent:
             log_normalise(np.where(np.isneginf(log_p0_Z[x.answer_Y]), -np.inf, x.log_prob_Y))
             for x, log_p0_Z in rows
         )
+
+    def is_stationary(self, gap: float, slope: float, tolerance: float) -> bool:
+        """Whether nothing is left to gain: by the gap, or with features by the slope within the class."""
+        return min(gap, gap if self.features is None else slope) <= tolerance
 
     def direction(self, traces: Traces) -> tuple[Traces, float]:
         """Descent direction in logits, and its squared length in the natural metric (times 1/2β: reward)."""

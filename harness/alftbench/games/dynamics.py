@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
+from alftbench.games.numerics import log_normalise, log_ratio
 from alftbench.games.objectives import Constraint
 from alftbench.games.solution import History, Solution, Status
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, psi, xlog1py, xlogy
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import BadInput, UnknownName
-from alftbench.games.numerics import FloatArray, IntArray
 
 SMALLEST_K, LARGEST_K = 2, 128
 ESTIMATORS = ("plug-in", "digamma", "minimax", "variance-optimal")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, log_normalise, log_ratio
+from alftbench.games.numerics import log_normalise, log_ratio
 from alftbench.games.objectives import Coherence, Consensus
 from alftbench.games.solution import History, Solution, Status
 

@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import BadInput
-from alftbench.games.numerics import FloatArray, IntArray, kl, log_normalise, log_of
+from alftbench.games.numerics import kl, log_normalise, log_of
 from alftbench.games.objectives import Objective, best_response
 from alftbench.games.traces import marginalise
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
 from alftbench.games.game import Game, Prompt
-from alftbench.games.numerics import FloatArray
 from alftbench.games.objectives import (
     Coherence,
     Consensus,

@@ -5,13 +5,10 @@ Policies are arrays of log-probabilities, log_p_PZ: prompts by answers, −inf w
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float64]
-IntArray: TypeAlias = NDArray[np.int64]
+from alftbench.base.arrays import FloatArray as FloatArray
+from alftbench.base.arrays import IntArray as IntArray
 
 _LOWEST = float(np.finfo(np.float64).min)
 _VANISHING = -690.0

@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
 from alftbench.games.exact import exact
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, log_normalise, total_variation
+from alftbench.games.numerics import log_normalise, total_variation
 from alftbench.games.traces import marginalise, trace_drift
 
 

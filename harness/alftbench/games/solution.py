@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray
 from alftbench.games.traces import lift
 
 

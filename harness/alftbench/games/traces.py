@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from alftbench.games.numerics import FloatArray, IntArray, kl, log_of, log_ratio
+from alftbench.base.arrays import FloatArray, IntArray
+from alftbench.games.numerics import kl, log_of, log_ratio
 
 
 def marginalise(answer_Y: IntArray, log_prob_Y: FloatArray, Z: int) -> FloatArray:

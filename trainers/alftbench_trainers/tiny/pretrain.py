@@ -136,14 +136,14 @@ def pretrain(config: PretrainConfig, folder: Path) -> None:
 
 def write_origin(config: PretrainConfig, folder: Path, seconds: float) -> None:
     """MADE.json: the command, the configuration and the digest of the weights."""
-    made = {
+    origin = {
         "command": "python -m alftbench_trainers.tiny.pretrain FOLDER",
         "config": asdict(config),
         "sha256": fingerprint(folder),
         "torch": torch.__version__,
         "seconds_on_one_core": round(seconds),
     }
-    (folder / "MADE.json").write_text(json.dumps(made, indent=2) + "\n")
+    (folder / "MADE.json").write_text(json.dumps(origin, indent=2) + "\n")
 
 
 if __name__ == "__main__":

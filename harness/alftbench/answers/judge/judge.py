@@ -98,13 +98,13 @@ class Judge:
 
     def ask_same(self, a: str, b: str) -> Verdict | Future[Result]:
         """A verdict, or where a worker has to find it, its future."""
-        found = equivalence.decide(a, b)
-        return self._slow(a, b) if found is None else _verdict(found)
+        same = equivalence.decide(a, b)
+        return self._slow(a, b) if same is None else _verdict(same)
 
     def ask_accepts(self, gold: str, prediction: str) -> Verdict | Future[Result]:
         """As `ask_same`, for a gold answer and a prediction."""
-        found = equivalence.accepts(gold, prediction)
-        return self._slow(gold, prediction) if found is None else _verdict(found)
+        accepted = equivalence.accepts(gold, prediction)
+        return self._slow(gold, prediction) if accepted is None else _verdict(accepted)
 
     def _slow(self, a: str, b: str) -> Verdict | Future[Result]:
         """The verdict of `verify`, which is symmetric."""

@@ -55,11 +55,11 @@ def math_key(raw: str) -> str | None:
     special = limited(text) or phrase_key(text)
     if special:
         return special
-    found = tokens(text)
-    if not found or too_deep(found):
+    whole = tokens(text)
+    if not whole or too_deep(whole):
         return TEX + squeezed(text)
     try:
-        return statement(found)
+        return statement(whole)
     except (Unreadable, ArithmeticError, ValueError):
         return TEX + squeezed(text)
 
@@ -84,24 +84,24 @@ def squeezed(text: str) -> str:
     return re.sub(r"(?<![a-zA-Z\d])\s+|\s+(?![a-zA-Z\d])", "", text)
 
 
-def statement(found: Tokens) -> str:
+def statement(whole: Tokens) -> str:
     """The key of a whole answer: one item, or several in a set."""
-    if not found:
+    if not whole:
         raise Unreadable
-    if found[0] == ("env", ("begin", "cases")) and found[-1] == ("env", ("end", "cases")):
-        found = [("op", ";") if token == ("op", "\\\\") else token for token in found[1:-1]]
-    if found.count(MODULO) == 1:
-        cut = found.index(MODULO)
-        modulus = side_key(found[cut + 1 :])
-        return as_set([residue(key, modulus) for key in parts_of([statement(found[:cut])])])
-    if RELATIONS & set(found):
-        found = [LOGIC.get(token, token) for token in found]
-    return listing(found)
+    if whole[0] == ("env", ("begin", "cases")) and whole[-1] == ("env", ("end", "cases")):
+        whole = [("op", ";") if token == ("op", "\\\\") else token for token in whole[1:-1]]
+    if whole.count(MODULO) == 1:
+        cut = whole.index(MODULO)
+        modulus = side_key(whole[cut + 1 :])
+        return as_set([residue(key, modulus) for key in parts_of([statement(whole[:cut])])])
+    if RELATIONS & set(whole):
+        whole = [LOGIC.get(token, token) for token in whole]
+    return listing(whole)
 
 
-def listing(found: Tokens) -> str:
+def listing(whole: Tokens) -> str:
     """The key of items with commas, "and" or "or" between them."""
-    groups = [part for part in split(found, CONNECTORS) if part]
+    groups = [part for part in split(whole, CONNECTORS) if part]
     if not groups:
         raise Unreadable
     listed = [
@@ -111,31 +111,31 @@ def listing(found: Tokens) -> str:
     flat = [item for group in listed for item in group]
     if len(flat) == 1:
         return flat[0][1]
-    bounding = BOUNDS & set(found)
-    if assigned(flat) and not (bounding and ("cmd", "or") in found):
-        return where(flat, "bounded" if bounding or ("cmd", "in") in found else "where")
+    bounding = BOUNDS & set(whole)
+    if assigned(flat) and not (bounding and ("cmd", "or") in whole):
+        return where(flat, "bounded" if bounding or ("cmd", "in") in whole else "where")
     if len(listed) > 1 and all(len(group) > 1 and assigned(group) for group in listed):
         return as_set([where(group) for group in listed])
     if bounding:
-        return as_set(bounds(found, flat))
-    return as_set([key for _, key in flat], nested=not RELATIONS & set(found))
+        return as_set(bounds(whole, flat))
+    return as_set([key for _, key in flat], nested=not RELATIONS & set(whole))
 
 
-def bounds(found: Tokens, flat: Items) -> list[str]:
+def bounds(whole: Tokens, flat: Items) -> list[str]:
     """Several inequalities of one variable: "or" joins them; else they hold at once, if they can.
 
     Raises:
         Unreadable: they bound several variables, or are no intervals.
     """
-    united = ("cmd", "or") in found
+    united = ("cmd", "or") in whole
     names = {name for name, _ in flat}
     if names == {None} and not united:
         return [key for _, key in flat]
-    if (len(names) > 1 and names != {"", None}) or (united and ("cmd", "and") in found):
+    if (len(names) > 1 and names != {"", None}) or (united and ("cmd", "and") in whole):
         raise Unreadable
     sets = [parts_of([key]) for _, key in flat]
     shared = reduce(intersection, sets) if not united else []
-    if not shared and ("cmd", "and") in found:
+    if not shared and ("cmd", "and") in whole:
         raise Unreadable
     return shared or union([part for parts in sets for part in parts])
 
@@ -246,12 +246,12 @@ def bounded(sides: Sequence[Tokens], relations: Sequence[Token]) -> tuple[str | 
 
 def top_relations(part: Tokens) -> list[Token]:
     """The relation signs outside of brackets, in order."""
-    found, depth = [], 0
+    relations, depth = [], 0
     for token in part:
         depth += depth_step(token)
         if depth == 0 and token in RELATIONS:
-            found.append(token)
-    return found
+            relations.append(token)
+    return relations
 
 
 def chain(sides: Sequence[Tokens]) -> tuple[str | None, str]:
@@ -332,12 +332,12 @@ def sequence_key(node: Node) -> str:
     defined = split(parts[0], PROPERTY) if braces and len(parts) == 1 else []
     if len(defined) == 2 and is_name(defined[0]):
         return statement(defined[1])  # a set by its property
-    found = [entry for part in parts if part for entry in items(part)]
+    entries = [entry for part in parts if part for entry in items(part)]
     if braces:
-        return as_set([key for _, key in found], nested=True) if found else "{}"
-    if len(found) < 2 or len(found) != len(parts):
+        return as_set([key for _, key in entries], nested=True) if entries else "{}"
+    if len(entries) < 2 or len(entries) != len(parts):
         raise Unreadable
-    return f"{opening}{'; '.join(key.partition(' | ')[0] for _, key in found)}{closing}"
+    return f"{opening}{'; '.join(key.partition(' | ')[0] for _, key in entries)}{closing}"
 
 
 def parts_of(keys: Sequence[str]) -> list[str]:

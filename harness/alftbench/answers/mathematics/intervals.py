@@ -41,8 +41,8 @@ def interval(key: str) -> Interval | None:
     if match is None:
         return None
     opening, low, high, closing = match.groups()
-    made = Interval((_end(low), int(opening == "("), low), (_end(high), -int(closing == ")"), high))
-    return None if made.empty else made
+    span = Interval((_end(low), int(opening == "("), low), (_end(high), -int(closing == ")"), high))
+    return None if span.empty else span
 
 
 def _end(text: str) -> float | Fraction:
@@ -53,15 +53,15 @@ def _end(text: str) -> float | Fraction:
 
 def union(keys: Sequence[str]) -> list[str]:
     """Intervals and points joined: those that overlap or touch become one. Other keys stay as they are."""
-    found = [(key, interval(key)) for key in keys]
-    others = [key for key, made in found if made is None]
+    spans = [(key, interval(key)) for key in keys]
+    others = [key for key, span in spans if span is None]
     joined: list[Interval] = []
-    for made in sorted(made for _, made in found if made is not None):
-        if joined and _touch(joined[-1], made):
-            joined[-1] = Interval(joined[-1].low, max(joined[-1].high, made.high))
+    for span in sorted(span for _, span in spans if span is not None):
+        if joined and _touch(joined[-1], span):
+            joined[-1] = Interval(joined[-1].low, max(joined[-1].high, span.high))
         else:
-            joined.append(made)
-    return others + [made.key for made in joined]
+            joined.append(span)
+    return others + [span.key for span in joined]
 
 
 def _touch(first: Interval, second: Interval) -> bool:
@@ -77,11 +77,11 @@ def intersection(first: Sequence[str], second: Sequence[str]) -> list[str]:
     Raises:
         Unreadable: a key is no interval.
     """
-    found = [[interval(key) for key in keys] for keys in (first, second)]
-    if None in found[0] + found[1]:
+    left, right = ([interval(key) for key in keys] for keys in (first, second))
+    if None in left or None in right:
         raise Unreadable
-    common = [Interval(max(a.low, b.low), min(a.high, b.high)) for a in found[0] for b in found[1] if a and b]
-    return [made.key for made in common if not made.empty]
+    common = [Interval(max(a.low, b.low), min(a.high, b.high)) for a in left for b in right if a and b]
+    return [span.key for span in common if not span.empty]
 
 
 def without(whole: str, points: Sequence[str]) -> list[str]:
@@ -100,4 +100,4 @@ def without(whole: str, points: Sequence[str]) -> list[str]:
             raise Unreadable
         value, _, text = hole.low
         left += [Interval(last.low, (value, -1, text)), Interval((value, 1, text), last.high)]
-    return [made.key for made in left if made is not None and not made.empty]
+    return [span.key for span in left if span is not None and not span.empty]

@@ -92,16 +92,16 @@ GREEK_LETTERS = re.compile("[\u0391-\u03c9]+")
 
 def tokens(text: str) -> tuple[Token, ...] | None:
     """The tokens of an answer, or None where there are too many."""
-    found: list[Token] = []
+    sequence: list[Token] = []
     for match in TOKEN.finditer(grouped(text)):
         kind = match.lastgroup or "op"
         if kind == "space":
-            found.append(("space", " "))
+            sequence.append(("space", " "))
         else:
-            found.extend(_read(match, "env" if kind == "name" else kind))
-        if len(found) > MAX_TOKENS:
+            sequence.extend(_read(match, "env" if kind == "name" else kind))
+        if len(sequence) > MAX_TOKENS:
             return None
-    return tuple(_in_context(found))
+    return tuple(_in_context(sequence))
 
 
 def dressed_down(raw: str) -> str:
@@ -245,14 +245,14 @@ def is_product(word: str) -> bool:
     return word.isascii() and word.islower() and all(ord(b) - ord(a) == 1 for a, b in pairwise(word))
 
 
-def _in_context(found: list[Token]) -> list[Token]:
+def _in_context(sequence: list[Token]) -> list[Token]:
     r"""Tokens whose neighbours say what they are.
 
     A space matters between two numbers only (3 1/2 is a mixed number, 3 12 is nothing), and \text{m} is a unit
     behind a number, else a name.
     """
     kept: list[Token] = []
-    for i, (kind, value) in enumerate(found):
+    for i, (kind, value) in enumerate(sequence):
         before = kept[-1] if kept else ("start", "")
         if kind == "letter":
             unit = value in LETTER_UNITS and (
@@ -262,7 +262,7 @@ def _in_context(found: list[Token]) -> list[Token]:
         elif kind == "text" and value.lower() in SCALES and before[0] == "num" and not _attached(kept):
             kept += [("op", "*"), ("num", Fraction(SCALES[value.lower()]))]
         elif kind != "space" or (
-            before[0] == "num" and i + 1 < len(found) and found[i + 1][0] == "num" and not _attached(kept)
+            before[0] == "num" and i + 1 < len(sequence) and sequence[i + 1][0] == "num" and not _attached(kept)
         ):
             kept.append((kind, value))
     return kept

@@ -59,10 +59,10 @@ def symbols(node: Node) -> set[str]:
     """The names of the variables in a tree."""
     if node[0] == "sym":
         return {node[1]}
-    found: set[str] = set()
+    names: set[str] = set()
     for child in children(node):
-        found |= symbols(child)
-    return found
+        names |= symbols(child)
+    return names
 
 
 def children(node: Node) -> Iterable[Node]:

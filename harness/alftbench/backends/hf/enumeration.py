@@ -82,10 +82,10 @@ def enumerate_completions(
     """
     least = FIRST * bounds.mass
     while least > VANISHING:
-        found = walk(models, prompt, rules, least, bounds.prefixes)
-        if found is None or found.left_M.max() <= bounds.mass:
-            return found
-        least *= float(np.clip((bounds.mass / found.left_M.max()) ** 2, STEEPEST, FLATTEST))
+        listing = walk(models, prompt, rules, least, bounds.prefixes)
+        if listing is None or listing.left_M.max() <= bounds.mass:
+            return listing
+        least *= float(np.clip((bounds.mass / listing.left_M.max()) ** 2, STEEPEST, FLATTEST))
     return None
 
 

@@ -22,14 +22,14 @@ logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the harness s
 
 def pick_device(device: str) -> torch.device:
     """`auto` is CUDA where there is one, else Apple's MPS, else the CPU."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        device = next(name for name, available in found.items() if available)
+        device = next(name for name, available in devices.items() if available)
     try:
         chosen = torch.device(device)
     except RuntimeError:
         raise UsageError(f"--device {device}: use auto, cpu, mps, cuda or cuda:N") from None
-    if not found.get(chosen.type, True):
+    if not devices.get(chosen.type, True):
         raise UsageError(f"--device {device}: torch sees no such device; use --device cpu or auto")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices, counted from 0")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alftbench.games.numerics import FloatArray, log_normalise
+from alftbench.base.arrays import FloatArray
+from alftbench.games.numerics import log_normalise
 
 _ROUNDS = 100
 _FALL = 0.2

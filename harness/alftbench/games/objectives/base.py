@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
-from alftbench.games.numerics import FloatArray, kl, log_normalise
+from alftbench.games.numerics import kl, log_normalise
 
 
 def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> FloatArray:

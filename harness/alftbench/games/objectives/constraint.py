@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import FloatArray, kl, log_normalise, log_sum_exp
+from alftbench.games.numerics import kl, log_normalise, log_sum_exp
 from alftbench.games.objectives.base import Objective
 
 _FEASIBLE = 1e-9
@@ -141,8 +142,8 @@ def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
     total = np.hstack([np.ones((1, 2 * Z)), [[-1.0]]])
     bounds = [(0.0, 1.0)] * Z + [(0.0, None)] * Z + [(1.0, None)]
     gain = np.r_[-np.ones(Z), np.zeros(Z + 1)]
-    found = linprog(gain, A_ub=both, b_ub=np.zeros(C), A_eq=total, b_eq=[0.0], bounds=bounds, method="highs")
-    return np.asarray(found.x)[:Z] > 0.5 if found.status == 0 else None
+    support = linprog(gain, A_ub=both, b_ub=np.zeros(C), A_eq=total, b_eq=[0.0], bounds=bounds, method="highs")
+    return np.asarray(support.x)[:Z] > 0.5 if support.status == 0 else None
 
 
 def _quick_maxima(

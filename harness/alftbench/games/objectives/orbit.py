@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise, log_ratio, log_sum_exp
+from alftbench.games.numerics import expectation, kl, log_normalise, log_ratio, log_sum_exp
 from alftbench.games.objectives.agreement import coherence_equilibrium
 from alftbench.games.objectives.base import Objective
 from alftbench.games.objectives.single import forbid_zeros, geometric_mixture

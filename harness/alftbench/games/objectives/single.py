@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
-from alftbench.games.numerics import FloatArray, expectation, kl, log_normalise, log_of, log_ratio
+from alftbench.games.numerics import expectation, kl, log_normalise, log_of, log_ratio
 from alftbench.games.objectives.base import Objective
 
 _NEWTON_ROUNDS = 100

@@ -44,12 +44,12 @@ def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
     in English: a question of fact is about the one it names.
     """
     text = asked.question
-    found = people(text) if is_word_problem(asked) and not ALIAS.search(text) else []
-    if not found or may_be_one(found, text) or in_answers(found, asked.problem.reference):
+    first_names = people(text) if is_word_problem(asked) and not ALIAS.search(text) else []
+    if not first_names or may_be_one(first_names, text) or in_answers(first_names, asked.problem.reference):
         return None
     taken = {word.title() for word in re.findall(r"\w+", text) if word[0].isupper() or word.title() in KNOWN}
     new: dict[str, str] = {}
-    for name in found:
+    for name in first_names:
         group = next(group for group in GROUPS if name in group)
         # None ends in s, so that every possessive is 's; none is like another, so that they stay apart.
         free = sorted(
@@ -64,12 +64,12 @@ def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
 
 def people(text: str) -> list[str]:
     """First names in a text that stand for themselves everywhere, in order of appearance."""
-    found: dict[str, bool] = {}
+    alone: dict[str, bool] = {}
     for match in TOKEN.finditer(text):
         name = match[0]
         if any(name in group for group in GROUPS):
-            found[name] = found.get(name, True) and stands_alone(text, match)
-    return [name for name, alone in found.items() if alone]
+            alone[name] = alone.get(name, True) and stands_alone(text, match)
+    return [name for name, is_alone in alone.items() if is_alone]
 
 
 def stands_alone(text: str, match: re.Match[str]) -> bool:
@@ -79,12 +79,12 @@ def stands_alone(text: str, match: re.Match[str]) -> bool:
     return not follows and not SURNAME.match(after)
 
 
-def may_be_one(found: list[str], text: str) -> bool:
+def may_be_one(first_names: list[str], text: str) -> bool:
     """Could two words be one person's: names that are alike, or a name in another spelling or as an initial?"""
     others = {match[0] for match in TOKEN.finditer(text)}
     return any(
         any(name != other and alike(name, other) for other in others) or spelt_otherwise(name, text)
-        for name in found
+        for name in first_names
     )
 
 
@@ -103,10 +103,10 @@ def spelt_otherwise(name: str, text: str) -> bool:
     return any(re.search(pattern, text) for pattern in (joined, initial, other_case))
 
 
-def in_answers(found: list[str], references: tuple[str, ...]) -> bool:
+def in_answers(first_names: list[str], references: tuple[str, ...]) -> bool:
     """Does a right answer hold one of the names?"""
     words = {word.casefold() for text in references for word in re.findall(r"\w+", text)}
-    return any(name.casefold() in words for name in found)
+    return any(name.casefold() in words for name in first_names)
 
 
 def rename(text: str, new: dict[str, str]) -> str:

@@ -43,6 +43,7 @@ OPENS = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 MONTH = re.compile(rf"(?:{MONTHS})\b", re.IGNORECASE)
 AFTER_MONTH = re.compile(rf"\b(?:{MONTHS}) $", re.IGNORECASE)
+Replacements = list[tuple[re.Match[str], str | None]]  # numbers and their other spelling, None where left alone
 CLOCK = re.compile(r" ?(?:[ap]\.?m\b|[AP]\.?M\b|o['’]clock|:)")
 
 
@@ -99,13 +100,13 @@ def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None
     if not is_word_problem(asked):
         return None
     text = asked.question
-    made: list[tuple[re.Match[str], str | None]] = []
+    replacements: Replacements = []
     for match in PHRASE.finditer(text):
         value = read(match[0])
         if value is None:
             return None
-        made.append((match, None if left_in_words(text, match) else format(value, ",")))
-    return replaced(asked, all_or_none(text, [match.span() for match in SAID.finditer(text)], made))
+        replacements.append((match, None if left_in_words(text, match) else format(value, ",")))
+    return replaced(asked, all_or_none(text, [match.span() for match in SAID.finditer(text)], replacements))
 
 
 def left_in_words(text: str, match: re.Match[str]) -> bool:
@@ -132,13 +133,13 @@ def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] 
     formula = FORMULA.search(re.sub(r"\$ ?[\d.]", "", text))
     if formula or NUMBERED.search(text) or not is_word_problem(asked):
         return None
-    made: list[tuple[re.Match[str], str | None]] = []
+    replacements: Replacements = []
     for match in DIGITS.finditer(text):
         if left_in_digits(text, match):
             continue
         said = spell(int(match[1].replace(",", "")))
-        made.append((match, said.capitalize() if OPENS.search(text[: match.start()]) else said))
-    return replaced(asked, all_or_none(text, [match.span() for match in NUMERAL.finditer(text)], made))
+        replacements.append((match, said.capitalize() if OPENS.search(text[: match.start()]) else said))
+    return replaced(asked, all_or_none(text, [match.span() for match in NUMERAL.finditer(text)], replacements))
 
 
 def left_in_digits(text: str, match: re.Match[str]) -> bool:
@@ -164,26 +165,24 @@ def word_beside(before: str, after: str) -> bool:
     return bool(re.search(rf"\b{number},?[- ]$", before, re.IGNORECASE) or re.match(rf",?[- ]{number}\b", after))
 
 
-def all_or_none(
-    text: str, spans: list[tuple[int, int]], made: list[tuple[re.Match[str], str | None]]
-) -> list[tuple[re.Match[str], str | None]]:
+def all_or_none(text: str, spans: list[tuple[int, int]], replacements: Replacements) -> Replacements:
     """The replacements, but none in an enumeration or range of which another number is left alone."""
-    new = {match.start() for match, said in made if said is not None}
+    new = {match.start() for match, said in replacements if said is not None}
     left, run = set[int](), list[int]()
     for (start, end), following in zip_longest(spans, spans[1:]):
         run.append(start)
         if following is None or not AND.fullmatch(text[end : following[0]]):
             left |= set(run) if not new.issuperset(run) else set()
             run = []
-    return [(match, None if match.start() in left else said) for match, said in made]
+    return [(match, None if match.start() in left else said) for match, said in replacements]
 
 
-def replaced(asked: Asked, made: list[tuple[re.Match[str], str | None]]) -> tuple[Message, ...] | None:
+def replaced(asked: Asked, replacements: Replacements) -> tuple[Message, ...] | None:
     """The prompt with every match replaced that has a replacement; None if none has."""
-    if all(new is None for _, new in made):
+    if all(new is None for _, new in replacements):
         return None
     text, end = "", 0
-    for match, new in made:
+    for match, new in replacements:
         text += asked.question[end : match.start()] + (match[0] if new is None else new)
         end = match.end()
     return asked.with_question(text + asked.question[end:])
