@@ -24,6 +24,7 @@ from alftbench.backends.model_files import locate
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.suites.arithmetic import SUMS
+from alftbench.suites.load import Selection
 
 SAMPLES, TOKENS, PROMPTS, REPEATS = 8, 64, 48, 5
 
@@ -66,7 +67,7 @@ def main(folder: str) -> None:
 
 def overhead(folder: str) -> None:
     """Wall time of a whole evaluation over the time spent in its backend."""
-    made = plan(EvalRequest(folder, "sums", limit=50))
+    made = plan(EvalRequest(folder, "sums", selection=Selection(limit=50)))
     with tempfile.TemporaryDirectory() as scratch:
         evaluate(made, Path(scratch) / "warm")
         started = time.perf_counter()

@@ -102,7 +102,9 @@ def test_other_models_of_the_registry_are_driven(tmp_path):
     if "test-server" not in model_registry:
         register_model("test-server")(Server)
     options = BackendOptions(args={"type": "test-server", "temper": "0.5"})
-    made = plan(EvalRequest("a-name", "sums", limit=2, samples=2, backend="lm-eval", options=options))
+    made = plan(
+        EvalRequest("a-name", "sums", selection=Selection(limit=2), samples=2, backend="lm-eval", options=options)
+    )
     evaluate(made, tmp_path)
     asked = {(v.problem_id, v.name): v.messages[0]["content"] for v in made.variants}
     samples = read_samples(tmp_path)
@@ -195,7 +197,7 @@ def test_a_wrong_script_is_named(tmp_path, variants, rows, message):
 
 def test_half_a_character_costs_no_other_answer(tmp_path):
     path = script(tmp_path / "s.jsonl", [{"text": "Answer: 1"}, {"text": "Answer: \ud800 2"}])
-    made = plan(EvalRequest(path, "sums", backend="scripted", limit=1, samples=2))
+    made = plan(EvalRequest(path, "sums", backend="scripted", selection=Selection(limit=1), samples=2))
     evaluate(made, tmp_path / "run")
     texts = {sample.text for sample in read_samples(tmp_path / "run")}
     assert texts == {"Answer: 1", "Answer: \N{REPLACEMENT CHARACTER} 2"}
@@ -215,7 +217,7 @@ def test_a_function_can_be_the_script(variants):
 
 
 def test_a_run_is_replayed_sample_by_sample(tmp_path):
-    request = EvalRequest("tiny-sums", "sums", limit=3, samples=4)
+    request = EvalRequest("tiny-sums", "sums", selection=Selection(limit=3), samples=4)
     evaluate(plan(request), tmp_path / "run")
     again = replace(request, model=str(tmp_path / "run"), backend="replay", samples=2)
     evaluate(plan(again), tmp_path / "again")
@@ -226,7 +228,7 @@ def test_a_run_is_replayed_sample_by_sample(tmp_path):
 
 
 def test_a_changed_run_is_not_replayed(tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=2, samples=1)), tmp_path)
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=2), samples=1)), tmp_path)
     (tmp_path / "samples.jsonl.gz").write_bytes(b"")
     with pytest.raises(BadInput, match=r"samples\.jsonl\.gz"):
         ReplayBackend(str(tmp_path), BackendOptions())

@@ -16,6 +16,7 @@ from alftbench.evaluation.run_folder import read_record, read_samples, verify
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.lm_eval.rows import draws, read_rows, recorded_answers, responses, task_of
 from alftbench.suites.grade import partitions
+from alftbench.suites.load import Selection
 from tests.lm_eval.conftest import peer_row, write_peer
 
 
@@ -38,7 +39,9 @@ def imported(samples, folder, **request):
 def run(tmp_path_factory):
     """An evaluation of four problems in six phrasings with three draws each."""
     folder = tmp_path_factory.mktemp("layout") / "run"
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), folder)
+    evaluate(
+        plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=4), samples=3, name="org/a model")), folder
+    )
     return folder
 
 
@@ -86,13 +89,15 @@ def test_values_and_standard_errors_are_those_of_the_run(run):
 
 def test_measuring_again_writes_the_same_two_files(run):
     before = {path: path.read_bytes() for path in layout_of(run)}
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), run)
+    evaluate(
+        plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=4), samples=3, name="org/a model")), run
+    )
     assert {path: path.read_bytes() for path in layout_of(run)} == before
 
 
 @pytest.mark.parametrize("suite", ["sums", "splits"])
 def test_a_run_comes_back_from_its_layout(suite, tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", suite, limit=3, samples=4)), tmp_path / "run")
+    evaluate(plan(EvalRequest("tiny-sums", suite, selection=Selection(limit=3), samples=4)), tmp_path / "run")
     again = imported(layout_of(tmp_path / "run")[1], tmp_path / "again")
     assert metrics_of(again) == metrics_of(tmp_path / "run")
     assert read_samples(again) == read_samples(tmp_path / "run")
@@ -104,7 +109,7 @@ def test_a_run_comes_back_from_its_layout(suite, tmp_path):
 
 def test_a_task_of_lm_eval_comes_back_too(sums_task, tmp_path):
     suite = f"lm-eval:{sums_task}@flexible"
-    made = plan(EvalRequest("tiny-sums", suite, limit=6, samples=3, temperature=1.0))
+    made = plan(EvalRequest("tiny-sums", suite, selection=Selection(limit=6), samples=3, temperature=1.0))
     evaluate(made, tmp_path / "run")
     samples = layout_of(tmp_path / "run")[1]
     by_file = imported(samples, tmp_path / "by_file")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.errors import UsageError
 from alftbench.types import Message, Sample, SampleKey, SamplingParams, Variant
 
 
@@ -106,18 +105,7 @@ class BackendOptions:
 
 
 DEFAULT_OPTIONS = BackendOptions()
-
-
-def known_args(backend: str, args: Mapping[str, str], known: Collection[str]) -> None:
-    """Refuse settings that a backend would ignore.
-
-    Raises:
-        UsageError: one of `args` is not known.
-    """
-    for name in args:
-        if name not in known:
-            allowed = f"it knows {', '.join(sorted(known))}" if known else "it takes none"
-            raise UsageError(f"--backend-args {name}: the backend {backend} has no such setting; {allowed}")
+ARGS = "--backend-args"  # how messages name the option whose settings only one backend knows
 
 
 def plain_text(messages: Sequence[Message]) -> str:

@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alftbench.backends.base import BackendOptions, known_args
+from alftbench.backends.base import ARGS, BackendOptions
 from alftbench.backends.stops import until
 from alftbench.base.checks import SCRIPT, check
 from alftbench.base.jsonio import read_jsonl
+from alftbench.base.settings import NoSettings, read_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
@@ -28,7 +29,7 @@ class ScriptedBackend:
     """Says what a file says."""
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("scripted", options.args, ())
+        read_settings(NoSettings, options.args, ARGS)
         self.path, self.lines = model, read_script(Path(model))
 
     @staticmethod

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import Format, FormatOption, app, echo_json
+from alftbench.cli.app import app, echo_json
+from alftbench.cli.options import Format, FormatOption
 
 
 @app.command("leaderboard")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import Format, FormatOption, Seed, app, echo_json, use_threads
+from alftbench.cli.app import app, echo_json, use_threads
+from alftbench.cli.options import Format, FormatOption, Seed
 
 
 @app.command("solve")

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.base.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_json
+from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
 from alftbench.base.seeds import stream
+from alftbench.base.validate import read_dataclass
 from alftbench.equilibrium.from_samples import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS

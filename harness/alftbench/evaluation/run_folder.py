@@ -28,13 +28,13 @@ from alftbench.base.jsonio import (
     differences,
     digest,
     drop_torn_line,
-    read_dataclass,
     read_jsonl,
     well_formed,
     write_json,
     writing_gzip,
 )
 from alftbench.base.provenance import provenance
+from alftbench.base.validate import read_dataclass
 from alftbench.errors import BadInput, RunConflict
 from alftbench.types import RunRecord, Sample
 

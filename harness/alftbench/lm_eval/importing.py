@@ -67,7 +67,9 @@ def plan_import(request: ImportRequest) -> Plan:
         "imported": origin(path, rows, results) | compared,
     }
     options = BackendOptions(args={"filter": request.filter} if request.filter else {})
-    replayed = EvalRequest(str(path), suite.info.name, name, str(path), backend="replay", options=options)
+    replayed = EvalRequest(
+        str(path), suite.info.name, Selection(data=str(path)), name, backend="replay", options=options
+    )
     return Plan(replayed, str(path), suite, orbits, SamplingParams(n=known["n"]), config)
 
 

@@ -23,16 +23,15 @@ from alftbench.base.jsonio import (
     differences,
     digest,
     drop_torn_line,
-    read_dataclass,
     read_jsonl,
     write_json,
     write_text,
 )
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
+from alftbench.base.validate import read_dataclass
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
-from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench.suites.orbits import parse_orbit
+from alftbench.suites.load import TRAIN, Selection, load_suite, read_orbits
 from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
 from alftbench.types import Budget, Cost
 
@@ -48,19 +47,10 @@ class TrainJob:
     model: str
     suites: tuple[str, ...]
     budget: Budget
+    selection: Selection = TRAIN
     seed: int = 0
-    data: str | None = None
-    limit: int | None = None
-    orbit: str | None = None
-    data_unchecked: bool = False
     device: str = "auto"
     dtype: str = "auto"
-
-    @property
-    def selection(self) -> Selection:
-        """Which problems to train on, in which phrasings."""
-        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
-        return Selection("train", self.data, self.limit, orbit, self.data_unchecked)
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alftbench.base.settings import Usual, read_settings
 from alftbench.errors import UsageError
-from alftbench.training.trainer import TrainRequest, TrainResult, Update, config_from_options
+from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench.types import AnswerPartition, Budget
 from alftbench_trainers.loop.cost import spent
 from alftbench_trainers.loop.policy import Batch, Policy, batch_of
@@ -46,7 +47,7 @@ class GroupConfig:
     warmup: steps over which the learning rate rises, while AdamW's second moments are still rough.
     """
 
-    learning_rate: float = 7e-4
+    learning_rate: Annotated[float, Usual(1e-7, 1e-2)] = 7e-4
     beta: float = 0.02
     group: int = 4
     orbits: int = 6
@@ -93,7 +94,7 @@ class GroupTrainer(ABC):
     settings: GroupConfig
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        self.settings = config_from_options(self.config_type, options)
+        self.settings = read_settings(self.config_type, options, "option")
 
     @abstractmethod
     def reward(self, partition: AnswerPartition) -> NDArray[np.float64]:

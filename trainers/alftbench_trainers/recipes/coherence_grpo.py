@@ -12,10 +12,12 @@ a model can be coherent and wrong. Source: Distributional Alignment Games, arXiv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.settings import Usual
 from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
 from alftbench.types import AnswerPartition
@@ -29,7 +31,9 @@ OBJECTIVES = {"consensus": rewards.consensus, "coherence": rewards.coherence}
 class CoherenceConfig(GroupConfig):
     """coherence: λ. correctness: η, 0 for label-free training. estimator: of log p from counts."""
 
-    learning_rate: float = 4e-4  # at 7e-4 the embedded model turns coherent and wrong
+    learning_rate: Annotated[float, Usual(1e-7, 1e-2)] = (
+        4e-4  # at 7e-4 the embedded model turns coherent and wrong
+    )
     coherence: float = 0.25
     correctness: float = 0.0
     objective: str = "consensus"

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from alftbench.base.jsonio import parse_json
+from alftbench.base.validate import Positive, Whole
 from alftbench.errors import AlftbenchError, MissingExtra
 
 AnswerT = TypeVar("AnswerT")
@@ -35,13 +36,13 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True)
 class Manners:
-    """How to treat a server: requests at a time, seconds for one, tries, first pause, requests a minute."""
+    """How to treat a server; no sample depends on it."""
 
-    concurrency: int = 16
-    timeout: float = 600.0
-    tries: int = 8
-    backoff: float = 0.5
-    requests_per_minute: float | None = None
+    concurrency: Annotated[Whole, "requests at a time"] = 16
+    timeout: Annotated[Positive, "seconds for one request"] = 600.0
+    tries: Annotated[Whole, "before a request counts as unanswered"] = 8
+    backoff: Annotated[Positive, "seconds of the first pause"] = 0.5
+    requests_per_minute: Positive | None = None
 
 
 class Client:
