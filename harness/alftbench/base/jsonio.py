@@ -196,6 +196,8 @@ def read_jsonl(path: Path, by_model: bool = False) -> Iterator[tuple[int, dict[s
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _object(path, number, line, by_model)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}, after line {number}: cannot be read: {error}") from error
 

@@ -18,7 +18,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from alftbench.base.jsonio import JsonObject, read_json
-from alftbench.errors import BadInput
+from alftbench.errors import CLOSE, BadInput
 
 T = TypeVar("T")
 Reader = Callable[[Any, str, list[str]], Any]  # value, where it stands, lines so far → what it reads as, or WRONG
@@ -53,7 +53,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Made:
-    """A value that is made of what a file holds; `make` raises ValueError or TypeError where it cannot be."""
+    """A value made of what a file holds; `make` raises ValueError, TypeError or LookupError where it cannot."""
 
     says: str
     make: Callable[[Any], Any]
@@ -309,7 +309,7 @@ def _read_record(
 def _read_made(made: Made, value: Any, where: str, lines: list[str]) -> Any:
     try:
         return made.make(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return _wrong(lines, where, made.says, value)
 
 
@@ -340,7 +340,7 @@ def below(where: str, key: Any) -> str:
 
 def hint(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
     """What somebody may have meant, else what there is."""
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, known, n=1, cutoff=CLOSE)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 from typing import Annotated, Any
@@ -17,13 +18,18 @@ from alftbench.errors import AlftbenchError
 app = typer.Typer(
     name="alftbench",
     help="Evaluate, train and compare language models at the level of their final answers.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+MISUSED: Any = typer.BadParameter.__base__  # whatever Typer's parser refuses; Typer names only this child of it
+THEIR_WORDS = {
+    "Value error, ": "",
+    "Input should be greater than or equal to": "must be at least",
+    "Input should": "must",
+}
 INTERRUPTED = 130  # the exit code after Ctrl-C
 
 
@@ -65,16 +71,31 @@ def echo_json(value: Any) -> None:
 def main() -> None:
     """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
     try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
+        code = app(sys.argv[1:] or ["--help"], prog_name="alftbench", standalone_mode=False)
+        if code == INTERRUPTED:
             typer.echo("interrupted; nothing is lost, run the same command again", err=True)
-        raise
+        sys.exit(code)
+    except typer.Abort:
+        sys.exit(1)
+    except MISUSED as error:
+        typer.echo(f"error: {misuse(error)}", err=True)
+        sys.exit(2)
     except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:
             traceback.print_exc()
         typer.echo(f"error: {in_words(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
+
+
+def misuse(error: Any) -> str:
+    """What Typer finds wrong with a command, in the words of our own errors."""
+    text = error.format_message().removesuffix(".").replace("Value error, ", "")
+    text = text.replace("Input should be greater than or equal to", "must be at least").replace(
+        "Input should", "must"
+    )
+    text = re.sub(r"^Invalid value for '?([^':]+)'?: ", r"\1: ", " ".join(text.split()))
+    command = error.ctx.command_path if error.ctx else "alftbench"
+    return f"{text[:1].lower()}{text[1:]}; try: {command} --help"
 
 
 def in_words(error: Exception) -> str:

@@ -114,6 +114,7 @@ def evaluate_command(
     )
     folder = output_dir or default_folder(run_plan)
     say_orbit(run_plan)
+    say_context(run_plan)
     if dry_run:
         echo_json({"folder": str(folder), "n_samples": run_plan.n_samples, **run_plan.config})
         return
@@ -147,6 +148,19 @@ def say_orbit(run_plan: Plan) -> None:
     for added in count(run_plan.orbits, spec) if spec else ():
         rest = f"; it declined {added.declined} of the suite's phrasings" if added.declined else ""
         typer.echo(f"{added.name}: {added.made} of {added.wanted} phrasings{rest}", err=True)
+
+
+def say_context(run_plan: Plan) -> None:
+    """A token limit that no completion can reach, because the model's context ends before."""
+    from alftbench.backends.model_files import context_length
+
+    length = context_length(run_plan.model)
+    if length is not None and run_plan.params.max_tokens >= length:
+        typer.echo(
+            f"warning: --max-tokens {run_plan.params.max_tokens}: the model's context of {length} tokens ends "
+            f"every completion before, and prompts that do not fit are recorded as errors",
+            err=True,
+        )
 
 
 def default_folder(run_plan: Plan) -> Path:

@@ -12,7 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
         RunConflict: the folder holds another run.
         PluginError: the trainer raised, or what it returned is not what it promised.
     """
-    with removed_if_nothing_was_done(folder), sole_writer(folder):
+    with sole_writer(folder), removed_if_nothing_was_done(folder):
         record = open_record(plan, folder)
         if record.status == "complete":
             return verified(record, folder)
@@ -176,24 +176,14 @@ def run_training(plan: TrainPlan, folder: Path, progress: TrainProgress = lambda
 def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
     """Take a new folder away again if an error comes before the first step: nothing half-written stays."""
     is_new = not (folder / "train.json").exists()
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
     except Exception:
         if is_new and (folder / "train.json").exists() and not (folder / "updates.jsonl").exists():
             for path in (folder / "state", folder / "checkpoint"):
                 shutil.rmtree(path, ignore_errors=True)
-            for name in ("train.json", ".lock"):
-                (folder / name).unlink(missing_ok=True)
-            remove_empty(missing)
+            (folder / "train.json").unlink()
         raise
-
-
-def remove_empty(folders: list[Path]) -> None:
-    """Remove folders, innermost first, as far as they are empty: another trial may be using the outer ones."""
-    with suppress(OSError):
-        for path in folders:
-            path.rmdir()
 
 
 def train_request(plan: TrainPlan, folder: Path, progress: TrainProgress) -> TrainRequest:
@@ -233,10 +223,18 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         if (folder / left).exists():
             raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
     record = TrainRecord(
-        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, provenance(), asdict(Cost())
+        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, origin(plan.job), asdict(Cost())
     )
     write_json(folder / "train.json", asdict(record))
     return record
+
+
+def origin(job: TrainJob) -> dict[str, Any]:
+    """What provenance says of a training run: the model by name, and what it is computed on."""
+    from alftbench.backends.hf.loading import engine_in_words, pick_device, pick_dtype
+
+    device = pick_device(job.device)
+    return provenance() | {"model": job.model, "engine": engine_in_words(device, pick_dtype(job.dtype, device))}
 
 
 def read_train_record(folder: Path) -> TrainRecord:

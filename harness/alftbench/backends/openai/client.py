@@ -112,7 +112,8 @@ class Client:
             raise Unanswered(what, seconds_asked(reply.headers.get("retry-after", "")))
         if reply.status_code in OF_THIS_REQUEST:
             raise Refused(what)
-        raise AlftbenchError(f"{self._url} answers {what}")
+        unset = "" if self._key or reply.status_code != 401 else "; no key was sent: OPENAI_API_KEY is not set"
+        raise AlftbenchError(f"{self._url} answers {what}{unset}")
 
     def _said(self, text: str) -> str:
         """The server's own message, on one line, without the key."""
@@ -130,7 +131,8 @@ class Client:
 
     def _giving_up(self, error: Exception, asked: float, tried: int) -> str:
         end = f"it asks to wait {asked:.0f} s" if asked > LONGEST_WAIT else f"gave up after {tried} tries"
-        return f"{self._url}: {error}; {end}; what was drawn is kept, and the same command goes on from here"
+        end += "" if self._key else "; no key was sent, as OPENAI_API_KEY is not set"
+        return f"{self._url}: {error}; {end}; the same command goes on with what was drawn, if anything was"
 
 
 def check_address(url: str) -> None:
