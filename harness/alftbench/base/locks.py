@@ -17,8 +17,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
     """Hold a folder, made if need be, until the block ends; the system lets go of it if the process dies.
 
     The lock's file is removed while it is still held, and whoever gets a lock looks whether its file is still the
-    one in the folder, so that two processes never hold two files of one name. A folder that was made here and is empty at
-    the end is removed too.
+    one in the folder, so that two processes never hold two files of one name. A folder made here that is empty
+    at the end is removed too.
 
     Raises:
         RunConflict: another process holds it.

@@ -63,8 +63,11 @@ class Together:
     """A dataclass whose fields must fit each other."""
 
     @classmethod
-    def together(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """A line for each mistake. `given`: every field that was there, None for one that is wrong by itself."""
+    def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """(key, what is wrong) of each mistake; the key is empty where it is of the whole.
+
+        given: every field that was there, None for one that is wrong by itself.
+        """
         raise NotImplementedError
 
 
@@ -114,11 +117,11 @@ def read(kind: type[T], value: Any, owner: str, closed: bool = True) -> T:
     return result
 
 
-def examine(kind: type[T], value: Any, closed: bool = True) -> tuple[T, list[str]]:
+def examine(kind: type[T], value: Any, closed: bool = True, where: str = "") -> tuple[T, list[str]]:
     """What a value reads as, and every mistake in it; it reads as nothing that can be used where there are any."""
     lines: list[str] = []
-    known: Any = kind
-    return reader(known, closed)(value, "", lines), lines
+    known: Any = kind  # for mypy, a type variable is not hashable
+    return reader(known, closed)(value, where, lines), lines
 
 
 def read_dataclass(path: Path, kind: type[T], schema_version: int) -> T:
@@ -146,7 +149,7 @@ def reader(kind: Any, closed: bool = True) -> Reader:
     if made:
         return partial(_read_made, made)
     inner = _bare_reader(bare, words(kind), closed)
-    return partial(_read_ruled, inner, rules) if rules else inner
+    return partial(_read_ruled, inner, rules, words(kind)) if rules else inner
 
 
 def _bare_reader(kind: Any, says: str, closed: bool) -> Reader:
@@ -189,7 +192,7 @@ def words(kind: Any) -> str:
     if any(rule.alone for rule in rules):
         return ", ".join(rule.says for rule in rules)
     if get_origin(bare) in (Union, UnionType):
-        noun = " or ".join(dict.fromkeys(map(words, get_args(bare))))
+        noun = ", or ".join(dict.fromkeys(map(words, get_args(bare))))
     elif get_origin(bare) is Literal:
         noun = f"one of {', '.join(map(str, get_args(bare)))}"
     else:
@@ -279,7 +282,7 @@ def _read_table(read_key: Reader, read_one: Reader, says: str, value: Any, where
     before = len(lines)
     _refuse_repeated(value, where, lines)
     table = {
-        read_key(key, below(where, "a key"), lines): read_one(one, below(where, key), lines)
+        read_key(key, f"a key of {where}", lines): read_one(one, below(where, key), lines)
         for key, one in value.items()
     }
     return table if len(lines) == before else WRONG
@@ -302,7 +305,7 @@ def _read_record(
         elif field.required:
             lines.append(f"{below(where, key)}: is missing")
     if issubclass(kind, Together):
-        lines += [at(where, line) for line in kind.together(given)]
+        lines += [at(below(where, key) if key else where, line) for key, line in kind.together(given)]
     return kind(**given) if len(lines) == before else WRONG
 
 
@@ -313,13 +316,13 @@ def _read_made(made: Made, value: Any, where: str, lines: list[str]) -> Any:
         return _wrong(lines, where, made.says, value)
 
 
-def _read_ruled(inner: Reader, rules: Sequence[Rule], value: Any, where: str, lines: list[str]) -> Any:
+def _read_ruled(inner: Reader, rules: Sequence[Rule], says: str, value: Any, where: str, lines: list[str]) -> Any:
     result = inner(value, where, lines)
     if result is WRONG:
         return WRONG
     for rule in rules:
         if not rule.holds(result):
-            return _wrong(lines, where, rule.says, value)
+            return _wrong(lines, where, says, value)
     return result
 
 
