@@ -54,7 +54,8 @@ LogProb = Annotated[
         alone=True,
     ),
 ]
-Answers, Target = tuple[Answer, ...], Mapping[Answer, NotNegative]
+Answers = tuple[Answer, ...]
+Target = Mapping[Answer, NotNegative]
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ class Known:
     check: Annotated[str, one_of(CHECKS)] = ""
 
 
-Question, Answered = Annotated[str, holds_only("question")], Annotated[str, holds_only("answer")]
+Question = Annotated[str, holds_only("question")]
+Answered = Annotated[str, holds_only("answer")]
 
 
 @dataclass(frozen=True, kw_only=True)
