@@ -25,6 +25,7 @@ from alftbench.base.seeds import integer_seed
 from alftbench.evaluation.evaluate import draw_samples, measure
 from alftbench.evaluation.plan import EvalRequest, Plan, plan
 from alftbench.evaluation.run_folder import RunFolder
+from alftbench.suites.load import Selection
 
 PROMPTS, SAMPLES, TOKENS = 16, 8, 128
 ENGINE = {"max_model_len": "1024", "gpu_memory_utilization": "0.3", "enforce_eager": "true"}
@@ -63,7 +64,9 @@ def whole(backend: VllmBackend, run_plan: Plan) -> int:
 
 def main(model: str, data: str, dtype: str = "bfloat16", repeats: str = "3") -> None:
     """Time them in turn, after a small warm-up, each with an empty prefix cache."""
-    request = EvalRequest(model, "gsm8k", data=data, limit=PROMPTS, samples=SAMPLES, max_tokens=TOKENS)
+    request = EvalRequest(
+        model, "gsm8k", selection=Selection(data=data, limit=PROMPTS), samples=SAMPLES, max_tokens=TOKENS
+    )
     run_plan = plan(request)
     backend = VllmBackend(run_plan.model, BackendOptions(dtype=dtype, args=ENGINE))
     works = {"raw": raw, "alftbench": whole, "raw, n=8, no seeds": lambda b, m: raw(b, m, seeded=False)}

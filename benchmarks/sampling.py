@@ -25,6 +25,7 @@ from alftbench.backends.model_files import locate
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.suites.arithmetic import SUMS
+from alftbench.suites.load import Selection
 
 SAMPLES, TOKENS, PROMPTS, REPEATS = 8, 64, 48, 5
 
@@ -67,7 +68,7 @@ def main(folder: str, repeats: int) -> None:
 
 def overhead(folder: str) -> None:
     """Wall time of a whole evaluation over the time spent in its backend."""
-    run_plan = plan(EvalRequest(folder, "sums", limit=50))
+    run_plan = plan(EvalRequest(folder, "sums", selection=Selection(limit=50)))
     with tempfile.TemporaryDirectory() as scratch:
         evaluate(run_plan, Path(scratch) / "warm")
         started = time.perf_counter()

@@ -35,6 +35,7 @@ from alftbench.backends.hf.generation import left_pad
 from alftbench.backends.hf.loading import prompt_ids
 from alftbench.evaluation import evaluate as flow
 from alftbench.evaluation.plan import EvalRequest, plan
+from alftbench.suites.load import Selection
 from alftbench.types import SamplingParams, Variant
 
 MODEL = Path.home() / ".cache" / "alftbench-models" / "smollm2-135m"
@@ -156,7 +157,8 @@ def overhead(folder: Path, data: Path, options: argparse.Namespace) -> float:
 
     hf.generate, flow.make_backend = timed("engine", hf.generate), timed("loading", flow.make_backend)
     request = EvalRequest(
-        str(folder), "gsm8k", data=str(data), limit=options.prompts, samples=SAMPLES, max_tokens=options.tokens,
+        str(folder), "gsm8k", selection=Selection(data=str(data), limit=options.prompts), samples=SAMPLES,
+        max_tokens=options.tokens,
         options=BackendOptions(device="cpu", dtype=options.dtype),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:

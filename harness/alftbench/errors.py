@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+CLOSE = 0.7  # how alike a known name must be to be suggested, 1 for the same
+
 
 class AlftbenchError(Exception):
     """Root of the tree; the command line prints the message and exits with `exit_code`."""
@@ -35,7 +37,7 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, known, n=1, cutoff=CLOSE)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"no {kind} named {name!r}; {hint}")
 

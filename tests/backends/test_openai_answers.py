@@ -12,6 +12,7 @@ from alftbench.backends.openai.backend import OpenAIBackend, can_be_count
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
+from alftbench.suites.load import Selection
 from tests.helpers import PARAMS, REPLIES, VARIANTS, Server, answer, drawn, openai_backend, serving
 
 
@@ -62,8 +63,8 @@ def test_log_probabilities_and_finish_reasons(server):
     [
         ({"concurency": "3"}, "no such setting"),
         ({"concurrency": "0"}, "must be a whole number, at least 1"),
-        ({"timeout": "inf"}, "must be a number above 0"),
-        ({"endpoint": "chats"}, "must be chat or completions"),
+        ({"timeout": "inf"}, "must be a number, above 0"),
+        ({"endpoint": "chats"}, "must be one of chat, completions"),
         ({"base_url": "localhost:8000"}, "must be an address like"),
         ({"base_url": "http://me:secret@localhost/v1"}, "must hold no key"),
         ({"base_url": "http://me:secret@localhost:99999/v1"}, "must hold no key"),
@@ -132,12 +133,12 @@ def test_what_draws_nothing_leaves_the_folder_to_another_configuration(server, t
         pass
     requests = [
         EvalRequest(
-            "a-model", "sums", limit=1, samples=1, backend="openai",
+            "a-model", "sums", selection=Selection(limit=1), samples=1, backend="openai",
             options=BackendOptions(args={"base_url": url, "tries": "1", "backoff": "0.01"}),
         )
         for url in (gone.url, server.url)
     ]  # fmt: skip
     with pytest.raises(AlftbenchError, match="ConnectError"):
         evaluate(plan(requests[0]), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert list(tmp_path.iterdir()) == []
     assert evaluate(plan(requests[1]), tmp_path).status == "complete"

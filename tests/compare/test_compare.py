@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -352,12 +353,19 @@ def test_published_boards_are_what_their_records_say(board, tmp_path):
         assert (tmp_path / "leaderboards" / board / page.name).read_bytes() == page.read_bytes(), page
 
 
-@pytest.mark.parametrize("named", ['["svamp"]', '["sums", 3]'])
-def test_a_board_shows_phrasings_of_its_own_suites_only(tmp_path, named):
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ('phrasings = ["svamp"]', "phrasings: names 'svamp', which is none of its suites"),
+        ('phrasings = ["sums", 3]', "phrasings[1]: must be text, not blank, is 3"),
+        ('metric = "x"', "metric: unknown key; did you mean 'metrics'?"),
+    ],
+)
+def test_a_wrong_board_is_one_line(tmp_path, added, said):
     Board.ensure(tmp_path, ["sums"], [])
     with (tmp_path / "board.toml").open("a", encoding="utf-8") as file:
-        file.write(f"phrasings = {named}\n")
-    with pytest.raises(BadInput, match="which is none of its suites"):
+        file.write(f"{added}\n")
+    with pytest.raises(BadInput, match=re.escape(said)):
         Board.read(tmp_path)
 
 

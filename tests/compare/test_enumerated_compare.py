@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from alftbench.backends.base import BackendOptions, TraceBounds
+from alftbench.cli.compare import Equilibrium, trace_bounds
 from alftbench.cli.console import equilibrium_table
-from alftbench.cli.running import Equilibrium, trace_bounds
 from alftbench.compare.plan import CompareRequest, trials
 from alftbench.compare.trial import suite_folder
 from alftbench.equilibrium import traces as tracelists
@@ -26,6 +26,7 @@ from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.comparison import build_table, by_measure
 from alftbench.publish.evidence import collect
+from alftbench.suites.load import Selection
 from alftbench.training.trainer import parse_spec
 from alftbench.types import Budget
 
@@ -79,7 +80,7 @@ def test_the_board_says_it_too(compared):
 def test_every_completion_is_on_file_with_probabilities_that_add_up(compared):
     folder, _ = compared
     path = run_folder(folder) / LISTED
-    made = plan(EvalRequest("tiny-sums", "sums", limit=3))
+    made = plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=3)))
     assert {name: read_header(path)[name] for name in ("mass", "prefixes")} == {"mass": 0.05, "prefixes": 3000}
     found = list(read_listing(path, made.orbits))
     assert [orbit.problem.id for orbit, _ in found] == [orbit.problem.id for orbit in made.orbits]
@@ -95,7 +96,12 @@ def planned(folder: Path):
     """The finished run as `list_runs` takes it."""
     run = run_folder(folder)
     request = EvalRequest(
-        str(run.parent / "checkpoint"), "sums", name="x", limit=3, samples=2, options=BackendOptions()
+        str(run.parent / "checkpoint"),
+        "sums",
+        name="x",
+        selection=Selection(limit=3),
+        samples=2,
+        options=BackendOptions(),
     )
     made = plan(request)
     assert suite_folder(run.parent, made.suite) == run

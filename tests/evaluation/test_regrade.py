@@ -13,6 +13,7 @@ from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
 from alftbench.evaluation.run_folder import read_record, read_samples, verify
+from alftbench.suites.load import Selection
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -23,7 +24,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def run(tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3)), tmp_path / "old")
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=4), samples=3)), tmp_path / "old")
     return tmp_path / "old"
 
 

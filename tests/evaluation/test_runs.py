@@ -37,7 +37,11 @@ SAMPLE = Sample("p1", "plain", 0, "Answer: 3", "stop", 4)
 
 
 def small_plan(**changes):
-    return plan(EvalRequest(**{"model": "tiny-sums", "suite": "sums", "limit": 3, "samples": 2, **changes}))
+    return plan(
+        EvalRequest(
+            **{"model": "tiny-sums", "suite": "sums", "selection": Selection(limit=3), "samples": 2, **changes}
+        )
+    )
 
 
 def test_a_run_is_sealed_and_verified(tmp_path):

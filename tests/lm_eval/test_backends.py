@@ -102,7 +102,9 @@ def test_other_models_of_the_registry_are_driven(tmp_path):
     if "test-server" not in model_registry:
         register_model("test-server")(Server)
     options = BackendOptions(args={"type": "test-server", "temper": "0.5"})
-    made = plan(EvalRequest("a-name", "sums", limit=2, samples=2, backend="lm-eval", options=options))
+    made = plan(
+        EvalRequest("a-name", "sums", selection=Selection(limit=2), samples=2, backend="lm-eval", options=options)
+    )
     evaluate(made, tmp_path)
     asked = {(v.problem_id, v.name): v.messages[0]["content"] for v in made.variants}
     samples = read_samples(tmp_path)
@@ -172,19 +174,22 @@ def test_a_script_is_evaluated_without_a_model(cli, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"answer": "3"}], "line 1: the field 'text' is missing"),
-        ([{"text": "3", "problem": "x"}], "line 1: no field 'problem'"),
+        ([{"answer": "3"}], "answer: unknown key; known: finish_reason, n_tokens, logprob, n_tokens_estimated, t"),
+        ([{"text": "3", "problem": "x"}], "problem: unknown key; did you mean 'problem_id'?"),
         ([{"text": "3", "problem_id": "x"}], "no line for the problem"),
-        ([{"text": 3}], "line 1: text is 3, must be a text"),
-        ([{"text": "3"}, {"text": "3", "n_tokens": -1}], "line 2: n_tokens is -1, must be a whole number"),
-        ([{"text": "3", "n_tokens": True}], "n_tokens is true"),
-        ([{"text": "3", "n_tokens": 2.5}], "n_tokens is 2.5"),
-        ([{"text": "3", "logprob": "x"}], 'logprob is "x", must be a number, at most 0'),
-        ([{"text": "3", "logprob": 0.5}], "logprob is 0.5"),
-        ([{"text": "3", "logprob": float("nan")}], "logprob is NaN"),
-        ([{"text": "3", "finish_reason": "weird"}], 'finish_reason is "weird", must be one of stop, length'),
-        ([{"text": "3", "problem_id": 7}], "problem_id is 7"),
-        ([{"text": "3", "variant": ["a"]}], "variant is"),
+        ([{"text": 3}], "text: must be text, is 3"),
+        ([{"text": "3"}, {"text": "3", "n_tokens": -1}], "n_tokens: must be a whole number, at least 0, is -1"),
+        ([{"text": "3", "n_tokens": True}], "n_tokens: must be a whole number, at least 0, is true"),
+        ([{"text": "3", "n_tokens": 2.5}], "n_tokens: must be a whole number, at least 0, is 2.5"),
+        ([{"text": "3", "logprob": "x"}], 'logprob: must be a number, at most 0, or null, is "x"'),
+        ([{"text": "3", "logprob": 0.5}], "logprob: must be a number, at most 0, is 0.5"),
+        ([{"text": "3", "logprob": float("nan")}], "logprob: must be a number, at most 0, is NaN"),
+        (
+            [{"text": "3", "finish_reason": "weird"}],
+            'finish_reason: must be one of stop, length, content_filter, error, unknown, is "weird"',
+        ),
+        ([{"text": "3", "problem_id": 7}], "problem_id: must be text, or null, is 7"),
+        ([{"text": "3", "variant": ["a"]}], "variant: must be text, or null, is"),
     ],
 )
 def test_a_wrong_script_is_named(tmp_path, variants, rows, message):
@@ -195,7 +200,7 @@ def test_a_wrong_script_is_named(tmp_path, variants, rows, message):
 
 def test_half_a_character_costs_no_other_answer(tmp_path):
     path = script(tmp_path / "s.jsonl", [{"text": "Answer: 1"}, {"text": "Answer: \ud800 2"}])
-    made = plan(EvalRequest(path, "sums", backend="scripted", limit=1, samples=2))
+    made = plan(EvalRequest(path, "sums", backend="scripted", selection=Selection(limit=1), samples=2))
     evaluate(made, tmp_path / "run")
     texts = {sample.text for sample in read_samples(tmp_path / "run")}
     assert texts == {"Answer: 1", "Answer: \N{REPLACEMENT CHARACTER} 2"}
@@ -215,7 +220,7 @@ def test_a_function_can_be_the_script(variants):
 
 
 def test_a_run_is_replayed_sample_by_sample(tmp_path):
-    request = EvalRequest("tiny-sums", "sums", limit=3, samples=4)
+    request = EvalRequest("tiny-sums", "sums", selection=Selection(limit=3), samples=4)
     evaluate(plan(request), tmp_path / "run")
     again = replace(request, model=str(tmp_path / "run"), backend="replay", samples=2)
     evaluate(plan(again), tmp_path / "again")
@@ -226,7 +231,7 @@ def test_a_run_is_replayed_sample_by_sample(tmp_path):
 
 
 def test_a_changed_run_is_not_replayed(tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=2, samples=1)), tmp_path)
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=2), samples=1)), tmp_path)
     (tmp_path / "samples.jsonl.gz").write_bytes(b"")
     with pytest.raises(BadInput, match=r"samples\.jsonl\.gz"):
         ReplayBackend(str(tmp_path), BackendOptions())

@@ -18,8 +18,10 @@ from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.lm_eval.rows import draws, read_rows, responses, task_of
 from alftbench.suites.grade import grade_orbits
+from alftbench.suites.load import Selection
 from tests.helpers import peer_row, write_peer
 
+FOUR = Selection(limit=4)
 GOLDEN = Path(__file__).parent.parent / "evaluation" / "golden"
 
 
@@ -42,7 +44,7 @@ def imported(samples, folder, **request):
 def run(tmp_path_factory):
     """An evaluation of four problems in six phrasings with three draws each."""
     folder = tmp_path_factory.mktemp("layout") / "run"
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), folder)
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=FOUR, samples=3, name="org/a model")), folder)
     assert not (folder / "lm_eval").exists()
     assert set(export(folder)) == set(layout_of(folder))
     return folder
@@ -92,7 +94,7 @@ def test_values_and_standard_errors_are_those_of_the_run(run):
 
 def test_exporting_again_writes_the_same_two_files(run, tmp_path):
     before = [path.read_bytes() for path in layout_of(run)]
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3, name="org/a model")), run)
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=FOUR, samples=3, name="org/a model")), run)
     assert [path.read_bytes() for path in export(run)] == before
     assert [path.read_bytes() for path in export(run, tmp_path / "elsewhere")] == before
 
@@ -115,7 +117,7 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path):
 
 @pytest.mark.parametrize("suite", ["sums", "splits"])
 def test_a_run_comes_back_from_its_layout(suite, tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", suite, limit=3, samples=4)), tmp_path / "run")
+    evaluate(plan(EvalRequest("tiny-sums", suite, selection=Selection(limit=3), samples=4)), tmp_path / "run")
     again = imported(export(tmp_path / "run")[1], tmp_path / "again")
     assert metrics_of(again) == metrics_of(tmp_path / "run")
     assert read_samples(again) == read_samples(tmp_path / "run")
@@ -127,7 +129,7 @@ def test_a_run_comes_back_from_its_layout(suite, tmp_path):
 
 def test_a_task_of_lm_eval_comes_back_too(sums_task, tmp_path):
     suite = f"lm-eval:{sums_task}@flexible"
-    made = plan(EvalRequest("tiny-sums", suite, limit=6, samples=3, temperature=1.0))
+    made = plan(EvalRequest("tiny-sums", suite, selection=Selection(limit=6), samples=3, temperature=1.0))
     evaluate(made, tmp_path / "run")
     samples = export(tmp_path / "run", suite_name=suite)[1]
     by_file = imported(samples, tmp_path / "by_file")
@@ -231,17 +233,20 @@ def test_answer_rules_of_a_suite_can_be_asked_for(tmp_path):
         ({"resps": [["1", "2"]]}, "1 to 2 responses a prompt"),
         ({"exact_match": 0.5}, "line 2: the metric 'exact_match' is not 0 or 1"),
         ({"metrics": []}, "none there"),
-        ({"doc_id": 3.5}, "line 2: not a sample of lm-eval: doc_id is 3.5, must be a whole number"),
-        ({"doc_id": -3}, "doc_id is -3"),
-        ({"doc_id": True}, "doc_id is true"),
-        ({"doc": 5}, "doc is 5, must be an object"),
-        ({"filtered_resps": 5}, "filtered_resps is 5, must be a list"),
-        ({"target": None}, "target is null"),
+        ({"doc_id": 3.5}, "not a sample of lm-eval: doc_id: must be a whole number, at least 0, is 3.5"),
+        ({"doc_id": -3}, "not a sample of lm-eval: doc_id: must be a whole number, at least 0, is -3"),
+        ({"doc_id": True}, "not a sample of lm-eval: doc_id: must be a whole number, at least 0, is true"),
+        ({"doc": 5}, "not a sample of lm-eval: doc: must be a table of keys, is 5"),
+        ({"filtered_resps": 5}, "not a sample of lm-eval: filtered_resps: must be a list, is 5"),
+        ({"target": None}, "not a sample of lm-eval: target: must be text, a number or a list, is null"),
         ({"filter": ["a"]}, "filter is"),
-        ({"metrics": 5}, "metrics is 5"),
-        ({"alftbench": 5}, "alftbench is 5"),
+        ({"metrics": 5}, "not a sample of lm-eval: metrics: must be a list, is 5"),
+        ({"alftbench": 5}, "not a sample of lm-eval: alftbench: must be a table of keys, or null, is 5"),
         ({"arguments": {"gen_args_0": {"arg_0": 5, "arg_1": {}}}}, "the prompt is 5"),
-        ({"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"temperature": "hot"}}}}, "temperature is"),
+        (
+            {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"temperature": "hot"}}}},
+            'not a sample of lm-eval: temperature: must be a number, at least 0, or null, is "hot"',
+        ),
         ({"arguments": None}, "line 2: holds no prompt; only --suite lm-eval:TASK"),
     ],
 )

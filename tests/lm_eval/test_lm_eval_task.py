@@ -100,7 +100,8 @@ def test_exact_match_on_open_data_is_that_of_lm_eval(name, shared_data, tiny, tm
         doc_to_target="{{answer}}",
     )
     theirs = by_lm_eval(task, tiny, limit=40)["results"]["open_data"]
-    evaluate(plan(EvalRequest("tiny-sums", f"lm-eval:{task}@flexible", limit=40)), tmp_path / "run")
+    request = EvalRequest("tiny-sums", f"lm-eval:{task}@flexible", selection=Selection(limit=40))
+    evaluate(plan(request), tmp_path / "run")
     ours = results_of(tmp_path / "run", f"lm-eval:{task}@flexible")["results"]["open_data"]
     assert ours["exact_match,flexible"] == theirs["exact_match,flexible"]
     assert ours["exact_match,strict"] == theirs["exact_match,strict"]
@@ -111,7 +112,11 @@ SCRIPT = {0: "Answer: 112", 1: "so 1+1\nAnswer: 0", 2: "no number", 3: "Answer: 
 
 
 def scripted_run(task_name, folder, script, n=1):
-    made = plan(EvalRequest("tiny-sums", task_name, limit=4, samples=n, temperature=0.0 if n == 1 else 1.0))
+    made = plan(
+        EvalRequest(
+            "tiny-sums", task_name, selection=Selection(limit=4), samples=n, temperature=0.0 if n == 1 else 1.0
+        )
+    )
     run = RunFolder.open(folder, "scripted", made.config)
     draw_samples(made, run, FunctionBackend(script), lambda *_: None)
     run.seal()

@@ -20,6 +20,7 @@ from alftbench.backends.hf.loading import end_token_ids, prompt_ids
 from alftbench.backends.hf.scoring import completion_ids
 from alftbench.backends.vllm import VllmBackend
 from alftbench.evaluation.plan import EvalRequest, plan
+from alftbench.suites.load import Selection
 from alftbench.types import Sample, SamplingParams, Variant
 
 ENGINE = {"gpu_memory_utilization": "0.3", "enforce_eager": "true"}
@@ -71,7 +72,7 @@ def samples(
 
 def main(model: str, dtype: str, data: str, prompts: int) -> None:
     """Print both comparisons."""
-    made = plan(EvalRequest(model, "gsm8k", data=data, limit=prompts))
+    made = plan(EvalRequest(model, "gsm8k", selection=Selection(data=data, limit=prompts)))
     vllm = VllmBackend(made.model, BackendOptions(dtype=dtype, args={**ENGINE, "max_model_len": "1024"}))
     hf = HfBackend(made.model, BackendOptions(device="cpu", dtype=dtype))
     same, parted = partings(hf, vllm, made.variants, max_tokens=64)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.settings import options_of, read_settings
 from alftbench.games import Objective
 from alftbench.games.numerics import FloatArray
 from alftbench.games.rewards import GroupRecord
@@ -16,8 +17,6 @@ from alftbench.training.trainer import (
     TrainerInfo,
     TrainRequest,
     TrainResult,
-    config_from_options,
-    option_infos,
 )
 from alftbench_trainers.loop.options import GroupOptions
 
@@ -53,12 +52,12 @@ class Recipe(Generic[OptionsT]):
         Raises:
             UsageError: an option is unknown or cannot train.
         """
-        return RecipeTrainer(self, config_from_options(self.options, options))
+        return RecipeTrainer(self, read_settings(self.options, options, "option"))
 
     @property
     def info(self) -> TrainerInfo:
         """Description, source and options."""
-        return TrainerInfo(self.description, self.paper, option_infos(self.options))
+        return TrainerInfo(self.description, self.paper, options_of(self.options))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.backends.model_files import locate
-from alftbench.errors import UsageError
+from alftbench.base.validate import Count, at_most
 from alftbench.types import Message, Sample, SampleKey, SamplingParams, Variant
 
 
@@ -128,18 +128,21 @@ class BackendOptions:
 
 
 DEFAULT_OPTIONS = BackendOptions()
+ARGS = "--backend-args"  # how messages name the option whose settings only one backend knows
 
 
-def known_args(backend: str, args: Mapping[str, str], known: Collection[str]) -> None:
-    """Refuse settings that a backend would ignore.
+FinishReason = Literal["stop", "length", "content_filter", "error", "unknown"]
+UNKNOWN = "unknown"  # lm-eval records neither why a completion ended nor its tokens
 
-    Raises:
-        UsageError: one of `args` is not known.
-    """
-    for name in args:
-        if name not in known:
-            allowed = f"it knows {', '.join(sorted(known))}" if known else "it takes none"
-            raise UsageError(f"--backend-args {name}: the backend {backend} has no such setting; {allowed}")
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What a file of completions may say of one beside its text."""
+
+    finish_reason: FinishReason = "unknown"
+    n_tokens: Count = 0
+    logprob: Annotated[float, at_most(0)] | None = None
+    n_tokens_estimated: bool = False
 
 
 def plain_text(messages: Sequence[Message]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from alftbench.base.jsonio import read_json
 from alftbench.errors import UsageError
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -27,12 +28,22 @@ def locate(model: str) -> str:
     folder = Path(model).expanduser()
     if (folder / "config.json").is_file():
         return str(folder.resolve())
+    if folder.is_file():
+        raise UsageError(f"--model {model}: is a file; give the folder with config.json and the weights")
     if folder.exists():
         raise UsageError(f"{model} is not a model folder: it has no config.json")
     if HUB_ID.fullmatch(model) and not model.startswith(".") and not folder.parent.is_dir():
         return model
     names = ", ".join(sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir()))
     raise UsageError(f"no model folder {model!r}; give a folder with config.json, a hub id, or one of: {names}")
+
+
+def context_length(model: str) -> int | None:
+    """Tokens of prompt and completion together at most, as the config.json of a model's folder says."""
+    path = Path(model) / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    length = (config.get("text_config") or config).get("max_position_embeddings")
+    return length if isinstance(length, int) else None
 
 
 def fingerprint(folder: str | Path) -> str:

@@ -9,19 +9,32 @@ in the order of the file and begin anew when it ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alftbench.backends.base import BackendInfo, BackendOptions, known_args
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, Drawn, FinishReason
 from alftbench.backends.stops import until
-from alftbench.base.checks import SCRIPT, check
 from alftbench.base.jsonio import read_jsonl
+from alftbench.base.settings import NoSettings, read_settings
+from alftbench.base.validate import read
 from alftbench.errors import BadInput, UsageError
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 Script = Callable[[Variant, int], str]  # prompt and draw → completion
-Lines = Mapping[tuple[str | None, str | None], Sequence[Mapping[str, Any]]]  # by problem and phrasing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Drawn):
+    """A completion, and which prompts it is for; all if it does not say."""
+
+    text: str
+    problem_id: str | None = None
+    variant: str | None = None
+    finish_reason: FinishReason = "stop"
+
+
+Lines = Mapping[tuple[str | None, str | None], Sequence[Line]]  # by problem and phrasing
 
 
 def locate(model: str) -> str:
@@ -42,7 +55,7 @@ class ScriptedBackend:
     about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("scripted", options.args, ())
+        read_settings(NoSettings, options.args, ARGS)
         self.path, self.lines = model, read_script(Path(model))
 
     def sample(
@@ -55,7 +68,7 @@ class ScriptedBackend:
             said = [scripted(variant, draw, lines[draw % len(lines)]) for draw in draws]
             yield [ended(sample, params.stop) for sample in said]
 
-    def _lines(self, variant: Variant) -> Sequence[Mapping[str, Any]]:
+    def _lines(self, variant: Variant) -> Sequence[Line]:
         """The lines for a prompt: those that name it most exactly."""
         for key in (
             (variant.problem_id, variant.name),
@@ -83,7 +96,7 @@ class FunctionBackend:
         """Prompt after prompt, what is not done."""
         for variant in variants:
             draws = [d for d in range(params.n) if (variant.problem_id, variant.name, d) not in done]
-            yield [scripted(variant, draw, {"text": self.script(variant, draw)}) for draw in draws]
+            yield [scripted(variant, draw, Line(text=self.script(variant, draw))) for draw in draws]
 
 
 def read_script(path: Path) -> Lines:
@@ -92,15 +105,10 @@ def read_script(path: Path) -> Lines:
     Raises:
         BadInput: a line has no text, a field that nobody would read, or one that cannot be what it says.
     """
-    lines: dict[tuple[str | None, str | None], list[Mapping[str, Any]]] = {}
+    lines: dict[tuple[str | None, str | None], list[Line]] = {}
     for number, row in read_jsonl(path, by_model=True):
-        try:
-            check(row, SCRIPT, ("text",))
-        except ValueError as error:
-            raise BadInput(f"{path}, line {number}: {error}") from None
-        if unknown := sorted(row.keys() - SCRIPT):
-            raise BadInput(f"{path}, line {number}: no field {unknown[0]!r}; known: {', '.join(sorted(SCRIPT))}")
-        lines.setdefault((row.get("problem_id"), row.get("variant")), []).append(row)
+        line = read(Line, row, f"{path}, line {number}")
+        lines.setdefault((line.problem_id, line.variant), []).append(line)
     return lines
 
 
@@ -110,15 +118,15 @@ def ended(sample: Sample, stop: Sequence[str]) -> Sample:
     return sample if text == sample.text else replace(sample, text=text, finish_reason="stop")
 
 
-def scripted(variant: Variant, draw: int, line: Mapping[str, Any]) -> Sample:
+def scripted(variant: Variant, draw: int, line: Line) -> Sample:
     """A line as the completion of a prompt."""
     return Sample(
         problem_id=variant.problem_id,
         variant=variant.name,
         draw=draw,
-        text=line["text"],
-        finish_reason=line.get("finish_reason", "stop"),
-        n_tokens=line.get("n_tokens", 0),
-        logprob=line.get("logprob"),
-        n_tokens_estimated=line.get("n_tokens_estimated", False),
+        text=line.text,
+        finish_reason=line.finish_reason,
+        n_tokens=line.n_tokens,
+        logprob=line.logprob,
+        n_tokens_estimated=line.n_tokens_estimated,
     )

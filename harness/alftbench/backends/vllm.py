@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from alftbench.backends.base import BackendInfo, BackendOptions
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
 from alftbench.backends.hf.batching import prompt_groups
 from alftbench.backends.hf.loading import (
     engine_in_words,
@@ -17,9 +18,10 @@ from alftbench.backends.hf.loading import (
     pick_dtype,
     prompt_ids,
 )
-from alftbench.backends.settings import Reader, positive, read_args, truth, whole
 from alftbench.backends.stops import until
 from alftbench.base.seeds import integer_seed
+from alftbench.base.settings import read_settings
+from alftbench.base.validate import Positive, Whole
 from alftbench.errors import AlftbenchError, MissingExtra, UsageError
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
@@ -34,22 +36,23 @@ SETTINGS = {
 }
 
 
-# Settings of vLLM's engine that --backend-args may give, as vLLM names them.
-ENGINE_ARGS: Mapping[str, Reader] = {
-    "cpu_offload_gb": positive,
-    "enable_chunked_prefill": truth,
-    "enable_prefix_caching": truth,
-    "enforce_eager": truth,
-    "gpu_memory_utilization": positive,
-    "kv_cache_dtype": str,
-    "kv_cache_memory_bytes": whole,
-    "max_model_len": whole,
-    "max_num_batched_tokens": whole,
-    "pipeline_parallel_size": whole,
-    "quantization": str,
-    "revision": str,
-    "tensor_parallel_size": whole,
-}
+@dataclass(frozen=True)
+class EngineSettings:
+    """Settings of vLLM's engine that --backend-args may give, as vLLM names them; None leaves one to vLLM."""
+
+    cpu_offload_gb: Positive | None = None
+    enable_chunked_prefill: bool | None = None
+    enable_prefix_caching: bool | None = None
+    enforce_eager: bool | None = None
+    gpu_memory_utilization: Positive | None = None
+    kv_cache_dtype: str | None = None
+    kv_cache_memory_bytes: Whole | None = None
+    max_model_len: Whole | None = None
+    max_num_batched_tokens: Whole | None = None
+    pipeline_parallel_size: Whole | None = None
+    quantization: str | None = None
+    revision: str | None = None
+    tensor_parallel_size: Whole | None = None
 
 
 class VllmBackend:
@@ -156,6 +159,8 @@ def engine_settings(options: BackendOptions) -> dict[str, Any]:
     Raises:
         UsageError: vLLM's engine has no such setting here, or its value is of another kind.
     """
+    chosen = read_settings(EngineSettings, options.args, ARGS)
+    given = {name: value for name, value in vars(chosen).items() if value is not None}
     device = pick_device(options.device)
     settings: dict[str, Any] = {"dtype": str(pick_dtype(options.dtype, device)).removeprefix("torch.")}
     if device.type == "cpu":
@@ -165,7 +170,7 @@ def engine_settings(options: BackendOptions) -> dict[str, Any]:
         settings["max_num_seqs"] = options.batch_size
     if options.logprobs:
         settings["logprobs_mode"] = "raw_logprobs"  # of the model at temperature 1
-    return settings | read_args("vllm", options.args, ENGINE_ARGS)
+    return settings | given
 
 
 def load_engine(model: str, settings: Mapping[str, Any]) -> Any:

@@ -16,25 +16,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from alftbench.errors import BadInput, NotWritten
 
-RecordT = TypeVar("RecordT")
 BLOCK = 1 << 20  # bytes read or written at a time
 SURROGATE = re.compile("[\ud800-\udfff]")  # of a str, where a pair is one character: each of these is alone
 SPELLED_SURROGATE = re.compile(r"\\u[dD][89A-Fa-f]")  # how JSON spells them, alone or in pairs
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
+class JsonObject(dict[str, Any]):
+    """An object that remembers a key that was given twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.repeated = next((key for key in keys if keys.count(key) > 1), None) if len(self) < len(keys) else None
+
+
 def parse_json(text: str, by_model: bool = False) -> Any:
     """The value that a text spells, `well_formed` where a model wrote it.
 
     Raises:
-        ValueError: it is not JSON, or nested deeper than Python follows.
+        ValueError: it is not JSON, or nested deeper than Python follows; says where.
     """
     try:
         return well_formed(json.loads(text)) if by_model else json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()):
+            raise ValueError("it ends too early") from None
+        line = f"line {error.lineno}, " if "\n" in text.rstrip() else ""
+        raise ValueError(f"{error.msg} at {line}column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -163,21 +176,6 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path}: not readable as JSON: {error}") from error
 
 
-def read_dataclass(path: Path, kind: type[RecordT], schema_version: int) -> RecordT:
-    """A record of a schema version from its JSON file.
-
-    Raises:
-        BadInput: the file is missing, is not JSON, is of another version, or its fields are not the record's.
-    """
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("schema_version") != schema_version:
-        raise BadInput(f"{path}: not a {kind.__name__} of schema version {schema_version}")
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise BadInput(f"{path}: {error}") from None
-
-
 def read_jsonl(path: Path, by_model: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line of a JSONL file; a `.gz` is decompressed.
 
@@ -198,6 +196,8 @@ def read_jsonl(path: Path, by_model: bool = False) -> Iterator[tuple[int, dict[s
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _object(path, number, line, by_model)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}, after line {number}: cannot be read: {error}") from error
 

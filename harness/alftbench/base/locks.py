@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from alftbench.errors import RunConflict, UsageError
 
@@ -14,18 +16,44 @@ from alftbench.errors import RunConflict, UsageError
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold a folder, made if need be, until the block ends; the system lets go of it if the process dies.
 
+    The lock's file is removed while it is still held, and whoever gets a lock looks whether its file is still the
+    one in the folder, so that two processes never hold two files of one name. A folder made here that is empty
+    at the end is removed too.
+
     Raises:
         RunConflict: another process holds it.
         UsageError: the folder cannot be made or written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another --output-dir") from None
-    with file:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    path = folder / ".lock"
+    with locked(path):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty, or another process has just begun there
+                for made in missing:
+                    made.rmdir()
+
+
+def locked(path: Path) -> IO[str]:
+    """The open, locked file at a path; closing it lets go."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except FileNotFoundError:  # the folder was removed since
+            continue
+        except OSError as error:
+            raise UsageError(
+                f"cannot write to {path.parent}: {error.strerror}; choose another --output-dir"
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunConflict(f"{folder} is being written by another process; wait for it to end") from None
-        yield
+            file.close()
+            raise RunConflict(f"{path.parent} is being written by another process; wait for it to end") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()

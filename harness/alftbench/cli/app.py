@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,46 +18,19 @@ from alftbench.errors import AlftbenchError
 app = typer.Typer(
     name="alftbench",
     help="Evaluate, train and compare language models at the level of their final answers.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+MISUSED: Any = typer.BadParameter.__base__  # whatever Typer's parser refuses; Typer names only this child of it
+THEIR_WORDS = {
+    "Value error, ": "",
+    "Input should be greater than or equal to": "must be at least",
+    "Input should": "must",
+}
 INTERRUPTED = 130  # the exit code after Ctrl-C
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-Model = Annotated[str, typer.Option("--model", help="A model folder, a hub id, or the embedded `tiny-sums`.")]
-Data = Annotated[
-    str | None,
-    typer.Option("--data", help="JSONL file with the suite's problems, or a folder with it; else the hub's."),
-]
-DataUnchecked = Annotated[
-    bool, typer.Option("--data-unchecked", help="Take a data file that is not the recorded one.")
-]
-Orbit = Annotated[
-    str | None, typer.Option("--orbit", help="Add phrasings: wording, names:4, ...; see docs/suites.md.")
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Take nothing from the hub but what its cache holds.")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
-Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]
-Samples = Annotated[
-    int | None, typer.Option("--samples", help="Samples per prompt; the suite's own if not given.")
-]
 
 
 def print_version(wanted: bool) -> None:
@@ -99,16 +71,31 @@ def echo_json(value: Any) -> None:
 def main() -> None:
     """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
     try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
+        code = app(sys.argv[1:] or ["--help"], prog_name="alftbench", standalone_mode=False)
+        if code == INTERRUPTED:
             typer.echo("interrupted; nothing is lost, run the same command again", err=True)
-        raise
+        sys.exit(code)
+    except typer.Abort:
+        sys.exit(1)
+    except MISUSED as error:
+        typer.echo(f"error: {misuse(error)}", err=True)
+        sys.exit(2)
     except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:
             traceback.print_exc()
         typer.echo(f"error: {in_words(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
+
+
+def misuse(error: Any) -> str:
+    """What Typer finds wrong with a command, in the words of our own errors."""
+    text = error.format_message().removesuffix(".").replace("Value error, ", "")
+    text = text.replace("Input should be greater than or equal to", "must be at least").replace(
+        "Input should", "must"
+    )
+    text = re.sub(r"^Invalid value for '?([^':]+)'?: ", r"\1: ", " ".join(text.split()))
+    command = error.ctx.command_path if error.ctx else "alftbench"
+    return f"{text[:1].lower()}{text[1:]}; try: {command} --help"
 
 
 def in_words(error: Exception) -> str:

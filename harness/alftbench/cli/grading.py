@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import Format, app
+from alftbench.cli.app import app
+from alftbench.cli.options import Format
 from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:

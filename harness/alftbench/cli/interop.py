@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import Data, Format, FormatOption, Output, app, echo_json
-from alftbench.cli.running import default_folder, print_evaluation
+from alftbench.cli.app import app, echo_json
+from alftbench.cli.evaluate import default_folder, print_evaluation
+from alftbench.cli.options import Data, Format, FormatOption, Output
 
 if TYPE_CHECKING:
     from alftbench.evaluation.regrade import Regraded

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import Format, FormatOption, app, echo_json
+from alftbench.cli.app import app, echo_json
+from alftbench.cli.options import Format, FormatOption
 
 
 @app.command("leaderboard")
@@ -23,6 +24,8 @@ def leaderboard_command(
 
     runs = results or board.resolve().parent.parent / "results" / board.resolve().name
     table = publish(Board.read(board), trial_folders(runs))
+    if results is not None:
+        typer.echo(f"taken from {runs}: {', '.join(dict.fromkeys(row.method for row in table.rows))}", err=True)
     typer.echo(f"{len(table.rows)} rows: {board}/README.md, index.html and table.csv")
 
 

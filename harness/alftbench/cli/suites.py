@@ -6,29 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import (
-    Data,
-    DataUnchecked,
-    Format,
-    FormatOption,
-    Limit,
-    Offline,
-    Orbit,
-    app,
-    echo_json,
-    go_offline,
-)
+from alftbench.cli.app import app, echo_json, go_offline
+from alftbench.cli.options import Data, DataUnchecked, Format, FormatOption, Limit, Offline, Orbit, Split, select
 from alftbench.errors import AlftbenchError
 
 if TYPE_CHECKING:
-    from alftbench.suites.load import Selection
+    from alftbench.suites.orbits import OrbitSpec
     from alftbench.suites.validate import Check, Report
     from alftbench.types import Orbit as ShownOrbit
 
 group = typer.Typer(name="suites", help="List the suites; show or check one.", rich_markup_mode=None)
 app.add_typer(group)
 SHOWN = 5  # findings named per check
-Split = Annotated[str, typer.Option("--split", help="Split of the suite.")]
 
 
 @group.callback(invoke_without_command=True)
@@ -63,14 +52,6 @@ def list_suites(output_format: Format) -> None:
         typer.echo(f"warning: {error}", err=True)
 
 
-def select(split: str, data: str | None, limit: int | None, orbit: str | None, unchecked: bool) -> Selection:
-    """The problems that options choose."""
-    from alftbench.suites.load import Selection
-    from alftbench.suites.orbits import parse_orbit
-
-    return Selection(split, data, limit, parse_orbit(orbit) if orbit is not None else None, unchecked)
-
-
 @group.command("show")
 def show_command(
     suite: Annotated[str, typer.Argument(help="Suite, family:what, or a YAML file.")],
@@ -89,21 +70,22 @@ def show_command(
     from alftbench.suites.show import orbit_json, orbit_text, pick
 
     loaded = load_suite(suite)
-    shown = pick(loaded, select(split, data, None, orbit, data_unchecked), problem)
+    selection = select(split=split, data=data, orbit=orbit, data_unchecked=data_unchecked)
+    shown = pick(loaded, selection, problem)
     if output_format is Format.JSON:
         echo_json(orbit_json(loaded, shown))
         return
     typer.echo(orbit_text(loaded, shown, stdout().width))
-    say_declined(shown, orbit)
+    say_declined(shown, selection.orbit)
 
 
-def say_declined(shown: ShownOrbit, orbit: str | None) -> None:
+def say_declined(shown: ShownOrbit, spec: OrbitSpec | None) -> None:
     """Transformations that were asked for and added nothing to a problem."""
-    from alftbench.suites.orbits import count, parse_orbit
+    from alftbench.suites.orbits import count
 
-    for made in count([shown], parse_orbit(orbit)) if orbit is not None else ():
-        if not made.made:
-            typer.echo(f"{made.name}: adds no phrasing to this problem", err=True)
+    for added in count([shown], spec) if spec else ():
+        if not added.made:
+            typer.echo(f"{added.name}: adds no phrasing to this problem", err=True)
 
 
 @group.command("validate")
@@ -132,7 +114,7 @@ def validate_command(
     from alftbench.suites.load import load_suite
     from alftbench.suites.validate import validate, validate_all
 
-    selection = select(split, data, limit, orbit, data_unchecked)
+    selection = select(split=split, data=data, limit=limit, orbit=orbit, data_unchecked=data_unchecked)
     if suite is not None:
         reports = [validate(load_suite(suite), selection, train_data)]
     else:

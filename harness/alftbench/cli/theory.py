@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import Format, FormatOption, Seed, app, echo_json, use_threads
+from alftbench.cli.app import app, echo_json, use_threads
+from alftbench.cli.options import Format, FormatOption, Seed
 
 
 @app.command("solve")
@@ -45,7 +46,7 @@ def solve_command(
 def settle_command(
     full: Annotated[bool, typer.Option("--full", help="The whole grid, at least five seeds.")] = False,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each with its own language and draws.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds, each with its own language and draws.")] = 3,
     plot: Annotated[bool, typer.Option("--plot", help="Draw settle.png too; needs matplotlib.")] = False,
     output_dir: Annotated[
         Path, typer.Option("--output-dir", help="Where the run is written and continued.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
@@ -12,7 +12,7 @@ from alftbench.errors import PluginError, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.board import Board
 from alftbench.publish.evidence import BASE
-from alftbench.suites.load import Selection, load_suite, read_orbits
+from alftbench.suites.load import TEST, TRAIN, Selection, load_suite, read_orbits
 from alftbench.training.train import TrainJob, checkpoint_path, plan_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget
@@ -34,11 +34,8 @@ class CompareRequest:
     budget: Budget
     output: Path
     board: str
-    data: str | None = None
-    train_data: str | None = None
-    limit: int | None = None
-    orbit: str | None = None
-    data_unchecked: bool = False
+    test: Selection = TEST
+    train: Selection = TRAIN
     samples: int | None = None
     workers: int = 2
     options: BackendOptions = DEFAULT_OPTIONS
@@ -68,8 +65,10 @@ def trials(request: CompareRequest) -> list[Trial]:
     if len(set(suites)) < len(suites):
         raise UsageError(f"two suites have one name: {', '.join(suites)}; name each once")
     names = [str(spec) for spec in request.trainers]
-    if len(set(names)) < len(names) or BASE in names:
-        raise UsageError("a trainer is named twice, or is named 'base', which is the untrained model's row")
+    if BASE in names:
+        raise UsageError(f"no trainer can be named {BASE!r}: that is the untrained model's row")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"the trainer {twice} is named twice; name it once, --seeds says how often it is trained")
     made = [make_trial(request, None, seed) for seed in range(request.seeds)]
     made += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
     check(request, made)
@@ -87,10 +86,7 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
             model=model,
             suite=suite,
             name=method,
-            data=request.data,
-            limit=request.limit,
-            orbit=request.orbit,
-            data_unchecked=request.data_unchecked,
+            selection=request.test,
             samples=request.samples,
             seed=seed,
             options=request.options,
@@ -108,10 +104,7 @@ def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob
         suites=request.suites,
         budget=request.budget,
         seed=seed,
-        data=request.train_data,
-        limit=request.limit,
-        orbit=request.orbit,
-        data_unchecked=request.data_unchecked,
+        selection=request.train,
         device=request.options.device,
         dtype=request.options.dtype,
     )
@@ -158,12 +151,8 @@ def check_disjoint(name: str, request: CompareRequest) -> None:
         UsageError: the training and test problems of a suite overlap.
     """
     suite = load_suite(name)
-    unchecked = request.data_unchecked
-    chosen = [
-        Selection("test", request.data, request.limit, data_unchecked=unchecked),
-        Selection("train", request.train_data, request.limit, data_unchecked=unchecked),
-    ]
-    test, train = ({orbit.problem.question for orbit in read_orbits(suite, selection)} for selection in chosen)
+    as_given = [replace(selection, orbit=None) for selection in (request.test, request.train)]
+    test, train = ({orbit.problem.question for orbit in read_orbits(suite, selection)} for selection in as_given)
     if shared := test & train:
         raise UsageError(
             f"suite {name}: {len(shared)} problems are in both --data and --train-data; give disjoint files"

@@ -8,15 +8,16 @@ equilibrium.json      every figure of `from_samples` or of `from_traces`, per pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.base.jsonio import digest, read_dataclass, read_json, read_jsonl, with_nan, write_json
+from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
 from alftbench.base.seeds import stream
+from alftbench.base.validate import Made, read_dataclass
 from alftbench.equilibrium.from_samples import FIGURES, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS
@@ -49,7 +50,9 @@ class Quality:
     inputs: Mapping[str, Any]
     game: Mapping[str, Any] | None
     problems: Sequence[str]
-    per_problem: Mapping[str, FloatArray]
+    per_problem: Annotated[
+        Mapping[str, FloatArray], Made("a table with the numbers of every figure", lambda raw: revived(raw))
+    ]
     enumerated: Mapping[str, Any] | None = None
 
 
@@ -238,14 +241,9 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
 
 def read_quality_file(folder: Path) -> Quality:
     """The content of a folder's equilibrium.json."""
-    path = folder / QUALITY
-    quality = read_dataclass(path, Quality, QUALITY_VERSION)
-    try:
-        return replace(quality, per_problem=revived(quality.per_problem))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput(f"{path}: not a file of equilibrium quality ({error!r}); remove it") from None
+    return read_dataclass(folder / QUALITY, Quality, QUALITY_VERSION)
 
 
 def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:
     """Arrays with NaN for null."""
-    return {name: np.array(with_nan(values[name])) for name in FIGURES}
+    return {name: np.array(with_nan(values[name]), dtype=float) for name in FIGURES}

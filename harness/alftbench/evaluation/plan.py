@@ -16,8 +16,7 @@ from alftbench.base.jsonio import digest
 from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
-from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench.suites.orbits import parse_orbit
+from alftbench.suites.load import TEST, Selection, load_suite, read_orbits
 from alftbench.types import (
     Orbit,
     SamplingParams,
@@ -34,12 +33,8 @@ class EvalRequest:
 
     model: str
     suite: str
+    selection: Selection = TEST
     name: str | None = None
-    data: str | None = None
-    split: str = "test"
-    limit: int | None = None
-    orbit: str | None = None
-    data_unchecked: bool = False
     samples: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -48,12 +43,6 @@ class EvalRequest:
     backend: str = "hf"
     options: BackendOptions = DEFAULT_OPTIONS
     ray: RayCluster | None = None
-
-    @property
-    def selection(self) -> Selection:
-        """Which problems, in which phrasings."""
-        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
-        return Selection(self.split, self.data, self.limit, orbit, self.data_unchecked)
 
 
 @dataclass(frozen=True)
@@ -93,22 +82,21 @@ def plan(request: EvalRequest) -> Plan:
     params = sampling(request, suite.info.sampling)
     info = backend_info(request.backend)
     model = find_model(request.model, info)
-    selection = request.selection
-    orbits = read_orbits(suite, selection)
+    orbits = read_orbits(suite, request.selection)
     config = {
         "model": display_name(request, model),
         "model_sha256": model_digest(model) if info.locate else None,
         "suite": suite.info.name,
         "suite_version": suite.info.version,
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
-        "split": request.split,
+        "split": request.selection.split,
         "n_problems": len(orbits),
         "sampling": identity(params),
         "backend": request.backend,
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
         **backend_settings(request.options, info.pace),
-        **selection.stated,
+        **request.selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)
 

@@ -89,7 +89,7 @@ def plan_regrade(run: Path, suite_name: str | None = None, data: str | None = No
             "code": {name: now[name] for name in ("alftbench", "commit")},
         },
     }
-    request = EvalRequest(str(run), suite.info.name, record.name, backend="replay")
+    request = EvalRequest(str(run), suite.info.name, name=record.name, backend="replay")
     return Plan(request, str(run), suite, orbits, SamplingParams(n=record.config["sampling"]["n"]), config)
 
 

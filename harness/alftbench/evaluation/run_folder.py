@@ -29,13 +29,13 @@ from alftbench.base.jsonio import (
     differences,
     digest,
     drop_torn_line,
-    read_dataclass,
     read_jsonl,
     well_formed,
     write_json,
     writing_gzip,
 )
 from alftbench.base.provenance import provenance
+from alftbench.base.validate import read, read_dataclass
 from alftbench.errors import BadInput, RunConflict
 from alftbench.types import RunRecord, Sample
 
@@ -184,14 +184,12 @@ def read_record(path: Path) -> RunRecord:
     return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
 
 
-def read_sample(path: Path, number: int, row: Mapping[str, Any]) -> Sample:
+def read_sample(path: Path, number: int, row: dict[str, Any]) -> Sample:
     """One line of a samples file."""
-    try:
-        return Sample(**{**row, "problem_id": intern(row["problem_id"]), "variant": intern(row["variant"])})
-    except KeyError as error:
-        raise BadInput(f"{path}, line {number}: not a sample: {error} is missing") from None
-    except TypeError as error:
-        raise BadInput(f"{path}, line {number}: not a sample: {error}") from None
+    for name in ("problem_id", "variant"):
+        if isinstance(row.get(name), str):
+            row[name] = intern(row[name])  # a million samples share a few thousand names
+    return read(Sample, row, f"{path}, line {number}: not a sample")
 
 
 def read_lines(path: Path) -> Iterator[Sample]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
+from alftbench.base.jsonio import SURROGATE, JsonObject
+from alftbench.base.validate import Key, Rule, Together, at_least, brief, examine
 from alftbench.errors import BadInput
 from alftbench.games.game import Game, Prompt
 from alftbench.games.objectives import (
@@ -35,21 +37,100 @@ from alftbench.games.objectives import (
     indicator_bonus,
 )
 
-_KEYS: dict[str, frozenset[str]] = {
-    "correctness": frozenset({"correct", "eta"}),
-    "diversity": frozenset({"lambda", "correct", "eta"}),
-    "quadratic_diversity": frozenset({"lambda", "correct", "eta"}),
-    "target_matching": frozenset({"lambda", "target"}),
-    "constraint": frozenset({"A", "b", "answers"}),
-    "coherence": frozenset({"lambda", "hard"}),
-    "consensus": frozenset({"lambda", "target"}),
-    "pairwise_coherence": frozenset({"lambda"}),
-}
-OBJECTIVES = tuple(_KEYS)
+T = TypeVar("T")
 _LARGEST = 1e100
 """No number of a game is larger in size: sums and squares of such numbers are finite."""
 _STRONGEST = 1e12
 """No objective is this many times stronger than its anchor: beyond, rounding leaves nothing of the anchor."""
+SMALL = Rule(f"at most {_LARGEST:g} in size", lambda value: abs(value) <= _LARGEST)
+Number = Annotated[float, SMALL]
+NotNegative = Annotated[float, at_least(0), SMALL]
+Answer = Annotated[str, Rule("without halves of characters", lambda text: not SURROGATE.search(text))]
+LogProb = Annotated[
+    Any,
+    Rule(
+        "a number below +inf (-Infinity is probability 0)",
+        lambda value: isinstance(value, float) and value < math.inf,
+        alone=True,
+    ),
+]
+Answers = tuple[Answer, ...]
+Target = Mapping[Answer, NotNegative]
+
+
+@dataclass(frozen=True)
+class _Trace:
+    answer: Answer
+    logprob: LogProb
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    traces: tuple[_Trace, ...]
+    weight: Number = 1.0
+
+
+@dataclass(frozen=True)
+class _File:
+    beta: Annotated[float, at_least(1 / _LARGEST), SMALL]
+    objective: Mapping[str, Any]
+    prompts: tuple[_Prompt, ...]
+
+
+@dataclass(frozen=True)
+class _Correctness:
+    name: str
+    correct: Answers
+    eta: Number = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Strength:
+    name: str
+    strength: Annotated[NotNegative, Key("lambda")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Diversity(_Strength, Together):
+    correct: Answers = ()
+    eta: Number = 1.0
+
+    @classmethod
+    def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """A bonus is for correct answers."""
+        if "eta" in given and "correct" not in given:
+            yield "correct", "is missing; list the correct answers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TargetMatching(_Strength):
+    target: Target
+
+
+@dataclass(frozen=True)
+class _Constraint:
+    name: str
+    A: tuple[tuple[Number, ...], ...]
+    b: tuple[Number, ...]
+    answers: Answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Coherence(Together):
+    name: str
+    strength: Annotated[NotNegative, Key("lambda")] = 0.0
+    hard: bool = False
+
+    @classmethod
+    def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Only the hard constraint has no strength."""
+        if "strength" not in given and not given.get("hard"):
+            yield "lambda", "is missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Consensus(_Strength):
+    target: Literal["reference"] | Target | None = None
 
 
 def load_game(path: str | Path) -> Game:
@@ -64,7 +145,7 @@ def load_game(path: str | Path) -> Game:
     path = Path(path)
     try:
         # Whole numbers are read as floats: Python refuses those of more than 4300 digits.
-        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Object, parse_int=float)
+        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=JsonObject, parse_int=float)
         game = _game(raw)
         _ = game.log_admissible_PZ  # An infeasible game is a bad input, not a failed solve.
     except OSError as error:
@@ -76,229 +157,99 @@ def load_game(path: str | Path) -> Game:
     return game
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers a key that was given twice."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.repeated = next((key for key in keys if keys.count(key) > 1), None) if len(self) < len(keys) else None
-
-
 def _game(raw: object) -> Game:
-    top = _mapping(raw, "the game")
-    _only(top, {"beta", "objective", "prompts"}, "the game")
-    beta = _number(_get(top, "beta", "the game"), "beta")
-    if beta < 1 / _LARGEST:
-        raise BadInput(f"beta is {beta:g}; it must be a positive number, at least {1 / _LARGEST:g}")
-    rows = _list(_get(top, "prompts", "the game"), "prompts")
-    prompts = [_RawPrompt.parse(row, f"prompts[{i}]") for i, row in enumerate(rows)]
-    spec = _mapping(_get(top, "objective", "the game"), "objective")
-    name = _known_name(spec)
-    answers = _answer_index(prompts, spec)
-    parsed = tuple(prompt.indexed(answers) for prompt in prompts)
-    # The reference is needed before the objective: a consensus may be frozen at it.
-    bare = Game(beta, Correctness(np.zeros(len(answers))), tuple(answers), parsed)
-    objective = _BUILDERS[name](_Spec(spec, answers, bare))
-    return Game(beta, objective, tuple(answers), parsed)
-
-
-def _known_name(spec: Mapping[str, Any]) -> str:
-    name = _get(spec, "name", "objective")
-    if not isinstance(name, str) or name not in _KEYS:
-        raise BadInput(f"objective.name is {name!r}; known: {', '.join(OBJECTIVES)}")
-    _only(spec, _KEYS[name] | {"name"}, "objective")
-    return name
-
-
-@dataclass(frozen=True)
-class _RawPrompt:
-    """One prompt as it stands in the file."""
-
-    answers: list[str]
-    log_probs: list[float]
-    weight: float
-
-    @classmethod
-    def parse(cls, raw: object, entry: str) -> _RawPrompt:
-        prompt = _mapping(raw, entry)
-        _only(prompt, {"weight", "traces"}, entry)
-        traces = _list(_get(prompt, "traces", entry), f"{entry}.traces")
-        answers, log_probs = [], []
-        for y, raw_trace in enumerate(traces):
-            here = f"{entry}.traces[{y}]"
-            trace = _mapping(raw_trace, here)
-            _only(trace, {"answer", "logprob"}, here)
-            answers.append(_text(_get(trace, "answer", here), f"{here}.answer"))
-            log_probs.append(_log_prob(_get(trace, "logprob", here), f"{here}.logprob"))
-        return cls(answers, log_probs, _number(prompt.get("weight", 1.0), f"{entry}.weight"))
-
-    def indexed(self, index: Mapping[str, int]) -> Prompt:
-        return Prompt(
-            np.array([index[answer] for answer in self.answers], dtype=np.int64),
-            np.array(self.log_probs, dtype=float),
-            self.weight,
+    file = _checked(_File, raw)
+    name = file.objective.get("name")
+    if not isinstance(name, str) or name not in _KINDS:
+        raise BadInput(f"objective.name: must be one of {', '.join(OBJECTIVES)}, is {brief(name)}")
+    kind, build = _KINDS[name]
+    entry = _checked(kind, file.objective, "objective")
+    index = _answer_index(file.prompts, entry)
+    prompts = tuple(
+        Prompt(
+            np.array([index[trace.answer] for trace in prompt.traces], dtype=np.int64),
+            np.array([trace.logprob for trace in prompt.traces], dtype=float),
+            prompt.weight,
         )
-
-
-def _answer_index(prompts: Iterable[_RawPrompt], spec: Mapping[str, Any]) -> dict[str, int]:
-    """Every answer's position: first those of the traces, then those that only the objective mentions."""
-    seen = dict.fromkeys(answer for prompt in prompts for answer in prompt.answers)
-    if isinstance(spec.get("target"), dict):
-        seen |= dict.fromkeys(_text(name, "an answer of objective.target") for name in spec["target"])
-    for key in ("correct", "answers"):
-        if key in spec:
-            names = _list(spec[key], f"objective.{key}")
-            seen |= dict.fromkeys(_text(name, f"objective.{key}[{k}]") for k, name in enumerate(names))
-    return {answer: z for z, answer in enumerate(seen)}
-
-
-@dataclass(frozen=True)
-class _Spec:
-    """The objective's entry with what is needed to read it."""
-
-    raw: Mapping[str, Any]
-    index: Mapping[str, int]
-    reference: Game
-
-    def lambda_(self) -> float:
-        value = _number(_get(self.raw, "lambda", "objective"), "objective.lambda")
-        if value < 0:
-            raise BadInput(f"objective.lambda is {value:g}; it must be zero or positive")
-        return self._against_anchor(value, "objective.lambda")
-
-    def _against_anchor(self, value: float, entry: str) -> float:
-        if abs(value) > _STRONGEST * self.reference.beta:
+        for prompt in file.prompts
+    )
+    # The reference is needed before the objective: a consensus may be frozen at it.
+    bare = Game(file.beta, Correctness(np.zeros(len(index))), tuple(index), prompts)
+    for key, value in (("lambda", vars(entry).get("strength", 0.0)), ("eta", vars(entry).get("eta", 0.0))):
+        if abs(value) > _STRONGEST * file.beta:
             raise BadInput(
-                f"{entry} is {value:g} with beta {self.reference.beta:g}; "
-                f"it must be at most {_STRONGEST:g} times beta"
+                f"objective.{key}: must be at most {_STRONGEST:g} times beta, is {value:g} with beta {file.beta:g}"
             )
-        return value
-
-    def bonus_Z(self, *, required: bool = False) -> FloatArray:
-        if "correct" not in self.raw and (required or "eta" in self.raw):
-            raise BadInput("objective.correct is missing; list the correct answers")
-        eta = self._against_anchor(_number(self.raw.get("eta", 1.0), "objective.eta"), "objective.eta")
-        correct = np.zeros(len(self.index))
-        correct[[self.index[answer] for answer in self.raw.get("correct", [])]] = 1.0
-        return indicator_bonus(correct, eta)
-
-    def target(self) -> FloatArray:
-        raw = _mapping(_get(self.raw, "target", "objective"), "objective.target")
-        q = np.zeros(len(self.index))
-        for answer, probability in raw.items():
-            value = _number(probability, f"objective.target[{answer!r}]")
-            if value < 0:
-                raise BadInput(f"objective.target[{answer!r}] is {value:g}; it must be zero or positive")
-            q[self.index[answer]] = value
-        if not q.sum() > 0:
-            raise BadInput("objective.target has no positive probability")
-        return distribution(q)
+    return Game(file.beta, build(entry, index, bare), tuple(index), prompts)
 
 
-def _coherence(spec: _Spec) -> Objective:
-    hard = spec.raw.get("hard", False)
-    if not isinstance(hard, bool):
-        raise BadInput(f"objective.hard is {_kind(hard)}; it must be true or false")
-    lambda_ = spec.lambda_() if "lambda" in spec.raw or not hard else 0.0
-    return HardCoherence() if hard else Coherence(lambda_)
+def _checked(kind: type[T], raw: object, where: str = "") -> T:
+    result, wrong = examine(kind, raw, where=where)
+    if wrong:
+        raise BadInput("; ".join(wrong))
+    return result
 
 
-def _consensus(spec: _Spec) -> Objective:
-    if "target" not in spec.raw:
-        return Consensus(spec.lambda_())
-    if spec.raw["target"] == "reference":
-        game = spec.reference
-        return Consensus(spec.lambda_(), arithmetic_mean(game.log_reference_PZ, game.weights_P))
-    return Consensus(spec.lambda_(), spec.target())
+def _answer_index(prompts: Iterable[_Prompt], entry: Any) -> dict[str, int]:
+    """Every answer's position: first those of the traces, then those that only the objective mentions."""
+    said = vars(entry)
+    target = said.get("target")
+    names = [trace.answer for prompt in prompts for trace in prompt.traces]
+    names += [*(target if isinstance(target, dict) else ()), *said.get("correct", ()), *said.get("answers", ())]
+    return {answer: z for z, answer in enumerate(dict.fromkeys(names))}
 
 
-def _constraint(spec: _Spec) -> Objective:
-    names = _list(_get(spec.raw, "answers", "objective"), "objective.answers")
-    rows = _list(_get(spec.raw, "A", "objective"), "objective.A")
-    bounds = _list(_get(spec.raw, "b", "objective"), "objective.b")
-    if len(rows) != len(bounds) or not rows:
-        raise BadInput(f"objective.A has {len(rows)} rows and objective.b {len(bounds)} entries; they must match")
+def _bonus_Z(entry: _Correctness | _Diversity, index: Mapping[str, int]) -> FloatArray:
+    correct = np.zeros(len(index))
+    correct[[index[answer] for answer in entry.correct]] = 1.0
+    return indicator_bonus(correct, entry.eta)
+
+
+def _target(target: Mapping[str, float], index: Mapping[str, int]) -> FloatArray:
+    q = np.zeros(len(index))
+    for answer, probability in target.items():
+        q[index[answer]] = probability
+    if not q.sum() > 0:
+        raise BadInput("objective.target has no positive probability")
+    return distribution(q)
+
+
+def _consensus(entry: _Consensus, index: Mapping[str, int], reference: Game) -> Objective:
+    if entry.target is None:
+        return Consensus(entry.strength)
+    if entry.target == "reference":
+        return Consensus(entry.strength, arithmetic_mean(reference.log_reference_PZ, reference.weights_P))
+    return Consensus(entry.strength, _target(entry.target, index))
+
+
+def _constraint(entry: _Constraint, index: Mapping[str, int], _: Game) -> Objective:
+    rows, names = entry.A, entry.answers
+    if len(rows) != len(entry.b) or not rows:
+        raise BadInput(f"objective.A has {len(rows)} rows and objective.b {len(entry.b)} entries; they must match")
     if len(set(names)) != len(names):
         raise BadInput("objective.answers names an answer twice")
-    A = np.zeros((len(rows), len(spec.index)))
-    columns = [spec.index[name] for name in names]
-    for c, raw_row in enumerate(rows):
-        row = _list(raw_row, f"objective.A[{c}]")
+    A = np.zeros((len(rows), len(index)))
+    for c, row in enumerate(rows):
         if len(row) != len(names):
             raise BadInput(f"objective.A[{c}] has {len(row)} entries for {len(names)} objective.answers")
-        A[c, columns] = [_number(a, f"objective.A[{c}][{k}]") for k, a in enumerate(row)]
-    return Constraint(A, np.array([_number(b, f"objective.b[{c}]") for c, b in enumerate(bounds)]))
+        A[c, [index[name] for name in names]] = row
+    return Constraint(A, np.array(entry.b))
 
 
-_BUILDERS: dict[str, Callable[[_Spec], Objective]] = {
-    "correctness": lambda spec: Correctness(spec.bonus_Z(required=True)),
-    "diversity": lambda spec: Diversity(spec.lambda_(), spec.bonus_Z()),
-    "quadratic_diversity": lambda spec: QuadraticDiversity(spec.lambda_(), spec.bonus_Z()),
-    "target_matching": lambda spec: TargetMatching(spec.lambda_(), spec.target()),
-    "constraint": _constraint,
-    "coherence": _coherence,
-    "consensus": _consensus,
-    "pairwise_coherence": lambda spec: PairwiseCoherence(spec.lambda_()),
+_KINDS: dict[str, tuple[type[Any], Callable[[Any, Mapping[str, int], Game], Objective]]] = {
+    "correctness": (_Correctness, lambda entry, index, _: Correctness(_bonus_Z(entry, index))),
+    "diversity": (_Diversity, lambda entry, index, _: Diversity(entry.strength, _bonus_Z(entry, index))),
+    "quadratic_diversity": (
+        _Diversity,
+        lambda entry, index, _: QuadraticDiversity(entry.strength, _bonus_Z(entry, index)),
+    ),
+    "target_matching": (
+        _TargetMatching,
+        lambda entry, index, _: TargetMatching(entry.strength, _target(entry.target, index)),
+    ),
+    "constraint": (_Constraint, _constraint),
+    "coherence": (_Coherence, lambda entry, *_: HardCoherence() if entry.hard else Coherence(entry.strength)),
+    "consensus": (_Consensus, _consensus),
+    "pairwise_coherence": (_Strength, lambda entry, *_: PairwiseCoherence(entry.strength)),
 }
-
-
-def _get(mapping: Mapping[str, Any], key: str, entry: str) -> Any:
-    if key not in mapping:
-        raise BadInput(f"{entry} has no {key!r}")
-    return mapping[key]
-
-
-def _only(mapping: Mapping[str, Any], known: Iterable[str], entry: str) -> None:
-    unknown = sorted(set(mapping) - set(known))
-    if unknown:
-        raise BadInput(f"{entry} has an unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
-
-
-def _mapping(raw: object, entry: str) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise BadInput(f"{entry} is {_kind(raw)}; it must be an object")
-    if isinstance(raw, _Object) and raw.repeated is not None:
-        raise BadInput(f"{entry} has the key {raw.repeated!r} twice; leave one")
-    return raw
-
-
-def _list(raw: object, entry: str) -> list[Any]:
-    if not isinstance(raw, list):
-        raise BadInput(f"{entry} is {_kind(raw)}; it must be a list")
-    return raw
-
-
-def _text(raw: object, entry: str) -> str:
-    if not isinstance(raw, str):
-        raise BadInput(f"{entry} is {_kind(raw)}; it must be a string")
-    if any("\ud800" <= character <= "\udfff" for character in raw):
-        raise BadInput(f"{entry} is {raw!r}, which holds half of a character; write the character itself")
-    return raw
-
-
-def _float(raw: object, entry: str) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise BadInput(f"{entry} is {_kind(raw)}; it must be a number")
-    return float(raw)
-
-
-def _number(raw: object, entry: str) -> float:
-    value = _float(raw, entry)
-    if not abs(value) <= _LARGEST:
-        shown = "NaN" if math.isnan(value) else f"{value:g}"
-        raise BadInput(f"{entry} is {shown}; it must be finite, and at most {_LARGEST:g} in size")
-    return value
-
-
-def _log_prob(raw: object, entry: str) -> float:
-    value = _float(raw, entry)
-    if math.isnan(value) or value == math.inf:
-        shown = "NaN" if math.isnan(value) else "+inf"
-        raise BadInput(f"{entry} is {shown}; it must be a number below +inf (-Infinity is probability 0)")
-    return value
-
-
-def _kind(raw: object) -> str:
-    names = {_Object: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(raw), "a number")
+OBJECTIVES = tuple(_KINDS)

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.find.extract import RULES as RULES_BY_NAME
 from alftbench.answers.partition import grouped, reference_keys
-from alftbench.base.entry_points import parse_settings
+from alftbench.base.settings import parse_pairs, read_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.lm_eval.rows import INVALID, Row, read_rows
 from alftbench.suites.base import Grader, SuiteInfo
@@ -29,7 +29,6 @@ from alftbench.suites.load import load_suite
 from alftbench.types import Answer, GradedOrbit, Orbit, Outcome, Problem, Sample, SamplingParams, Variant
 
 FAMILY = "imported"
-SETTINGS = ("like", "filter", "metric")
 NUMBER = "number"
 NUMBER_RULES = ("boxed", "hashes", "marker", "last-number")
 RULES, RECORDED = "answer_rules", "recorded"  # keys of a problem's metadata: how to grade it, or the verdicts
@@ -38,11 +37,20 @@ Verdicts = Sequence[tuple[str | None, bool]]  # per draw: the answer, and whethe
 
 
 @dataclass(frozen=True)
+class ImportSettings:
+    """Which lines of a samples file to take, and how to grade them."""
+
+    filter: Annotated[str | None, "which of the file's filters; its first"] = None
+    metric: Annotated[str, "which of lm-eval's metrics says right or wrong"] = "exact_match"
+    like: Annotated[str | None, "the suite of ours whose answer rules and kind to use; the last setting"] = None
+
+
+@dataclass(frozen=True)
 class ImportedSuite:
     """Problems, prompts and grading of a samples file."""
 
     info: SuiteInfo
-    settings: Mapping[str, str]
+    settings: ImportSettings
 
     def orbits(self, split: str = "test", data: str | None = None) -> Sequence[Orbit]:
         """The problems of the samples file `data`, each with its prompts and how it is graded.
@@ -53,7 +61,7 @@ class ImportedSuite:
         """
         if data is None:
             raise UsageError(f"suite {self.info.name} needs --data SAMPLES.jsonl, the file that was imported")
-        rows = read_rows(Path(data), self.settings.get("filter"))
+        rows = read_rows(Path(data), self.settings.filter)
         if bare := next((row for row in rows if not row.messages), None):
             raise BadInput(
                 f"{data}, line {bare.number}: holds no prompt; only --suite lm-eval:TASK, which makes its own, "
@@ -64,8 +72,8 @@ class ImportedSuite:
 
     def _maker(self, data: str, rows: Sequence[Row]) -> Any:
         """The way from a problem's lines to its orbit: how answers are graded is settled for a whole file."""
-        if "like" in self.settings:
-            return self._like(self.settings["like"])
+        if self.settings.like is not None:
+            return self._like(self.settings.like)
         if all(row.extra for row in rows):
             return written_here
         if all(len(row.texts) == 1 for row in rows):
@@ -87,7 +95,7 @@ class ImportedSuite:
 
     def _judged_by_lm_eval(self, data: str) -> Any:
         """Take lm-eval's filtered response as the answer, and its metric as the verdict."""
-        metric = self.settings.get("metric", "exact_match")
+        metric = self.settings.metric
 
         def make(lines: Sequence[Row]) -> Orbit:
             return recorded(lines, {row.variant: [lm_eval_verdict(data, row, metric)] for row in lines})
@@ -196,14 +204,11 @@ def by_problem(path: Path, rows: Sequence[Row]) -> list[list[Row]]:
 def family(text: str) -> ImportedSuite:
     """The suite of `<task>[:key=value,...]`."""
     task, _, options = text.partition(":")
-    if "like=" in options:  # the name of a suite may hold any sign: it comes last
-        options, _, like = options.partition("like=")
-        settings = {**parse_settings(f"suite {FAMILY}:{text}", options), "like": like}
-    else:
-        settings = parse_settings(f"suite {FAMILY}:{text}", options)
-    for name in settings:
-        if name not in SETTINGS:
-            raise UsageError(f"suite {FAMILY}:{text}: no setting {name!r}; it knows {', '.join(SETTINGS)}")
+    options, like, named = options.partition("like=")  # the name of a suite may hold any sign: it comes last
+    owner = f"suite {FAMILY}:{text}:"
+    settings = read_settings(ImportSettings, parse_pairs(owner, options), owner)
+    if like:
+        settings = replace(settings, like=named)
     info = SuiteInfo(
         name=f"{FAMILY}:{text}",
         version="1",

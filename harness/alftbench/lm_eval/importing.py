@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from alftbench.backends.base import BackendOptions
-from alftbench.base.checks import OBJECT, RESULTS, UNKNOWN, check
+from alftbench.backends.base import UNKNOWN, BackendOptions
 from alftbench.base.jsonio import digest, read_json
+from alftbench.base.validate import Key, read
 from alftbench.errors import BadInput
 from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.lm_eval.layout import Task
@@ -34,6 +34,31 @@ class ImportRequest:
     filter: str | None = None
     metric: str | None = None
     name: str | None = None
+
+
+@dataclass(frozen=True)
+class OurConfig:
+    """What the configuration of a run of ours must say."""
+
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OurResults:
+    """What this harness adds to a results file."""
+
+    config: OurConfig = OurConfig()
+
+
+@dataclass(frozen=True)
+class ResultsFile:
+    """What a results file of lm-eval must hold, as far as it is read."""
+
+    results: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    fewshot: Annotated[Mapping[str, Any] | None, Key("n-shot")] = None
+    task_hashes: Mapping[str, Any] | None = None
+    alftbench: OurResults = OurResults()
 
 
 def plan_import(request: ImportRequest) -> Plan:
@@ -67,7 +92,9 @@ def plan_import(request: ImportRequest) -> Plan:
         "imported": origin(path, rows, results) | compared,
     }
     options = BackendOptions(args={"filter": request.filter} if request.filter else {})
-    replayed = EvalRequest(str(path), suite.info.name, name, str(path), backend="replay", options=options)
+    replayed = EvalRequest(
+        str(path), suite.info.name, Selection(data=str(path)), name, backend="replay", options=options
+    )
     return Plan(replayed, str(path), suite, orbits, SamplingParams(n=known["n"]), config)
 
 
@@ -134,12 +161,7 @@ def read_results(samples: Path, results: Path | None) -> Mapping[str, Any]:
     content = read_json(results)
     if not isinstance(content, dict) or "results" not in content:
         raise BadInput(f"{results}: not a results file of lm-eval")
-    try:
-        check(content, RESULTS)
-        check(content.get(OURS, {}), {"config": OBJECT})
-        check(content.get(OURS, {}).get("config", {}), {"sampling": OBJECT})
-    except ValueError as error:
-        raise BadInput(f"{results}: not a results file of lm-eval: {error}") from None
+    read(ResultsFile, content, f"{results}: not a results file of lm-eval", closed=False)
     return content
 
 

@@ -7,9 +7,11 @@ import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from alftbench.base.validate import Count
 from alftbench.errors import MissingExtra, UsageError
 from alftbench.types import Message, SamplingParams
 
@@ -22,6 +24,17 @@ MAX_TOKENS = 256  # lm-eval's default where a task sets no limit
 BOOTSTRAP_ITERATIONS = 1000  # for the few aggregations without a closed-form standard error
 
 
+@dataclass(frozen=True)
+class TaskSettings:
+    """How a task of lm-eval is asked and graded, as far as that is for us to choose."""
+
+    chat: Annotated[bool, "messages for the model's chat template; else one plain prompt, as in lm-eval"] = False
+    multiturn: Annotated[bool, "with chat, a message for each few-shot example; else one for all"] = True
+    num_fewshot: Annotated[Count | None, "examples in the prompt, where the task does not fix none"] = None
+    metric: Annotated[str | None, "which metric says right or wrong; exact_match where there is one"] = None
+    include_path: Annotated[str | None, "a folder with more task files"] = None
+
+
 def installed_version() -> str:
     """lm-eval's version."""
     from importlib.metadata import version
@@ -29,7 +42,7 @@ def installed_version() -> str:
     return version("lm-eval")
 
 
-def load_task(name: str, settings: Mapping[str, str]) -> ConfigurableTask:
+def load_task(name: str, settings: TaskSettings) -> ConfigurableTask:
     """A task of lm-eval's registry, of the folder `include_path`, or of a YAML file.
 
     Raises:
@@ -42,7 +55,7 @@ def load_task(name: str, settings: Mapping[str, str]) -> ConfigurableTask:
     except ImportError as error:
         raise MissingExtra("lm-eval", "lm-eval") from error
     datasets.disable_progress_bars()
-    manager = task_manager(TaskManager, name, settings.get("include_path"))
+    manager = task_manager(TaskManager, name, settings.include_path)
     try:
         with quiet("lm_eval"):
             tasks = manager.load([name])["tasks"]
@@ -85,7 +98,7 @@ def quiet(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def prepared(task: ConfigurableTask, name: str, settings: Mapping[str, str]) -> ConfigurableTask:
+def prepared(task: ConfigurableTask, name: str, settings: TaskSettings) -> ConfigurableTask:
     """The task with its few-shot examples settled, if it can be a suite of ours.
 
     Raises:
@@ -98,12 +111,10 @@ def prepared(task: ConfigurableTask, name: str, settings: Mapping[str, str]) -> 
     if getattr(task, "MULTIMODAL", False):
         raise UsageError(f"lm-eval's task {name} needs pictures or sound, which no backend takes")
     own = task.get_config("num_fewshot")
-    wanted = settings.get("num_fewshot")
-    if wanted is not None and not wanted.isdigit():
-        raise UsageError(f"num_fewshot={wanted}: must be a whole number")
-    if wanted is not None and own == 0 and int(wanted) > 0:
+    wanted = settings.num_fewshot
+    if own == 0 and wanted:
         raise UsageError(f"lm-eval's task {name} fixes num_fewshot at 0; leave num_fewshot out")
-    task.set_config(key="num_fewshot", value=int(wanted) if wanted is not None else own or 0)
+    task.set_config(key="num_fewshot", value=wanted if wanted is not None else own or 0)
     return task
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from alftbench.backends.base import BackendInfo, BackendOptions, known_args
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
+from alftbench.base.settings import read_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.run_folder import read_samples, verify_samples
 from alftbench.lm_eval.rows import draws, read_rows
@@ -29,19 +31,23 @@ def locate(model: str) -> str:
     return model
 
 
-class ReplayBackend:
-    """Hands out samples that are there already.
+@dataclass(frozen=True)
+class ReplaySettings:
+    """What --backend-args may say to this backend."""
 
-    `--backend-args filter=NAME` picks the lines of one filter from a samples file of lm-eval.
-    """
+    filter: Annotated[str | None, "whose lines of a samples file of lm-eval to take; the file's first"] = None
+
+
+class ReplayBackend:
+    """Hands out samples that are there already."""
 
     info = BackendInfo(locate)
     about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("replay", options.args, ("filter",))
+        settings = read_settings(ReplaySettings, options.args, ARGS)
         self.source = model
-        self.samples = {sample.key: sample for sample in read_source(Path(model), options.args.get("filter"))}
+        self.samples = {sample.key: sample for sample in read_source(Path(model), settings.filter)}
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from alftbench.base.checks import GENERATION, SAMPLE, UNKNOWN, brief, check, check_extra, is_text
+from alftbench.backends.base import UNKNOWN, Drawn
 from alftbench.base.jsonio import read_jsonl
+from alftbench.base.validate import NOT_EMPTY, Count, Rule, at_least, brief, examine
 from alftbench.errors import BadInput, UnknownName
 from alftbench.types import PLAIN, Message, Sample
 
@@ -18,6 +19,64 @@ OURS = "alftbench"  # the one key under which the harness adds what lm-eval has 
 NO_FILTER = "none"
 INVALID = "[invalid]"  # lm-eval's word for a response without an answer
 NAMED = re.compile(r"samples_(.+)_\d{4}-\d{2}-\d{2}T[\d.-]+")
+
+
+TARGET = Rule("text, a number or a list", lambda value: type(value) in (str, int, float, list), alone=True)
+
+
+@dataclass(frozen=True)
+class PeerLine:
+    """What a line of lm-eval must hold, beside what `first_request` and `responses` read."""
+
+    doc_id: Count
+    doc: Mapping[str, Any]
+    target: Annotated[Any, TARGET]
+    resps: Any
+    filtered_resps: list[Any]
+    metrics: tuple[str, ...] = ()
+    prompt_hash: str | None = None
+    alftbench: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How a line says that it was sampled."""
+
+    until: str | list[str] | None = None
+    max_gen_toks: Count | None = None
+    do_sample: bool | None = None
+    temperature: Annotated[float, at_least(0)] | None = None
+    top_p: Annotated[float, at_least(0)] | None = None
+
+
+@dataclass(frozen=True)
+class OurMetadata:
+    """What a problem's metadata must be where it says how to grade."""
+
+    answer_rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OurProblem:
+    """A problem as this harness wrote it into a line."""
+
+    id: str
+    question: str
+    reference: Annotated[tuple[str, ...], NOT_EMPTY]
+    answer_kind: str
+    metadata: OurMetadata
+
+
+@dataclass(frozen=True)
+class OurPart:
+    """What this harness adds to a line."""
+
+    problem: OurProblem
+    variant: str
+    answer_rules: tuple[str, ...]
+    answers: tuple[str | None, ...]
+    right: tuple[bool, ...]
+    draws: tuple[Drawn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,11 +144,11 @@ def as_row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         messages, generation = first_request(row.get("arguments"))
         if not isinstance(generation, Mapping):
             raise BadInput(f"{path}, line {number}: not a generate_until sample; only those have answers")
-        check(row, SAMPLE, ("doc_id", "doc", "target", "resps", "filtered_resps"))
-        check(generation, GENERATION)
+        check(PeerLine, row)
+        check(Generation, generation)
         texts, extra = responses(row["resps"]), row.get(OURS) or {}
         if extra:
-            check_extra(extra, len(texts))
+            check_part(extra, len(texts))
         return Row(
             number=number,
             doc_id=row["doc_id"],
@@ -111,6 +170,28 @@ def as_row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         raise BadInput(f"{path}, line {number}: not a sample of lm-eval: {why}") from None
 
 
+def check(kind: Any, content: Any) -> None:
+    """See that something is what a type says; keys that are not ours may be there.
+
+    Raises:
+        ValueError: it is not; names every mistake.
+    """
+    if wrong := examine(kind, content, closed=False)[1]:
+        raise ValueError("; ".join(wrong))
+
+
+def check_part(extra: Mapping[str, Any], n: int) -> None:
+    """See that what this harness added to a line is whole, for n responses.
+
+    Raises:
+        ValueError: it is not.
+    """
+    check(OurPart, extra)
+    for name in ("draws", "answers", "right"):
+        if len(extra.get(name) or range(n)) != n:
+            raise ValueError(f"{n} responses, but {len(extra[name])} {name} in what alftbench added")
+
+
 def first_request(arguments: Any) -> tuple[tuple[Message, ...], Any]:
     """Prompt and generation settings, as lm-eval writes them or holds them in memory; none where it wrote none."""
     if arguments is None:
@@ -126,11 +207,11 @@ def as_messages(prompt: Any) -> tuple[Message, ...]:
 
     lm-eval writes such a text as a list of one, and plain messages where the server holds the template.
     """
-    if isinstance(prompt, list) and len(prompt) == 1 and is_text(prompt[0]):
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
         prompt = prompt[0]
     if are_messages(prompt):
         return tuple({"role": message["role"], "content": message["content"]} for message in prompt)
-    if not is_text(prompt):
+    if not isinstance(prompt, str):
         raise ValueError(f"the prompt is {brief(prompt)}, must be a text or a list of messages")
     try:
         found = json.loads(prompt) if prompt.lstrip().startswith("[") else None
@@ -144,7 +225,10 @@ def are_messages(found: Any) -> bool:
     return (
         isinstance(found, list)
         and bool(found)
-        and all(isinstance(m, Mapping) and is_text(m.get("role")) and is_text(m.get("content")) for m in found)
+        and all(
+            isinstance(m, Mapping) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
+            for m in found
+        )
     )
 
 

@@ -1,13 +1,7 @@
 """Any generate_until task of lm-eval as a suite: `lm-eval:<task or task.yaml>[@filter][:key=value,...]`.
 
 Prompt, few-shot examples, stop strings, token limit, filters and metric are the task's own, read by lm-eval. An
-answer is what the filter leaves of a completion; it is right where the task's metric is 1. Keys:
-
-chat          true: messages for the model's chat template; false (as in lm-eval): one plain prompt
-multiturn     false: with chat, few-shot examples in one message
-num_fewshot   examples in the prompt, where the task does not fix none
-metric        which of the task's metrics says right or wrong; exact_match where there is one
-include_path  a folder with more task files
+answer is what the filter leaves of a completion; it is right where the task's metric is 1. Keys: see TaskSettings.
 """
 
 from __future__ import annotations
@@ -19,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alftbench.answers.partition import grouped
-from alftbench.base.entry_points import parse_settings
+from alftbench.base.settings import parse_pairs, read_settings
 from alftbench.errors import BadInput, UnknownName, UsageError
 from alftbench.lm_eval import loading
 from alftbench.lm_eval.rows import INVALID
@@ -40,7 +34,6 @@ if TYPE_CHECKING:
 
 FAMILY = "lm-eval"
 KIND = "lm-eval"  # the answer kind: only the task's own grading can read it
-SETTINGS = ("chat", "multiturn", "num_fewshot", "metric", "include_path")
 
 
 @dataclass(frozen=True)
@@ -49,27 +42,19 @@ class Choice:
 
     task: str
     filter: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: loading.TaskSettings = field(default_factory=loading.TaskSettings)
+    given: Mapping[str, str] = field(default_factory=dict)  # the settings as they were written
 
     @classmethod
     def parse(cls, text: str) -> Choice:
         """Read `<task>[@filter][:key=value,...]`."""
         named, _, options = text.partition(":")
         task, _, chosen = named.partition("@")
-        settings = parse_settings(f"suite {FAMILY}:{text}", options)
-        for name in settings:
-            if name not in SETTINGS:
-                raise UsageError(f"suite {FAMILY}:{text}: no setting {name!r}; it knows {', '.join(SETTINGS)}")
+        owner = f"suite {FAMILY}:{text}:"
+        given = parse_pairs(owner, options)
         if not task:
-            raise UsageError(f"suite {FAMILY}:{text}: name a task, such as {FAMILY}:gsm8k")
-        return cls(task, chosen, settings)
-
-    def flag(self, name: str, default: bool) -> bool:
-        """A setting that is true or false."""
-        value = self.settings.get(name, str(default)).lower()
-        if value not in ("true", "false"):
-            raise UsageError(f"suite {FAMILY}:{self.task}: {name}={value}: must be true or false")
-        return value == "true"
+            raise UsageError(f"{owner} name a task, such as {FAMILY}:gsm8k")
+        return cls(task, chosen, read_settings(loading.TaskSettings, given, owner), given)
 
 
 def family(text: str) -> LmEvalSuite:
@@ -97,7 +82,7 @@ def choose_filter(task: ConfigurableTask, choice: Choice) -> str:
 def choose_metric(task: ConfigurableTask, choice: Choice) -> str:
     """The metric that decides what is right."""
     names = list(task.aggregation())
-    wanted = choice.settings.get("metric", "exact_match" if "exact_match" in names else "")
+    wanted = choice.settings.metric or ("exact_match" if "exact_match" in names else "")
     if not wanted and len(names) == 1:
         return str(names[0])
     if wanted not in names:
@@ -110,7 +95,7 @@ def choose_metric(task: ConfigurableTask, choice: Choice) -> str:
 
 def describe(task: ConfigurableTask, choice: Choice, chosen: str) -> SuiteInfo:
     """What the task says of itself; its version holds only together with lm-eval's."""
-    shown = {k: v for k, v in sorted(choice.settings.items()) if k != "include_path"}
+    shown = {k: v for k, v in sorted(choice.given.items()) if k != "include_path"}
     options = ":" + ",".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
     return SuiteInfo(
         name=f"{FAMILY}:{task.task_name}@{chosen}{options}",
@@ -165,9 +150,9 @@ class LmEvalSuite:
 
     def _messages(self, doc: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
         """The task's prompt: messages with chat=true, else one text."""
-        if not self.choice.flag("chat", False):
+        if not self.choice.settings.chat:
             return ({"role": PLAIN, "content": loading.plain_context(self.task, doc)},)
-        return loading.chat_context(self.task, doc, self.choice.flag("multiturn", True))
+        return loading.chat_context(self.task, doc, self.choice.settings.multiturn)
 
     def target(self, doc: Mapping[str, Any]) -> Any:
         """The reference as the metric sees it."""

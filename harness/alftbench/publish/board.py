@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from jinja2 import Environment
 
 from alftbench.base.jsonio import write_text
 from alftbench.base.provenance import in_words
+from alftbench.base.validate import NOT_EMPTY, Text, Together, read
 from alftbench.errors import BadInput
 from alftbench.publish.comparison import Row, Table, build_table, by_measure
 from alftbench.publish.evidence import collect
@@ -32,6 +33,25 @@ from alftbench.publish.wording import (
 from alftbench.types import MetricValue
 
 DEFAULT_METRICS = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardFile(Together):
+    """The content of board.toml."""
+
+    title: Text
+    suites: Annotated[tuple[Text, ...], NOT_EMPTY]
+    methods: tuple[Text, ...]
+    metrics: tuple[Text, ...]
+    rank_by: Text
+    phrasings: tuple[Text, ...] = ()
+
+    @classmethod
+    def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Phrasings are those of the board's suites."""
+        for name in given.get("phrasings") or ():
+            if given.get("suites") and name not in given["suites"]:
+                yield "phrasings", f"names {name!r}, which is none of its suites"
 
 
 @dataclass(frozen=True)
@@ -56,15 +76,11 @@ class Board:
         path = folder / "board.toml"
         try:
             spec = tomllib.loads(path.read_text(encoding="utf-8"))
-            suites, methods, metrics = (tuple(list_of(spec, name)) for name in ("suites", "methods", "metrics"))
-            apart = tuple(list_of({"phrasings": [], **spec}, "phrasings"))
-            if unknown := set(apart) - set(suites):
-                raise BadInput(f"{path}: phrasings names {sorted(unknown)[0]!r}, which is none of its suites")
-            return cls(folder, str(spec["title"]), suites, methods, metrics, str(spec["rank_by"]), apart)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
-        except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: {type(error).__name__}: {error}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path}: not TOML: {error}") from None
+        return cls(folder, **vars(read(BoardFile, spec, str(path))))
 
     @classmethod
     def ensure(cls, folder: Path, suites: Sequence[str], methods: Sequence[str]) -> Board:
@@ -80,13 +96,6 @@ class Board:
                 f'rank_by = "accuracy"\n',
             )
         return cls.read(folder)
-
-
-def list_of(spec: dict[str, Any], name: str) -> list[str]:
-    """A list of strings; a bare string is an error, not a list of letters."""
-    if not isinstance(spec[name], list):
-        raise TypeError(f"{name} must be a list")
-    return [str(item) for item in spec[name]]
 
 
 def quoted(text: str) -> str:

@@ -39,6 +39,9 @@ class Selection:
         return orbit | ({"data_unchecked": True} if self.data_unchecked else {})
 
 
+TEST, TRAIN = Selection(), Selection("train")
+
+
 def load_suite(name: str) -> Suite:
     """A registered suite by name, one of a family as family:what, or one of a YAML file by its path."""
     family, colon, what = name.partition(":")
@@ -61,7 +64,7 @@ def read_orbits(suite: Suite, selection: Selection) -> Sequence[Orbit]:
     """
     split, limit = selection.split, selection.limit
     if split not in suite.info.splits:
-        raise UsageError(f"suite {suite.info.name} has no split {split!r}; it has: {', '.join(suite.info.splits)}")
+        raise UsageError(no_split(suite, split))
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: must be at least 1")
     orbits = list(suite.orbits(split, selection.data))
@@ -77,6 +80,13 @@ def read_orbits(suite: Suite, selection: Selection) -> Sequence[Orbit]:
         if selection.orbit
         else chosen
     )
+
+
+def no_split(suite: Suite, split: str) -> str:
+    """What to do about a split that a suite does not have."""
+    there = f"suite {suite.info.name} has no split {split!r}; it has: {', '.join(suite.info.splits)}"
+    own = "; to train on it, describe training problems in a YAML of your own (docs/suites.md)"
+    return there + (own if split == "train" else "")
 
 
 def check_ids(suite: Suite, split: str, orbits: Sequence[Orbit]) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from alftbench.answers import verifiers
 from alftbench.base.seeds import name_key
+from alftbench.base.settings import parse_pairs, read_settings
+from alftbench.base.validate import Count, Whole
 from alftbench.errors import BadInput, MissingExtra, UnknownName, UsageError
 from alftbench.suites.base import SuiteInfo
 from alftbench.suites.orbits.asked import WORD_PROBLEM
@@ -126,9 +128,7 @@ def family(text: str) -> ProceduralSuite:
             f"so choose another dataset"
         )
     given = read_options(name, rest, config)
-    size, seed = given.pop("size", SIZE), given.pop("seed", 0)
-    if size < 1 or seed < 0:
-        raise UsageError(f"suite {name}: size must be at least 1 and seed not negative")
+    size, seed = given.pop("size"), given.pop("seed")
     options = tuple(sorted(given.items()))
     suite = ProceduralSuite(describe(name, dataset), dataset, options, size, seed)
     try:
@@ -155,30 +155,14 @@ def describe(name: str, dataset: str) -> SuiteInfo:
 
 
 def read_options(name: str, text: str, config: type) -> dict[str, Any]:
-    """key=value,... with each value of its field's type."""
-    types = {field.name: get_type_hints(config)[field.name] for field in dataclasses.fields(config)}
-    types |= {"size": int, "seed": int}
-    options = {}
-    for item in filter(None, text.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals or key in options:
-            raise UsageError(f"suite {name}: {item!r} is not of the form key=value, each key once")
-        if types.get(key) not in READERS:
-            known = ", ".join(key for key, kind in types.items() if kind in READERS)
-            raise UsageError(f"suite {name}: no option {key!r}; known: {known}")
-        try:
-            options[key] = READERS[types[key]](value)
-        except (ValueError, KeyError):
-            raise UsageError(f"suite {name}: {key} must be {types[key].__name__}, not {value!r}") from None
-    return options
-
-
-def read_truth(text: str) -> bool:
-    """True or false."""
-    return {"true": True, "false": False}[text.lower()]
-
-
-READERS: dict[Any, Any] = {int: int, float: float, str: str, bool: read_truth}
+    """key=value,... with each value of its field's type: size, seed, and the dataset's own of plain kinds."""
+    hints = get_type_hints(config)
+    plain = [field.name for field in dataclasses.fields(config) if hints[field.name] in (bool, int, float, str)]
+    known: list[Any] = [(field, hints[field], None) for field in plain if field not in ("size", "seed")]
+    kind = dataclasses.make_dataclass("Options", [("size", Whole, SIZE), ("seed", Count, 0), *known])
+    pairs = parse_pairs(f"suite {name}", text)
+    options: Any = read_settings(kind, pairs, f"suite {name}:")
+    return {key: getattr(options, key) for key in ("size", "seed", *pairs)}
 
 
 def configuration(dataset: str) -> type:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -27,14 +27,7 @@ def pick(suite: Suite, selection: Selection, problem: str) -> Orbit:
         UsageError: there is no such problem.
     """
     place = int(problem) if problem.isascii() and problem.isdigit() else None
-    chosen = Selection(
-        selection.split,
-        selection.data,
-        None if place is None else place + 1,
-        selection.orbit,
-        selection.data_unchecked,
-    )
-    orbits = read_orbits(suite, chosen)
+    orbits = read_orbits(suite, replace(selection, limit=None if place is None else place + 1))
     if place is not None and place < len(orbits):
         return orbits[place]
     for orbit in orbits:

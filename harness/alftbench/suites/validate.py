@@ -5,14 +5,14 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.find.extract import GUESS
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.suites.base import Flaw, Grader, Recorded, ReferenceGrader, Suite
 from alftbench.suites.grade import grade_by_rules
-from alftbench.suites.load import Selection, read_orbits
+from alftbench.suites.load import TRAIN, Selection, read_orbits
 from alftbench.suites.orbits import count
 from alftbench.suites.orbits.asked import QUESTIONS
 from alftbench.suites.orbits.spec import prompt_key
@@ -215,7 +215,7 @@ def disjoint(suite: Suite, selection: Selection, train_data: str | None, orbits:
         return Check("train/test", "training problems", 0, skipped="no training split")
     if isinstance(suite, Recorded) and selection.data is not None and train_data is None:
         return Check("train/test", "training problems", 0, skipped="no --train-data given")
-    chosen = Selection("train", train_data, data_unchecked=selection.data_unchecked)
+    chosen = replace(TRAIN, data=train_data, data_unchecked=selection.data_unchecked)
     try:
         training = read_orbits(suite, chosen)
     except UsageError as error:
@@ -281,4 +281,4 @@ def selection_for(suite: Suite, selection: Selection) -> Selection:
     """The folder with data goes to those that read files."""
     if isinstance(suite, Recorded):
         return selection
-    return Selection(selection.split, None, selection.limit, selection.orbit)
+    return replace(selection, data=None, data_unchecked=False)

@@ -12,7 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,15 @@ from alftbench.base.jsonio import (
     differences,
     digest,
     drop_torn_line,
-    read_dataclass,
     read_jsonl,
     write_json,
     write_text,
 )
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
+from alftbench.base.validate import read_dataclass
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
-from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench.suites.orbits import parse_orbit
+from alftbench.suites.load import TRAIN, Selection, load_suite, read_orbits
 from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
 from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
@@ -47,19 +46,10 @@ class TrainJob:
     model: str
     suites: tuple[str, ...]
     budget: Budget
+    selection: Selection = TRAIN
     seed: int = 0
-    data: str | None = None
-    limit: int | None = None
-    orbit: str | None = None
-    data_unchecked: bool = False
     device: str = "auto"
     dtype: str = "auto"
-
-    @property
-    def selection(self) -> Selection:
-        """Which problems to train on, in which phrasings."""
-        orbit = parse_orbit(self.orbit) if self.orbit is not None else None
-        return Selection("train", self.data, self.limit, orbit, self.data_unchecked)
 
 
 @dataclass(frozen=True)
@@ -163,7 +153,7 @@ def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> Tr
         RunConflict: the folder holds another run.
         PluginError: the trainer raised, or what it returned is not what it promised.
     """
-    with removed_if_nothing_was_done(folder), sole_writer(folder):
+    with sole_writer(folder), removed_if_nothing_was_done(folder):
         record = open_record(plan, folder)
         if record.status == "complete":
             return verified(record, folder)
@@ -184,24 +174,14 @@ def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> Tr
 def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
     """Take a new folder away again if an error comes before the first step: nothing half-written stays."""
     is_new = not (folder / "train.json").exists()
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
     except Exception:
         if is_new and (folder / "train.json").exists() and not (folder / "updates.jsonl").exists():
             for path in (folder / "state", folder / "checkpoint"):
                 shutil.rmtree(path, ignore_errors=True)
-            for name in ("train.json", ".lock"):
-                (folder / name).unlink(missing_ok=True)
-            remove_empty(missing)
+            (folder / "train.json").unlink()
         raise
-
-
-def remove_empty(folders: list[Path]) -> None:
-    """Remove folders, innermost first, as far as they are empty: another trial may be using the outer ones."""
-    with suppress(OSError):
-        for path in folders:
-            path.rmdir()
 
 
 def train_request(plan: TrainPlan, folder: Path, listen: Listener) -> TrainRequest:
@@ -242,10 +222,18 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         if (folder / left).exists():
             raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
     record = TrainRecord(
-        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, provenance(), asdict(Cost())
+        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, origin(plan.job), asdict(Cost())
     )
     write_json(folder / "train.json", asdict(record))
     return record
+
+
+def origin(job: TrainJob) -> dict[str, Any]:
+    """What provenance says of a training run: the model by name, and what it is computed on."""
+    from alftbench.backends.hf.loading import engine_in_words, pick_device, pick_dtype
+
+    device = pick_device(job.device)
+    return provenance() | {"model": job.model, "engine": engine_in_words(device, pick_dtype(job.dtype, device))}
 
 
 def read_train_record(folder: Path) -> TrainRecord:

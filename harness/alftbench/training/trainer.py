@@ -7,17 +7,15 @@ and ends with the same checkpoint.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_type_hints, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.base.entry_points import parse_settings
-from alftbench.errors import UsageError
+from alftbench.base.settings import OptionInfo, parse_pairs
 from alftbench.games import Objective
 from alftbench.suites.base import Suite
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
@@ -115,16 +113,6 @@ TrainerFactory = Callable[[Mapping[str, str]], Trainer]
 
 
 @dataclass(frozen=True)
-class OptionInfo:
-    """One option of a trainer: its type by name, its default, what it means in a line."""
-
-    name: str
-    kind: str
-    default: bool | int | float | str
-    meaning: str
-
-
-@dataclass(frozen=True)
 class TrainerInfo:
     """What a trainer says of itself before it is made: in a line, where it comes from, its options."""
 
@@ -159,48 +147,4 @@ class TrainerSpec:
 def parse_spec(text: str) -> TrainerSpec:
     """Read `name:key=value,...`; options are sorted, so one method has one spelling."""
     name, _, rest = text.partition(":")
-    return TrainerSpec(name, tuple(sorted(parse_settings(f"trainer {text!r}", rest).items())))
-
-
-def option_infos(config_type: type[Any]) -> tuple[OptionInfo, ...]:
-    """The options that a config dataclass holds, in order.
-
-    All its fields have defaults and are written `name: Annotated[type, "meaning"] = default`; a field without a
-    meaning has an empty one.
-    """
-    hints = get_type_hints(config_type, include_extras=True)
-    infos = []
-    for name, default in vars(config_type()).items():
-        kind, meaning = hints[name], ""
-        if get_origin(kind) is Annotated:
-            kind, meaning = get_args(kind)[:2]
-        infos.append(OptionInfo(name, kind.__name__, default, meaning))
-    return tuple(infos)
-
-
-ConfigT = TypeVar("ConfigT")
-
-
-def config_from_options(config_type: type[ConfigT], options: Mapping[str, str]) -> ConfigT:
-    """Fill a config dataclass from command-line options, each converted to its field's type.
-
-    Raises:
-        UsageError: an option is unknown or its value does not fit its field's type.
-    """
-    types = get_type_hints(config_type)
-    fields = {field.name: types[field.name] for field in dataclasses.fields(config_type)}  # type: ignore[arg-type]
-    for key in options:
-        if key not in fields:
-            raise UsageError(f"no option {key!r}; this trainer has: {', '.join(sorted(fields))}")
-    return config_type(**{key: _convert(key, value, fields[key]) for key, value in options.items()})
-
-
-def _convert(key: str, value: str, kind: Any) -> Any:
-    if kind is bool:
-        if value.lower() not in ("true", "false"):
-            raise UsageError(f"option {key}={value}: use true or false")
-        return value.lower() == "true"
-    try:
-        return kind(value)
-    except ValueError:
-        raise UsageError(f"option {key}={value}: expected {kind.__name__}") from None
+    return TrainerSpec(name, tuple(sorted(parse_pairs(f"trainer {text!r}", rest).items())))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alftbench.cli.options import select
 from alftbench.errors import UnknownName, UsageError
-from alftbench.evaluation.plan import EvalRequest
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import TRANSFORMS, count, expand, parse_orbit
 from alftbench.suites.orbits.asked import is_english, words
@@ -327,13 +327,13 @@ def test_a_specification_has_one_spelling(text):
     ("text", "message"),
     [
         ("name:2", "no transformation named 'name'; did you mean 'names'?"),
-        ("names:0", "'0' must be a whole number from 1 to 64"),
-        ("names:x", "'x' must be a whole number"),
-        ("names:65", "from 1 to 64"),
-        ("names,names", "names is named twice"),
+        ("names:0", "names=0: must be a whole number, at least 1, at most 64"),
+        ("names:x", "names=x: must be a whole number"),
+        ("names:65", "at most 64"),
+        ("names,names", "names is given twice"),
         ("seed=1", "name at least one of: wording"),
         ("", "name at least one of"),
-        ("names,seed=-1", "'-1' must be a whole number from 0"),
+        ("names,seed=-1", "seed=-1: must be a whole number, at least 0"),
         ("names,seed=1,seed=2", "seed is given twice"),
     ],
 )
@@ -346,5 +346,5 @@ def test_a_bad_specification_is_one_clear_line(text, message):
 
 def test_an_empty_specification_is_not_none():
     with pytest.raises(UsageError, match="name at least one of"):
-        _ = EvalRequest("tiny-sums", "sums", orbit="").selection
-    assert EvalRequest("tiny-sums", "sums").selection.orbit is None
+        select(orbit="")
+    assert select().orbit is None

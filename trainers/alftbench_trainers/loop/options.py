@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from alftbench.errors import UsageError
+from alftbench.base.settings import Usual
+from alftbench.base.validate import Positive, above, at_least, one_of
 from alftbench.games import ESTIMATORS
 
-LearningRate = Annotated[float, "at the start; it falls linearly to a tenth as the budget is used up"]
-Estimator = Annotated[str, f"of log p from counts: {', '.join(ESTIMATORS)}"]
-
-
-def check_choice(name: str, value: str, *choices: str) -> None:
-    """Refuse an option that has none of its values."""
-    if value not in choices:
-        raise UsageError(f"option {name}={value}: use {' or '.join(choices)}")
-
-
-def check_estimator(name: str) -> None:
-    """Refuse an estimator of log p that does not exist."""
-    if name not in ESTIMATORS:
-        raise UsageError(f"option estimator={name}: use one of {', '.join(ESTIMATORS)}")
+LearningRate = Annotated[
+    float, above(0), Usual(1e-7, 1e-2), "at the start; it falls linearly to a tenth as the budget is used up"
+]
+Estimator = Annotated[str, one_of(ESTIMATORS), "how log p is estimated from counts"]
 
 
 @dataclass(frozen=True)
@@ -33,31 +23,23 @@ class GroupOptions:
     """
 
     learning_rate: LearningRate = 7e-4
-    beta: Annotated[float, "β, strength of the KL to the reference model, in reward units per nat"] = 0.02
-    group: Annotated[int, "G, rollouts per phrasing"] = 4
-    orbits: Annotated[int, "problems per step, over all suites together"] = 6
-    temperature: Annotated[float, "of the policy that is trained, in sampling and log-probabilities alike"] = 1.0
-    scale: Annotated[str, "none, or std to divide advantages by their group's standard deviation"] = "none"
-    max_grad_norm: Annotated[float, "longer gradients are shortened to this norm"] = 1.0
-    rows: Annotated[int, "completions per forward and backward pass; lower it if memory runs out"] = 512
-    save_every: Annotated[int, "steps between resumable states"] = 10
-    warmup: Annotated[int, "steps over which the learning rate rises, while AdamW's moments are rough"] = 10
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot train."""
-        check_choice("scale", self.scale, "none", "std")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UsageError(f"option {field.name}={value}: must be a finite number")
-        for name in ("learning_rate", "temperature", "max_grad_norm", "orbits", "rows", "save_every"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"option {name}={getattr(self, name)}: must be above 0")
-        for name in ("beta", "warmup"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"option {name}={getattr(self, name)}: must not be negative")
-        if self.group < 2:
-            raise UsageError(f"option group={self.group}: a group needs at least 2 rollouts")
+    beta: Annotated[
+        float, at_least(0), "β, strength of the KL to the reference model, in reward units per nat"
+    ] = 0.02
+    group: Annotated[int, at_least(2), "G, rollouts per phrasing"] = 4
+    orbits: Annotated[int, at_least(1), "problems per step, over all suites together"] = 6
+    temperature: Annotated[Positive, "of the policy that is trained, in sampling and log-probabilities alike"] = (
+        1.0
+    )
+    scale: Annotated[Literal["none", "std"], "std divides advantages by their group's standard deviation"] = "none"
+    max_grad_norm: Annotated[Positive, "longer gradients are shortened to this norm"] = 1.0
+    rows: Annotated[int, at_least(1), "completions per forward and backward pass; lower it if memory runs out"] = (
+        512
+    )
+    save_every: Annotated[int, at_least(1), "steps between resumable states"] = 10
+    warmup: Annotated[
+        int, at_least(0), "steps over which the learning rate rises, while AdamW's moments are rough"
+    ] = 10
 
     @property
     def closed(self) -> bool:

@@ -155,9 +155,9 @@ def _verdict(same: bool) -> Verdict:
 
 def _check(workers: int | None, seconds: float, megabytes: int) -> None:
     checks = [
-        (workers is None or workers >= 1, f"{workers} judge processes: at least 1 is needed"),
-        (0 < seconds < float("inf"), f"a time limit of {seconds} s: must be positive"),
-        (megabytes >= LEAST_MEGABYTES, f"a memory limit of {megabytes} MB: {LEAST_MEGABYTES} is the least"),
+        (workers is None or workers >= 1, f"--workers {workers}: must be at least 1"),
+        (0 < seconds < float("inf"), f"--time-limit {seconds:g}: must be a number of seconds above 0"),
+        (megabytes >= LEAST_MEGABYTES, f"--memory-limit {megabytes}: must be at least {LEAST_MEGABYTES} MB"),
     ]
     for fine, message in checks:
         if not fine:

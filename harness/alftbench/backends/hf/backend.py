@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Container, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alftbench.backends.base import BackendOptions, TraceBounds, Traces, known_args
+from alftbench.backends.base import ARGS, BackendOptions, TraceBounds, Traces
 from alftbench.backends.hf.batching import Batch, batches, is_shortage, prompt_groups
 from alftbench.backends.hf.enumeration import Rules, enumerate_completions
 from alftbench.backends.hf.generation import Completion, Decoding, generate
@@ -28,6 +29,7 @@ from alftbench.backends.hf.loading import (
 from alftbench.backends.hf.scoring import sequence_log_probs
 from alftbench.backends.stops import StopStrings
 from alftbench.base.seeds import stream
+from alftbench.base.settings import read_settings
 from alftbench.errors import AlftbenchError, BadInput
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
@@ -37,18 +39,22 @@ Prompts = dict[tuple[str, str], list[int]]
 log = logging.getLogger(__name__)
 
 
-class HfBackend:
-    """Samples from a transformers causal language model, greedy or at a temperature.
+@dataclass(frozen=True)
+class HfSettings:
+    """What --backend-args may say to this backend."""
 
-    `template` among the settings says how messages become a prompt: auto, chat or none, see `prompt_ids`.
-    """
+    template: Annotated[Literal["auto", "chat", "none"], "how messages become a prompt, see `prompt_ids`"] = "auto"
+
+
+class HfBackend:
+    """Samples from a transformers causal language model, greedy or at a temperature."""
 
     info = INFO
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("hf", options.args, ("template",))
+        settings = read_settings(HfSettings, options.args, ARGS)
         self.tokenizer = load_tokenizer(model)
-        self.template = check_template(self.tokenizer, options.args.get("template", "auto"))
+        self.template = check_template(self.tokenizer, settings.template)
         self.model = load_model(model, options.device, options.dtype).eval()
         self.about = {"engine": engine_in_words(self.model.device, self.model.dtype)}
         self.batch_size, self.logprobs = options.batch_size, options.logprobs

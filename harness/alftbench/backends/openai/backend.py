@@ -7,39 +7,37 @@ import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from alftbench.backends.base import BackendInfo, BackendOptions, plain_text
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, plain_text
 from alftbench.backends.openai.client import Client, Manners, Refused, check_address
-from alftbench.backends.settings import Reader, one_of, positive, read_args, whole
 from alftbench.base.seeds import integer_seed
+from alftbench.base.settings import read_settings
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 0.5  # finished draws are handed over about this often
 ABSURD = 10  # times max_tokens, beside a token a byte: no count of tokens is higher
 REFUSED_AT_FIRST = 32  # as many refusals without one answer: it is not the prompts
-MANNERS: Mapping[str, Reader] = {
-    "concurrency": whole,
-    "timeout": positive,
-    "tries": whole,
-    "backoff": positive,
-    "requests_per_minute": positive,
-}
-READERS: Mapping[str, Reader] = {
-    **MANNERS,
-    "base_url": str,
-    "api_key_env": str,
-    "endpoint": one_of("chat", "completions"),
-    "requests": one_of("draw", "prompt"),
-    "token_limit": one_of("max_tokens", "max_completion_tokens"),
-}
 ADDRESS = "must be an address like http://localhost:8000/v1"
 PATHS = {"chat": "chat/completions", "completions": "completions"}
 FINISHED = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+
+
+@dataclass(frozen=True)
+class OpenAISettings(Manners):
+    """What --backend-args may say to this backend, beside how to treat the server."""
+
+    base_url: Annotated[str, "where the server is"] = "https://api.openai.com/v1"
+    api_key_env: Annotated[str | None, "the environment variable with the key"] = None
+    endpoint: Literal["chat", "completions"] = "chat"
+    requests: Annotated[Literal["draw", "prompt"], "one per draw, or one for all draws of a prompt"] = "draw"
+    token_limit: Annotated[
+        Literal["max_tokens", "max_completion_tokens"], "what the server calls the most tokens of an answer"
+    ] = "max_tokens"
 
 
 @dataclass(frozen=True)
@@ -53,19 +51,15 @@ class Request:
 class OpenAIBackend:
     """Samples from an OpenAI-compatible server, many requests at a time; the model is the server's name for it."""
 
-    info = BackendInfo(locate=None, pace=frozenset(MANNERS))
+    info = BackendInfo(locate=None, pace=frozenset(field.name for field in fields(Manners)))
     about: Mapping[str, Any] = {}  # what the server computes on it does not say
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         if (options.device, options.dtype, options.batch_size) != ("auto", "auto", None):
             raise UsageError("--device, --dtype and --batch-size: the server of the openai backend decides these")
-        given = read_args("openai", options.args, READERS)
-        self.manners = Manners(**{name: value for name, value in given.items() if name in MANNERS})
-        self.url = base_url(given.get("base_url", "https://api.openai.com/v1"))
-        self.key = api_key(given.get("api_key_env"))
-        self.endpoint = given.get("endpoint", "chat")
-        self.per_draw = given.get("requests", "draw") == "draw"
-        self.token_limit = given.get("token_limit", "max_tokens")
+        self.settings = read_settings(OpenAISettings, options.args, ARGS)
+        self.url = base_url(self.settings.base_url)
+        self.key = api_key(self.settings.api_key_env)
         self.model, self.logprobs = model, options.logprobs
 
     def sample(
@@ -84,7 +78,7 @@ class OpenAIBackend:
         missing = [
             (v, tuple(draw for draw in range(n) if (v.problem_id, v.name, draw) not in done)) for v in variants
         ]
-        if self.per_draw:
+        if self.settings.requests == "draw":
             return [Request(v, (draw,)) for v, draws in missing for draw in draws]
         return [Request(v, tuple(range(n))) for v, draws in missing if draws]
 
@@ -104,8 +98,8 @@ class OpenAIBackend:
             while left:
                 finished.extend(await self._complete(client, left.popleft(), params))
 
-        async with Client(self.url, self.key, self.manners) as client, Workers() as workers:
-            workers.start(work(client) for _ in range(min(self.manners.concurrency, len(left))))
+        async with Client(self.url, self.key, self.settings) as client, Workers() as workers:
+            workers.start(work(client) for _ in range(min(self.settings.concurrency, len(left))))
             while workers.running:
                 await workers.wait(PORTION_SECONDS)
                 answered = answered or any(s.finish_reason != "error" for s in finished)
@@ -130,7 +124,7 @@ class OpenAIBackend:
             try:
                 body = self._body(request.variant, left, params)
                 read = partial(read_samples, request.variant, left, params.max_tokens, self.logprobs)
-                got = await client.post(PATHS[self.endpoint], body, read)
+                got = await client.post(PATHS[self.settings.endpoint], body, read)
             except Refused as refusal:
                 self._refusal = str(refusal)
                 got = [Sample(request.variant.problem_id, request.variant.name, d, "", "error", 0) for d in left]
@@ -139,13 +133,13 @@ class OpenAIBackend:
         return samples
 
     def _body(self, variant: Variant, draws: Sequence[int], params: SamplingParams) -> dict[str, Any]:
-        chat = self.endpoint == "chat"
+        chat = self.settings.endpoint == "chat"
         body: dict[str, Any] = {
             "model": self.model,
             "n": len(draws),
             "temperature": params.temperature,
             "top_p": params.top_p,
-            self.token_limit: params.max_tokens,
+            self.settings.token_limit: params.max_tokens,
         }
         body |= {"messages": list(variant.messages)} if chat else {"prompt": plain_text(variant.messages)}
         if params.temperature > 0:

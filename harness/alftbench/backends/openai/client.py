@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from alftbench.base.jsonio import parse_json
+from alftbench.base.validate import Positive, Whole
 from alftbench.errors import AlftbenchError, MissingExtra
 
 AnswerT = TypeVar("AnswerT")
@@ -35,13 +36,13 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True)
 class Manners:
-    """How to treat a server: requests at a time, seconds for one, tries, first pause, requests a minute."""
+    """How to treat a server; no sample depends on it."""
 
-    concurrency: int = 16
-    timeout: float = 600.0
-    tries: int = 8
-    backoff: float = 0.5
-    requests_per_minute: float | None = None
+    concurrency: Annotated[Whole, "requests at a time"] = 16
+    timeout: Annotated[Positive, "seconds for one request"] = 600.0
+    tries: Annotated[Whole, "before a request counts as unanswered"] = 8
+    backoff: Annotated[Positive, "seconds of the first pause"] = 0.5
+    requests_per_minute: Positive | None = None
 
 
 class Client:
@@ -111,7 +112,8 @@ class Client:
             raise Unanswered(what, seconds_asked(reply.headers.get("retry-after", "")))
         if reply.status_code in OF_THIS_REQUEST:
             raise Refused(what)
-        raise AlftbenchError(f"{self._url} answers {what}")
+        unset = "" if self._key or reply.status_code != 401 else "; no key was sent: OPENAI_API_KEY is not set"
+        raise AlftbenchError(f"{self._url} answers {what}{unset}")
 
     def _said(self, text: str) -> str:
         """The server's own message, on one line, without the key."""
@@ -129,7 +131,8 @@ class Client:
 
     def _giving_up(self, error: Exception, asked: float, tried: int) -> str:
         end = f"it asks to wait {asked:.0f} s" if asked > LONGEST_WAIT else f"gave up after {tried} tries"
-        return f"{self._url}: {error}; {end}; what was drawn is kept, and the same command goes on from here"
+        end += "" if self._key else "; no key was sent, as OPENAI_API_KEY is not set"
+        return f"{self._url}: {error}; {end}; the same command goes on with what was drawn, if anything was"
 
 
 def check_address(url: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
 from alftbench.base.seeds import stream
+from alftbench.base.settings import parse_pairs, read_value
+from alftbench.base.validate import at_least, at_most
 from alftbench.errors import UnknownName, UsageError
 from alftbench.suites.orbits.asked import Asked
 from alftbench.suites.orbits.frames import formatting, shots, wording
@@ -50,30 +53,17 @@ def parse_orbit(text: str) -> OrbitSpec:
         UnknownName: there is no such transformation.
         UsageError: a number is wrong, or a transformation is named twice.
     """
-    wanted: dict[str, int] = {}
-    seeds: list[int] = []
-    for item in filter(None, map(str.strip, text.split(","))):
-        if item.startswith("seed="):
-            seeds.append(read_count(text, item.removeprefix("seed="), 0, 2**31))
-            continue
-        name, colon, k = item.partition(":")
-        if name not in TRANSFORMS:
-            raise UnknownName("transformation", name, TRANSFORMS)
-        if name in wanted:
-            raise UsageError(f"--orbit {text}: {name} is named twice")
-        wanted[name] = read_count(text, k, 1, MOST) if colon else 1
-    if not wanted:
+    owner = f"--orbit {text}:"
+    items = [item for item in map(str.strip, text.split(",")) if item]
+    spelled = (item.replace(":", "=") if set(":=") & set(item) else f"{item}=1" for item in items)
+    pairs = parse_pairs(owner, ",".join(spelled))
+    seed = read_value(Annotated[int, at_least(0), at_most(2**31)], owner, "seed", pairs.pop("seed", "0"))
+    if unknown := next((name for name in pairs if name not in TRANSFORMS), None):
+        raise UnknownName("transformation", unknown, TRANSFORMS)
+    if not pairs:
         raise UsageError(f"--orbit {text!r}: name at least one of: {', '.join(TRANSFORMS)}")
-    if len(seeds) > 1:
-        raise UsageError(f"--orbit {text}: seed is given twice")
-    return OrbitSpec(tuple(wanted.items()), *seeds)
-
-
-def read_count(text: str, value: str, low: int, high: int) -> int:
-    """A whole number in a range."""
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        raise UsageError(f"--orbit {text}: {value!r} must be a whole number from {low} to {high}")
-    return int(value)
+    phrasings = Annotated[int, at_least(1), at_most(MOST)]
+    return OrbitSpec(tuple((name, read_value(phrasings, owner, name, k)) for name, k in pairs.items()), seed)
 
 
 def expand(orbit: Orbit, spec: OrbitSpec, rules: tuple[str, ...]) -> Orbit:
