@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.settings import options_of, read_settings
 from alftbench.games import Objective
-from alftbench.games.numerics import FloatArray
 from alftbench.games.rewards import GroupRecord
 from alftbench.training.trainer import (
     TrainerInfo,

@@ -28,9 +28,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import BadInput
 from alftbench.games import Game, Objective, marginalise, solve
-from alftbench.games.numerics import FloatArray, IntArray, log_of
+from alftbench.games.numerics import log_of
 
 ROUNDING = 1e-6  # nats; log-probabilities in float32 do not tell smaller divergences from zero
 BOUNDS = ("trace_drift", "marginal_error", "nash_gap")  # figures that say "at least"

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.equilibrium.from_samples import ROUNDING, Declared, Figures, fixed_target
 from alftbench.errors import BadInput
 from alftbench.games import Game, Objective, Prompt, kl, marginalise, trace_drift, trace_quality
-from alftbench.games.numerics import FloatArray, IntArray
 
 TOLD = 0.1  # an answer is told where it has this share of the mass that may be left, or more
 POLICY, REFERENCE = 0, 1

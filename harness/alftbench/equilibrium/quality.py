@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
 from alftbench.base.seeds import stream
 from alftbench.base.validate import Made, read_dataclass
@@ -34,7 +35,6 @@ from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 QUALITY_VERSION = 2
 QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from alftbench.backends.base import Scorer
 from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate, model_digest
+from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_jsonl, write_gzip
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import read_record, read_samples
 
 RATIOS_VERSION = 1
 RATIOS = "log_ratios.jsonl.gz"
-FloatArray = NDArray[np.float64]
 
 
 def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:

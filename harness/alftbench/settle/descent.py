@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.base.seeds import stream
 from alftbench.errors import Diverged
-from alftbench.games.numerics import FloatArray, IntArray, log_normalise
+from alftbench.games.numerics import log_normalise
 from alftbench.games.rewards import GroupRecord
 from alftbench.settle.language import CausalPolicy, Parameters, marginals
 from alftbench.settle.measure import Distance, Settled

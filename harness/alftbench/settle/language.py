@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.base.seeds import stream
-from alftbench.games.numerics import FloatArray, IntArray, log_normalise
+from alftbench.games.numerics import log_normalise
 from alftbench.games.traces import lift, marginalise
 
 Parameters = dict[str, Tensor]

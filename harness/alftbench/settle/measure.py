@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games import (
     Coherence,
     Correctness,
@@ -19,7 +20,7 @@ from alftbench.games import (
     solve,
     total_variation,
 )
-from alftbench.games.numerics import FloatArray, log_normalise
+from alftbench.games.numerics import log_normalise
 from alftbench.games.objectives import indicator_bonus
 from alftbench.settle.language import Language
 from alftbench.settle.settings import SettleSettings

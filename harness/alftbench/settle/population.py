@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games import solve
 from alftbench.games.game import Game
-from alftbench.games.numerics import FloatArray, log_normalise
+from alftbench.games.numerics import log_normalise
 from alftbench.games.rewards import (
     U_STATISTIC,
     Estimates,

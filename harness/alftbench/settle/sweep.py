@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Game, HardCoherence, Objective, PairwiseCoherence, kl, solve
-from alftbench.games.numerics import FloatArray, log_of, log_sum_exp
+from alftbench.games.numerics import log_of, log_sum_exp
 from alftbench.settle.settings import SettleSettings
 
 HETEROGENEITY = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99, 0.999, 1.0)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alftbench.games.numerics import FloatArray, IntArray, log_of, log_sum_exp
+from alftbench.base.arrays import FloatArray, IntArray
+from alftbench.games.numerics import log_of, log_sum_exp
 from alftbench.games.rewards import (
     Estimates,
     FromCounts,

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import AlftbenchError, Diverged, PluginError
-from alftbench.games.numerics import FloatArray
 from alftbench.games.rewards import Rule
 from alftbench_trainers.loop.rollouts import OrbitRollouts
 

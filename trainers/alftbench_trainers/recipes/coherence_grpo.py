@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games import Coherence, Consensus, Objective
-from alftbench.games.numerics import FloatArray
 from alftbench.games.rewards import FromCounts, GroupRecord, coherence, consensus, correctness
 from alftbench_trainers.loop.options import Estimator, GroupOptions, LearningRate
 from alftbench_trainers.recipe import Recipe

@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
 from alftbench.games import Diversity, Objective, QuadraticDiversity
-from alftbench.games.numerics import FloatArray
 from alftbench.games.objectives import indicator_bonus
 from alftbench.games.rewards import U_STATISTIC, FromCounts, GroupRecord, correctness, entropy, quadratic
 from alftbench_trainers.loop.options import Estimator, GroupOptions

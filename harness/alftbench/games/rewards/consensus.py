@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alftbench.games.numerics import FloatArray
+from alftbench.base.arrays import FloatArray
 from alftbench.games.rewards.group import GroupRecord
 from alftbench.games.rewards.targets import Target
 

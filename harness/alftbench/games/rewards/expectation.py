@@ -20,9 +20,9 @@ from itertools import product
 import numpy as np
 from scipy.special import gammaln, xlogy
 
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import UsageError
 from alftbench.games.estimators import bernstein
-from alftbench.games.numerics import FloatArray, IntArray
 from alftbench.games.rewards.group import BoolArray, GroupRecord, Rule
 
 LARGEST_ENUMERATION = 20_000

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from alftbench.games.numerics import FloatArray, IntArray
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.types import NO_ANSWER
 
 BoolArray: TypeAlias = NDArray[np.bool_]

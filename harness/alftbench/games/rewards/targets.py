@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.games.estimators import log_table, power_reward
-from alftbench.games.numerics import FloatArray, log_of
+from alftbench.games.numerics import log_of
 from alftbench.games.rewards.group import GroupRecord
 
 U_STATISTIC = "u-statistic"
