@@ -164,10 +164,11 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
     """The metrics of a finished run."""
     from dataclasses import asdict
 
-    from alftbench.cli.console import metric_table, phrasing_table, stdout
+    from alftbench.cli.console import show
     from alftbench.evaluation.run_folder import read_record
     from alftbench.metrics.phrasings import read_phrasings
     from alftbench.metrics.summary import read_metrics
+    from alftbench.publish.tables import evaluation_phrasings, metric_table, truncation_hint
 
     record, metrics = read_record(folder), read_metrics(folder / "metrics.json")
     phrasings = read_phrasings(folder / "metrics.json")
@@ -177,9 +178,9 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
         echo_json({"folder": str(folder), "run": asdict(record), "metrics": shown, "phrasings": apart})
         return
     title = f"{record.name} on {record.config['suite']}: {record.n_samples} samples in {record.seconds:.0f} s"
-    stdout().print(metric_table(metrics, title))
-    if phrasings:
-        stdout().print(phrasing_table(phrasings))
+    show(metric_table(title, metrics), *([evaluation_phrasings(phrasings)] if phrasings else []))
+    if hint := truncation_hint(metrics):
+        typer.echo(hint, err=True)
     typer.echo(f"run: {folder}")
 
 
@@ -329,13 +330,13 @@ def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | N
 
 def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:
     """The tables of a comparison; a failed trial makes the exit code 1."""
-    from alftbench.cli.console import comparison_tables, stdout
+    from alftbench.cli.console import show
+    from alftbench.publish.tables import comparison_tables
 
     if output_format is Format.JSON:
         echo_json(outcome.table.to_json())
     else:
-        for table in comparison_tables(outcome.table):
-            stdout().print(table)
+        show(*comparison_tables(outcome.table))
         typer.echo(f"runs: {request.results}")
         typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:

@@ -12,7 +12,7 @@ from alftbench.compare.trial import measure_trials, run_trial
 from alftbench.evaluation.run_folder import read_record
 from alftbench.launch.local import Finished, Message, run_jobs
 from alftbench.publish.board import Board, publish, trial_folders
-from alftbench.publish.comparison import Table, build_table
+from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
 
 
@@ -20,7 +20,7 @@ from alftbench.publish.evidence import collect
 class Outcome:
     """What came of a comparison: the table of what finished, and the error of every trial that did not."""
 
-    table: Table
+    table: Compared
     failed: dict[str, Exception]
     board: Path
 
@@ -44,13 +44,14 @@ def compare(request: CompareRequest, made: Sequence[Trial], watch: Watch = lambd
     """
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
-        board = Board.ensure(request.output / "leaderboards" / request.board, suite_names(request), order)
         failed = {trial.label: error for trial, error in run_trials(made, request.workers, watch)}
         failed |= {t.label: error for t, error in measure_trials([t for t in made if t.label not in failed])}
         done = [trial.folder for trial in made if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
-        table = build_table(collect(done), suite_names(request), order)
+        suites, folder = suite_names(request), request.output / "leaderboards" / request.board
+        table = compare_runs(collect(done), suites, order)
+        board = Board.ensure(folder, suites, order, table.shown)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])
     return Outcome(table, failed, board.folder)
 
