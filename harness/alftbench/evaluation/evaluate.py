@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from alftbench.errors import PluginError
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import RunFolder, existing, verify_samples
 from alftbench.lm_eval.layout import Evaluated, Task, write_layout
+from alftbench.metrics.base import Metric
 from alftbench.metrics.phrasings import measure_phrasings
-from alftbench.metrics.summary import metrics_for, per_problem, summarise
+from alftbench.metrics.summary import metrics_for, per_problem, recorded
 from alftbench.suites.grade import partitions
 from alftbench.types import (
     AnswerPartition,
@@ -38,6 +38,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
     one that fails before its first sample.
     """
     found = existing(folder, plan.config)
+    metrics = metrics_for(plan.params.n)  # plugins at odds are named before anything is drawn
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
         run = RunFolder.open(folder, plan.name, plan.config, getattr(backend, "about", {}))
@@ -49,7 +50,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda *_: None) -> 
                 raise
             run.seal()
         verify_samples(folder)
-        measure(plan, run)
+        measure(plan, run, metrics)
     return run.record
 
 
@@ -102,25 +103,25 @@ def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[Sampl
         )
 
 
-def measure(plan: Plan, run: RunFolder) -> None:
+def measure(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> None:
     """Measure a complete run, reading its samples problem by problem; write metrics.json and lm-eval's layout."""
     made = list(partitions(plan.suite, plan.orbits, run.samples()))
-    content = metrics_content(plan, made, run.record.n_samples)
+    content = metrics_content(plan, made, metrics, run.record.n_samples)
     run.save_metrics(content)
     evaluated = Evaluated(run.record, plan.orbits, run.samples, made, content, plan.suite.info.answer_rules)
     write_layout(run.path, evaluated, plan.suite if isinstance(plan.suite, Task) else None)
 
 
-def metrics_content(plan: Plan, made: Sequence[AnswerPartition], n_samples: int) -> dict[str, Any]:
+def metrics_content(
+    plan: Plan, made: Sequence[AnswerPartition], metrics: Sequence[Metric], n_samples: int
+) -> dict[str, Any]:
     """The content of metrics.json: every metric with its interval, its value per problem, and phrasings apart."""
-    metrics = metrics_for(plan.params.n)
     ids = [orbit.problem.id for orbit in plan.orbits]
     values = per_problem(made, metrics, ids)
-    rows = summarise({name: v[None] for name, v in values.items()}, metrics, n_samples)
     phrasings = measure_phrasings(made, plan.orbits, plan.params.n)
     return {
-        "metrics": [asdict(row) for row in rows],
-        "bounds": {metric.name: metric.bounds for metric in metrics},
+        "metrics": recorded(values, metrics, n_samples),
+        "bounds": {metric.name: metric.bounds for metric in metrics if metric.name in values},
         "problems": ids,
         "per_problem": {name: list(map(float, v)) for name, v in values.items()},
         "phrasings": phrasings.to_json() if phrasings else None,

@@ -53,6 +53,6 @@ def agreement(partition: AnswerPartition) -> float:
 def metrics(n: int) -> Sequence[Metric]:
     """Coherence and agreement."""
     return [
-        Metric("coherence", "fraction", True, (0.0, 1.0), coherence),
-        Metric("agreement", "probability", True, (0.0, 1.0), agreement),
+        Metric("coherence", "fraction", True, (0.0, 1.0), coherence, shown=True, compared=True),
+        Metric("agreement", "probability", True, (0.0, 1.0), agreement, shown=True, compared=True),
     ]
