@@ -6,7 +6,6 @@ from math import isnan, log
 
 import numpy as np
 import pytest
-from alftbench.publish.wording import problems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from alftbench.errors import BadInput
 from alftbench.metrics import accuracy, coherence, diversity, outcomes
 from alftbench.metrics.phrasings import measure_phrasings, of_problem, read_phrasings
 from alftbench.metrics.summary import metrics_for
+from alftbench.publish.tables import problems
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, Problem, Variant
 
 CLASSES = 4

@@ -21,6 +21,7 @@ from alftbench.cli.app import (
 from alftbench.errors import AlftbenchError
 
 if TYPE_CHECKING:
+    from alftbench.suites.base import Suite
     from alftbench.suites.load import Selection
     from alftbench.suites.validate import Check, Report
     from alftbench.types import Orbit as ShownOrbit
@@ -94,16 +95,19 @@ def show_command(
         echo_json(orbit_json(loaded, shown))
         return
     typer.echo(orbit_text(loaded, shown, stdout().width))
-    say_declined(shown, orbit)
+    if orbit is not None:
+        say_declined(loaded, shown, orbit)
 
 
-def say_declined(shown: ShownOrbit, orbit: str | None) -> None:
-    """Transformations that were asked for and added nothing to a problem."""
-    from alftbench.suites.orbits import count, parse_orbit
+def say_declined(suite: Suite, shown: ShownOrbit, orbit: str) -> None:
+    """Transformations that were asked for and added nothing to a problem, and why."""
+    from alftbench.suites.orbits import count, parse_orbit, why_declined
 
-    for made in count([shown], parse_orbit(orbit)) if orbit is not None else ():
+    spec = parse_orbit(orbit)
+    for made in count([shown], spec):
         if not made.made:
-            typer.echo(f"{made.name}: adds no phrasing to this problem", err=True)
+            why = why_declined(shown, made.name, spec.seed, suite.info.answer_rules)
+            typer.echo(f"{made.name}: adds no phrasing to this problem: {why}", err=True)
 
 
 @group.command("validate")
