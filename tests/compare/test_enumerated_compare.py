@@ -72,7 +72,7 @@ def test_the_board_says_it_too(compared):
     board = folder / "out/leaderboards/tiny"
     for name in ("README.md", "index.html"):
         page = (board / name).read_text(encoding="utf-8")
-        assert "enumerated but for 0.05" in page
+        assert "Enumerated but for 0.05" in page
         assert "3 of 3" in page
         assert "lower bounds in expectation" not in page
 
