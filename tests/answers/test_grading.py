@@ -54,6 +54,16 @@ def test_grades_come_in_order_with_outcomes(cli, pairs):
         3,
         1,
     )
+    assert (summary["agreement"]["wrongly_equal"], summary["agreement"]["wrongly_unequal"]) == ([9], [])
+
+
+def test_rows_that_disagree_with_their_label_are_named_the_first_of_them(cli, tmp_path):
+    rows = [{"id": f"r{i}", "gold": "1", "prediction": "2", "equivalent": True} for i in range(7)]
+    rows.append({"id": "same", "gold": "1", "prediction": "1", "equivalent": False})
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    said = cli("grade", "rows.jsonl").stderr
+    assert "wrongly equal: 'same'\n" in said
+    assert "wrongly unequal: 'r0', 'r1', 'r2', 'r3', 'r4' and 2 more\n" in said
 
 
 def test_stdin_and_output_give_the_same_grades(cli, pairs, tmp_path):

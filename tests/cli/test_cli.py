@@ -183,6 +183,17 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(cli):
             assert row["advice"].startswith("pip install 'alftbench[")
 
 
+def test_doctor_prints_commands_that_work_and_developers_packages_only_when_asked(cli):
+    lines = cli("doctor", env={"COLUMNS": "200"}).stdout
+    assert "(extra dev)" not in lines
+    assert "(extra dev)" in cli("doctor", "--dev").stdout
+    findings = {row["what"]: row for row in json.loads(cli("doctor", "--format", "json").stdout)}
+    assert {"httpx2 (extra openai)", "ray (extra ray)", "vllm (extra vllm)"} <= set(findings)
+    for row in findings.values():
+        if row["found"] == "missing" and "(extra dev)" not in row["what"]:
+            assert row["advice"] in lines
+
+
 def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, tmp_path):
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from alftbench.base.markdown import literal
 from alftbench.base.provenance import in_words
 from alftbench.errors import BadInput
-from alftbench.publish.board import Board, markdown_text, publish, ranked, render, trial_folders
-from alftbench.publish.comparison import Table, build_table
+from alftbench.publish.board import Board, publish, render, trial_folders
+from alftbench.publish.comparison import compare_runs
 from alftbench.publish.evidence import collect
+from alftbench.publish.ranking import ranked
 from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
@@ -86,7 +88,7 @@ def test_the_leaderboard_links_to_runs_that_exist(compared):
         assert (board / link).is_file()
         assert f'href="{link}"' in page
         assert f"({link})" in readme
-    assert page.count("<table>") == 5
+    assert page.count("<table>") == 7
 
 
 def test_rows_have_the_quality_of_their_equilibrium(compared):
@@ -113,7 +115,7 @@ def test_rows_have_the_quality_of_their_equilibrium(compared):
 def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
-    assert "## Equilibrium quality" in page.read_text(encoding="utf-8")
+    assert "## sums, equilibrium quality" in page.read_text(encoding="utf-8")
     measured = list((tmp_path / "copy").rglob("equilibrium.json"))
     text = measured[0].read_text(encoding="utf-8")
     measured[0].write_text(text.replace('"samples_sha256": "', '"samples_sha256": "0'), encoding="utf-8")
@@ -123,7 +125,7 @@ def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_pa
     for path in measured:
         path.unlink()
     assert cli("leaderboard", "copy/leaderboards/tiny").returncode == 0
-    assert "Equilibrium" not in page.read_text(encoding="utf-8")
+    assert "quilibrium" not in page.read_text(encoding="utf-8")
 
 
 def test_the_csv_holds_every_value(compared):
@@ -264,13 +266,13 @@ def test_runs_with_other_sampling_are_not_compared(compared):
     changed = {**runs[0].record.config, "sampling": {**runs[0].record.config["sampling"], "temperature": 0.5}}
     runs[0] = replace(runs[0], record=replace(runs[0].record, config=changed))
     with pytest.raises(BadInput, match="not comparable"):
-        build_table(runs, ["sums", "splits"], [])
+        compare_runs(runs, ["sums", "splits"], [])
 
 
 def test_rows_whose_intervals_overlap_share_a_rank(compared):
-    table = build_table(evidence(compared), ["sums", "splits"], [])
+    table = compare_runs(evidence(compared), ["sums", "splits"], [])
     for suite in ("sums", "splits"):
-        places = ranked(table, suite, "accuracy")
+        places = ranked([row for row in table.rows if row.suite == suite], "accuracy")
         assert places[0][0] == 1
         values = [row.metric("accuracy") for _, row in places]
         assert [v.value for v in values] == sorted((v.value for v in values), reverse=True)
@@ -283,7 +285,7 @@ def test_rows_whose_intervals_overlap_share_a_rank(compared):
 def test_text_from_records_cannot_become_markup(compared, tmp_path):
     from alftbench.publish import board as module
 
-    assert markdown_text("a|b<c>") == "a\\|b\\<c\\>"
+    assert literal("a|b<c>") == "a\\|b\\<c\\>"
     runs = [
         replace(r, record=replace(r.record, name=r.record.name.replace("majority", "<b>x|")))
         for r in evidence(compared)
@@ -316,7 +318,7 @@ def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
     ):
         text = render(
             template,
-            {"board": empty, "table": Table((), ()), "made_with": [in_words(one), in_words(other)]},
+            {"board": empty, "tables": [], "made_with": [in_words(one), in_words(other)]},
             escape,
         )
         assert text.count("Measured with") == 2
@@ -328,10 +330,10 @@ def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
     trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
     silent = Board(tmp_path, "t", ("sums", "splits"), (), ("accuracy",), "accuracy")
     publish(silent, trials)
-    assert "By phrasing" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "by phrasing" not in (tmp_path / "README.md").read_text(encoding="utf-8")
     table = publish(replace(silent, phrasings=("sums",)), trials)
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert page.count("By phrasing") == 1
+    assert page.count("## sums by phrasing") == 1
     lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| reversed | ")]
     rows = [row for row in table.rows if row.suite == "sums"]
     assert [line[1] for line in lines] == [row.method for row in rows]
@@ -340,7 +342,7 @@ def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
         assert sum(values) / len(values) == pytest.approx(row.metric("accuracy").value)
         per_phrasing = row.phrasings["plain"][0]
         assert per_phrasing.n_samples * len(values) == row.metric("accuracy").n_samples
-    assert "<caption>By phrasing" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<h2>sums by phrasing</h2>" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("board", sorted(path.parent.name for path in ROOT.glob("leaderboards/*/board.toml")))

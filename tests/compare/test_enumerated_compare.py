@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from alftbench.backends.base import BackendOptions, TraceBounds
+from alftbench.base.markdown import markdown
 from alftbench.cli.compare import Equilibrium, trace_bounds
-from alftbench.cli.console import equilibrium_table
 from alftbench.compare.plan import CompareRequest, trials
 from alftbench.compare.trial import suite_folder
 from alftbench.equilibrium import traces as tracelists
@@ -24,8 +23,9 @@ from alftbench.equilibrium.quality import read_quality_file
 from alftbench.equilibrium.traces import LISTED, OPEN, list_runs, read_header, read_listing
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
-from alftbench.publish.comparison import build_table, by_measure
+from alftbench.publish.comparison import by_measure, compare_runs
 from alftbench.publish.evidence import collect
+from alftbench.publish.tables import equilibrium_table
 from alftbench.suites.load import Selection
 from alftbench.training.trainer import parse_spec
 from alftbench.types import Budget
@@ -72,7 +72,7 @@ def test_the_board_says_it_too(compared):
     board = folder / "out/leaderboards/tiny"
     for name in ("README.md", "index.html"):
         page = (board / name).read_text(encoding="utf-8")
-        assert "enumerated but for 0.05" in page
+        assert "Enumerated but for 0.05" in page
         assert "3 of 3" in page
         assert "lower bounds in expectation" not in page
 
@@ -151,7 +151,7 @@ def test_figures_are_over_the_problems_that_were_listed(compared, tmp_path):
             values[0] = None
 
     runs = with_quality(compared, tmp_path, forget_first)
-    _, row = build_table(runs, ["sums"], []).rows
+    _, row = compare_runs(runs, ["sums"], []).rows
     assert (row.measured.problems, row.measured.of) == (2, 3)
     values = read_quality_file(run_folder(compared[0])).per_problem["nash_gap"]
     assert row.equilibrium[3].value == pytest.approx(values[1:].mean())
@@ -166,14 +166,11 @@ def test_seeds_that_were_measured_in_two_ways_are_labelled_and_not_averaged(comp
         record=replace(trained.record, config=config),
         quality=replace(trained.quality, enumerated=None),
     )
-    table = build_table([*runs, other], ["sums"], [])
+    table = compare_runs([*runs, other], ["sums"], [])
     (alike,) = by_measure(table.rows)
     assert alike.rows[0].equilibrium == ()
     assert alike.rows[0].measured.how == "mixed"
-    console = Console(width=100)
-    with console.capture() as said:
-        console.print(equilibrium_table("sums", alike))
-    assert "measured in different ways" in " ".join(said.get().split())
+    assert "measured in different ways" in markdown(equilibrium_table("sums", alike))
 
 
 def request(**changes) -> CompareRequest:

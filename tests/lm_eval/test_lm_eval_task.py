@@ -17,6 +17,7 @@ from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.run_folder import RunFolder, read_samples
 from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.loading import normalised
+from alftbench.metrics.summary import metrics_for
 from alftbench.suites.grade import grade_orbits
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.show import orbit_json, orbit_text, pick
@@ -120,7 +121,7 @@ def scripted_run(task_name, folder, script, n=1):
     run = RunFolder.open(folder, "scripted", made.config)
     draw_samples(made, run, FunctionBackend(script), lambda *_: None)
     run.seal()
-    measure(made, run)
+    measure(made, run, metrics_for(made.params.n))
     return made, run
 
 

@@ -14,7 +14,7 @@ from alftbench.errors import BadInput
 from alftbench.metrics import accuracy, coherence, diversity, outcomes
 from alftbench.metrics.phrasings import measure_phrasings, of_problem, read_phrasings
 from alftbench.metrics.summary import metrics_for
-from alftbench.publish.wording import problems
+from alftbench.publish.tables import problems
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, Problem, Variant
 
 CLASSES = 4

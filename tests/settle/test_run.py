@@ -7,6 +7,7 @@ import pytest
 from alftbench.base.jsonio import read_jsonl
 from alftbench.errors import RunConflict, UsageError
 from alftbench.settle import Report, SettleSettings, arms, run
+from alftbench.settle.plotting import draw_report
 from alftbench.settle.run import comparable
 from alftbench.settle.sweep import sweep
 from alftbench.types import Progress
@@ -43,7 +44,7 @@ def test_a_cut_file_is_continued_to_the_same_report(finished, settings, tmp_path
 
 def test_the_report_is_written_and_holds_bars_bias_and_sweep(finished):
     report, folder = finished
-    report.write(folder, plot=False)
+    report.write(folder)
     table = (folder / "table.md").read_text()
     assert "diversity/sampled/memory/G8" in table
     assert "two-step, arithmetic" in table
@@ -57,9 +58,9 @@ def test_the_report_is_written_and_holds_bars_bias_and_sweep(finished):
 
 def test_the_report_can_be_drawn(finished, tmp_path):
     pytest.importorskip("matplotlib")
-    report, folder = finished
-    report.write(folder)
-    assert (folder / "settle.png").read_bytes().startswith(b"\x89PNG")
+    report, _ = finished
+    draw_report(report, tmp_path / "settle.png")
+    assert (tmp_path / "settle.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_another_setting_in_the_same_folder_is_refused(finished, settings):

@@ -129,12 +129,14 @@ OUTCOMES = {
 
 
 class Summary:
-    """Counts over the grades of a run."""
+    """Counts over the grades of a run, and the ids of the rows that somebody should look at."""
 
     def __init__(self) -> None:
-        self.rows = self.equivalent = self.labelled = self.agreeing = self.false_equal = self.guessed = 0
+        self.rows = self.equivalent = self.labelled = self.guessed = 0
         self.outcomes: Counter[str] = Counter()
         self.unreadable: list[str | int] = []
+        self.wrongly_equal: list[str | int] = []
+        self.wrongly_unequal: list[str | int] = []
 
     def add(self, row: Row, grade: Grade) -> None:
         """Count one grade."""
@@ -146,17 +148,26 @@ class Summary:
             self.unreadable.append(grade.id)
         elif row.label is not None:
             self.labelled += 1
-            self.agreeing += grade.equivalent == row.label
-            self.false_equal += grade.equivalent and not row.label
+            if grade.equivalent != row.label:
+                (self.wrongly_equal if grade.equivalent else self.wrongly_unequal).append(grade.id)
 
     @property
     def graded(self) -> int:
         """Rows whose gold answer could be read."""
         return self.rows - len(self.unreadable)
 
+    @property
+    def disagreeing(self) -> list[str | int]:
+        """Rows whose label says otherwise."""
+        return [*self.wrongly_equal, *self.wrongly_unequal]
+
     def to_json(self) -> dict[str, Any]:
         """Counts and shares, each share with its 95% interval."""
-        agreement = share(self.agreeing, self.labelled) | {"false_equal": self.false_equal}
+        agreement = share(self.labelled - len(self.disagreeing), self.labelled) | {
+            "false_equal": len(self.wrongly_equal),
+            "wrongly_equal": self.wrongly_equal,
+            "wrongly_unequal": self.wrongly_unequal,
+        }
         return {
             "rows": self.rows,
             "equivalent": share(self.equivalent, self.graded),

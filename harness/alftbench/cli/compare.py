@@ -142,13 +142,13 @@ def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | N
 
 def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:
     """The tables of a comparison; a failed trial makes the exit code 1."""
-    from alftbench.cli.console import comparison_tables, stdout
+    from alftbench.cli.console import show
+    from alftbench.publish.tables import comparison_tables
 
     if output_format is Format.JSON:
         echo_json(outcome.table.to_json())
     else:
-        for table in comparison_tables(outcome.table):
-            stdout().print(table)
+        show(*comparison_tables(outcome.table))
         typer.echo(f"runs: {request.results}")
         typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:

@@ -1,36 +1,44 @@
-"""What the terminal shows: tables on stdout, progress and errors on stderr."""
+"""What the terminal shows: tables on stdout, progress and errors on stderr.
+
+A name is broken at commas, colons and slashes, a number never. What is wider than the terminal is set as several
+tables of the same rows.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from alftbench.games import Solution
-from alftbench.publish.comparison import COMPARED, Alike, Row, Table, by_measure
-from alftbench.publish.wording import FIGURE_HEADINGS, claim, p_text, problems, quantity, resolved, short, signed
-from alftbench.types import Comparison, MetricValue, QualityValue
+from alftbench.base.tables import Cell, Column, Table
+from alftbench.base.wording import lines, p_text, short, signed
+from alftbench.types import Comparison, MetricValue
 
-HEADINGS = {
-    "distinct_right": "distinct\nright",
-    "coherence": "cohe-\nrence",
-    "agreement": "agree-\nment",
-}
 ROOMY = 100  # columns of terminal from which tables are set with more space
+SYLLABLES = {"coherence": ("cohe-", "rence"), "agreement": ("agree-", "ment")}  # what keeps a comparison in 80
+LEAST_PROSE = 24  # columns that running text gets before a table is split
+LEAST_NAME = 8
+BREAKS = re.compile(r"(?<=[,:/])(?!\d)")  # where a name is broken best
+DASHES = re.compile(r"(?<=[,:/=_-])(?!\d)")
+ANYWHERE = re.compile(r"(?<=.)(?=.)")
+WORDS = re.compile(r"(?<=[ _])")
 
 
-def new_table(title: str, columns: Sequence[str]) -> RichTable:
-    """A table with its first column to the left and numbers to the right."""
-    space = (0, 1, 0, 0) if stdout().width >= ROOMY else (0, 0, 0, 0)
-    table = RichTable(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=space)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=bool(place), overflow="fold")
-    return table
+def show(*tables: Table) -> None:
+    """Print tables on stdout, every text as it is."""
+    console = stdout()
+    for table in tables:
+        for part in parts(table, console.width):
+            if part.title:
+                console.print(Text(part.title, style="italic"))
+            console.print(rich_table(part))
 
 
 def compact(value: float) -> str:
@@ -41,146 +49,139 @@ def compact(value: float) -> str:
     return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
-def cell(metric: MetricValue | None) -> Text:
-    """The value, and its interval on a second line."""
-    if metric is None or math.isnan(metric.value):
-        return Text("–")
-    return Text.assemble(short(metric.value), "\n", (f"{compact(metric.low)}–{compact(metric.high)}", "dim"))
+def terminal_lines(cell: Cell) -> tuple[str, ...]:
+    """A cell as lines: intervals are shorter than on a page, and of p-values only the adjusted one is there."""
+    match cell:
+        case MetricValue() if not math.isnan(cell.value):
+            return (short(cell.value), f"{compact(cell.low)}–{compact(cell.high)}")
+        case Comparison() if not math.isnan(cell.p_value):
+            between = f"{cell.low:+.2f} {cell.high:+.2f}"
+            return (signed(cell.difference), between, f"p {p_text(cell.p_adjusted)}")
+    return lines(cell)
 
 
-def metric_table(metrics: Sequence[MetricValue], title: str) -> RichTable:
-    """Every metric of one evaluation, a line each."""
-    table = new_table(title, ["metric", "value", "95% interval", "unit", "problems", "samples"])
-    for metric in metrics:
-        undefined = math.isnan(metric.value)
-        table.add_row(
-            Text(metric.name),
-            short(metric.value),
-            "–" if undefined else f"{short(metric.low)} – {short(metric.high)}",
-            Text(metric.unit),
-            str(metric.n_problems),
-            str(metric.n_samples),
+@dataclass(frozen=True)
+class Laid:
+    """A column as lines of text: its heading, and every cell."""
+
+    column: Column
+    heading: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal that it needs; running text makes do with a few."""
+        widest = max(cell_len(line) for cell in (self.heading, *self.cells) for line in cell)
+        return min(widest, LEAST_PROSE) if self.column.prose else widest
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns of a table that fit side by side; `space` is left at the right of each."""
+
+    title: str
+    columns: tuple[Laid, ...]
+    keys: int
+    space: int
+
+
+def parts(table: Table, width: int) -> Iterator[Part]:
+    """A table as parts that fit: one if it can be, else the columns that name a row are there again in each."""
+    cells = [tuple(terminal_lines(row[place]) for row in table.rows) for place in range(len(table.columns))]
+    laid = [lay(column, lines_of) for column, lines_of in zip(table.columns, cells, strict=True)]
+    space = 1 if width >= ROOMY and taken(laid, 1) <= width else 0
+    names, others = laid[: table.keys], laid[table.keys :]
+    names = narrowed(names, others, width) if taken(laid, space) > width else names
+    title = ": ".join(filter(None, (table.title, table.caption)))
+    for place, group in enumerate(groups(others, width - taken(names, space), space)):
+        again = f"{table.title}, continued" if table.title else ""
+        yield Part(again if place else title, (*names, *group), table.keys, space)
+
+
+def lay(column: Column, cells: tuple[tuple[str, ...], ...]) -> Laid:
+    """A column whose heading is broken between words where the cells are narrower."""
+    room = max((cell_len(line) for cell in cells for line in cell), default=0)
+    if cell_len(column.heading) <= room or column.prose:
+        return Laid(column, (column.heading,), cells)
+    if column.heading in SYLLABLES:
+        return Laid(column, SYLLABLES[column.heading], cells)
+    words = WORDS.split(column.heading)
+    room = max(room, cell_len(column.heading) // 2 + 1, *(cell_len(word.rstrip(" _")) for word in words))
+    heading = (line.rstrip(" _") for line in joined(words, room))
+    return Laid(column, tuple(heading), cells)
+
+
+def taken(columns: Sequence[Laid], space: int) -> int:
+    """The width of columns side by side with what is between them and before the first."""
+    return 1 + sum(column.width + 1 + space for column in columns)
+
+
+def groups(columns: Sequence[Laid], room: int, space: int) -> list[list[Laid]]:
+    """As many neighbours together as there is room for, one at least."""
+    together: list[list[Laid]] = [[]]
+    for column in columns:
+        if together[-1] and taken([*together[-1], column], space) > room + 1:
+            together.append([])
+        together[-1].append(column)
+    return together
+
+
+def narrowed(names: Sequence[Laid], others: Sequence[Laid], width: int) -> list[Laid]:
+    """The columns that name a row with the widest broken: so that all fits, else to a third of the width.
+
+    A name is broken inside a word only where the widest of the other columns would not fit beside it.
+    """
+    place = max(range(len(names)), key=lambda i: names[i].width)
+    name, rest = names[place], [column for i, column in enumerate(names) if i != place]
+    whole = max(cell_len(piece) for cell in name.cells for line in cell for piece in BREAKS.split(line))
+    limit = width - taken([*rest, *others], 0) - 1
+    if limit < whole:
+        widest = max((column.width for column in others), default=0)
+        limit = min(max(whole, width // 3), width - taken(rest, 0) - widest - 2)
+    limit = max(limit, LEAST_NAME)
+    cells = tuple(tuple(part for line in cell for part in broken(line, limit)) for cell in name.cells)
+    return [Laid(name.column, name.heading, cells) if i == place else names[i] for i in range(len(names))]
+
+
+def broken(text: str, room: int) -> tuple[str, ...]:
+    """A name in lines of at most `room` columns, by the first way of breaking it that does."""
+    for ends in (BREAKS, DASHES, ANYWHERE):
+        made = tuple(line.strip() for line in joined(ends.split(text), room))
+        if all(cell_len(line) <= room for line in made):
+            return made
+    return (text,)
+
+
+def joined(pieces: Sequence[str], room: int) -> tuple[str, ...]:
+    """Pieces of a text in lines of at most `room` columns; a longer piece has a line of its own."""
+    made = [""]
+    for piece in pieces:
+        if made[-1] and cell_len((made[-1] + piece).rstrip(" _")) > room:
+            made.append("")
+        made[-1] += piece
+    return tuple(made)
+
+
+def rich_table(part: Part) -> RichTable:
+    """A part as rich prints it: what names a row and prose to the left, numbers to the right."""
+    table = RichTable(box=box.SIMPLE_HEAD, padding=(0, part.space, 0, 0))
+    for place, laid in enumerate(part.columns):
+        left = place < part.keys or laid.column.prose
+        table.add_column(
+            Text("\n".join(laid.heading)),
+            justify="left" if left else "right",
+            no_wrap=not laid.column.prose,
+            overflow="fold",
         )
+    for cells in zip(*(laid.cells for laid in part.columns), strict=True):
+        table.add_row(*(text_of(cell, place < part.keys) for place, cell in enumerate(cells)))
     return table
 
 
-def phrasing_table(phrasings: Mapping[str, Sequence[MetricValue]]) -> RichTable:
-    """What each phrasing is like, a line each."""
-    labels = [metric.name.replace("_", "\n") for metric in next(iter(phrasings.values()))]
-    table = new_table("by phrasing, 95% intervals", ["phrasing", *labels, "problems"])
-    for name, metrics in phrasings.items():
-        table.add_row(Text(name), *map(cell, metrics), problems(metrics))
-    return table
-
-
-def suite_table(suite: str, rows: Sequence[Row]) -> RichTable:
-    """One suite's methods side by side."""
-    names = ["accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement"]
-    labels = [HEADINGS.get(name) or getattr(rows[0].metric(name), "name", name) for name in names]
-    n_problems = rows[0].metrics[0].n_problems
-    title = f"{suite}: {n_problems} problems, {rows[0].metrics[0].n_samples} samples a method, 95% intervals"
-    table = new_table(title, ["method", *labels])
-    for row in rows:
-        table.add_row(Text(row.method), *(cell(row.metric(name)) for name in names))
-    return table
-
-
-def equilibrium_table(suite: str, alike: Alike) -> RichTable:
-    """How far each method is from the equilibrium of its game, of methods that were measured in the same way."""
-    table = new_table(f"{suite}: equilibrium quality, {alike.note}", ["method", *FIGURE_HEADINGS.values()])
-    for place, row in enumerate(alike.rows):
-        found = {figure.name: figure for figure in row.equilibrium}
-        cells = [figure_cell(found[name]) if name in found else Text("–") for name in FIGURE_HEADINGS]
-        # Below the method, for a column of its own would fold the method's name at 80 columns.
-        measured = "".join(f"\n{count} problems" for count in alike.counts[place : place + 1])
-        table.add_row(Text.assemble(row.method, (measured, "dim")), *cells)
-    return table
-
-
-def figure_cell(figure: QualityValue) -> Text:
-    """The value where it is above the noise floor, and what can be said of it on a second line."""
-    return Text.assemble(resolved(figure), "\n", (claim(figure), "dim"))
-
-
-def cost_table(rows: Sequence[Row]) -> RichTable:
-    """What training cost per method; the same for all suites, since one model serves them all."""
-    columns = [
-        "method",
-        "seeds",
-        "generated\ntokens",
-        "trained\ntokens",
-        "forward\npasses",
-        "backward\npasses",
-    ]
-    table = new_table("Training cost, mean over seeds", [*columns, "FLOPs\n(estimate)", "seconds"])
-    for row in {row.method: row for row in rows}.values():
-        if row.cost is None:
-            continue
-        cost = row.cost
-        counts = (cost.generated_tokens, cost.trained_tokens, cost.forward_passes, cost.backward_passes)
-        table.add_row(
-            Text(row.method),
-            str(len(row.seeds)),
-            *map(quantity, counts),
-            quantity(cost.flops),
-            f"{cost.seconds:.1f}",
-        )
-    return table
-
-
-def difference_table(suite: str, comparisons: Sequence[Comparison], n_tests: int) -> RichTable:
-    """Paired differences from the base with intervals and adjusted p-values."""
-    shown = new_table(
-        f"{suite}: paired difference from the base, 95% interval, p (Holm, {n_tests} tests)",
-        ["method", *(HEADINGS.get(name, name) for name in COMPARED)],
-    )
-    for method in dict.fromkeys(c.candidate for c in comparisons):
-        found = {c.metric: c for c in comparisons if c.candidate == method}
-        cells = [difference_cell(found[name]) if name in found else Text("–") for name in COMPARED]
-        shown.add_row(Text(method), *cells)
-    return shown
-
-
-def difference_cell(difference: Comparison) -> Text:
-    """The difference, its interval and its adjusted p-value, a line each."""
-    ends = "–" if math.isnan(difference.low) else f"{difference.low:+.2f} {difference.high:+.2f}"
-    return Text.assemble(
-        signed(difference.difference), "\n", (f"{ends}\np {p_text(difference.p_adjusted)}", "dim")
-    )
-
-
-def comparison_tables(table: Table) -> Iterable[RichTable]:
-    """Everything that `alftbench compare` shows."""
-    suites = list(dict.fromkeys(row.suite for row in table.rows))
-    for suite in suites:
-        yield suite_table(suite, [row for row in table.rows if row.suite == suite])
-    for suite in suites:
-        for alike in by_measure([row for row in table.rows if row.suite == suite]):
-            yield equilibrium_table(suite, alike)
-    for suite in suites:
-        if found := [c for c in table.comparisons if c.suite == suite]:
-            yield difference_table(suite, found, len(table.comparisons))
-    if any(row.cost for row in table.rows):
-        yield cost_table(table.rows)
-
-
-def solution_tables(solution: Solution, width: int) -> Iterable[RichTable]:
-    """Reference, policy and target per answer, as many prompts side by side as fit: no number is ever cut."""
-    number, answer = len("reference") + 2, 12
-    at_once = max(1, (width - answer - number) // (2 * number))
-    P = len(solution.game.prompts)
-    for first in range(0, P, at_once):
-        yield _prompts_table(solution, range(first, min(first + at_once, P)))
-
-
-def _prompts_table(solution: Solution, prompts: Sequence[int]) -> RichTable:
-    reference_PZ, policy_PZ, target_Z = np.exp(solution.game.log_reference_PZ), solution.p_PZ, solution.target_Z
-    columns = [f"{name}\nprompt {i}" for i in prompts for name in ("reference", "policy")]
-    table = new_table(f"{solution.game.objective.name}, {solution.method}", ["answer", *columns, "target"])
-    for z, answer in enumerate(solution.game.answers):
-        cells = [f"{p[i, z]:.6f}" for i in prompts for p in (reference_PZ, policy_PZ)]
-        table.add_row(Text(answer), *cells, "–" if target_Z is None else f"{target_Z[z]:.6f}")
-    return table
+def text_of(cell: tuple[str, ...], is_name: bool) -> Text:
+    """A cell's lines; what belongs below a number is dimmed."""
+    first, *below = cell
+    return Text.assemble(first, *((f"\n{line}", "" if is_name else "dim") for line in below))
 
 
 def stdout() -> Console:

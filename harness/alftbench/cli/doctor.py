@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from alftbench.base.provenance import cpu_name, installed
 
 GIB = 1 << 30
+DEV = "dev"
+EXTRA = re.compile(r"""extra == ["']([^"']+)["']""")
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,15 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> list[Finding]:
-    """Everything that `alftbench doctor` shows."""
+def examine(dev: bool = False) -> list[Finding]:
+    """Everything that `alftbench doctor` shows; the packages of its developers only where they are asked for."""
     return [
         Finding("python", platform.python_version()),
         Finding("processor", f"{os.cpu_count()} × {cpu_name()}"),
         memory(),
         disk(Path.cwd()),
         *torch_findings(),
-        *extras(),
+        *extras(dev),
     ]
 
 
@@ -64,17 +69,23 @@ def torch_findings() -> Iterator[Finding]:
         yield Finding(f"cuda:{index}", f"{properties.name}, {properties.total_memory / GIB:.0f} GiB")
 
 
-def extras() -> Iterator[Finding]:
-    """Packages of every extra, by this distribution's own metadata."""
-    for requirement in requires("alftbench") or []:
-        specification, _, marker = requirement.partition(";")
-        if "extra ==" not in marker:
+def extras(dev: bool) -> Iterator[Finding]:
+    """Packages of every extra, by this distribution's own metadata; users' extras first."""
+    needed = [
+        (extra_of(requirement), requirement) for requirement in map(Requirement, requires("alftbench") or [])
+    ]
+    for extra, requirement in sorted(needed, key=lambda item: item[0] == DEV):
+        if not extra or (extra == DEV and not dev):
             continue
-        extra = marker.split("extra ==")[1].strip(" '\"")
-        package = specification.split("[")[0].rstrip("<>=!~0123456789., ")
-        version = installed(package)
+        version = installed(requirement.name)
         yield Finding(
-            f"{package} (extra {extra})",
+            f"{requirement.name} (extra {extra})",
             version or "missing",
             "" if version else f"pip install 'alftbench[{extra}]'",
         )
+
+
+def extra_of(requirement: Requirement) -> str:
+    """The extra that asks for a package, empty where alftbench itself does."""
+    match = EXTRA.search(str(requirement.marker or ""))
+    return match[1] if match else ""

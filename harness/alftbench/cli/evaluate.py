@@ -175,10 +175,11 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
     """The metrics of a finished run."""
     from dataclasses import asdict
 
-    from alftbench.cli.console import metric_table, phrasing_table, stdout
+    from alftbench.cli.console import show
     from alftbench.evaluation.run_folder import read_record
     from alftbench.metrics.phrasings import read_phrasings
     from alftbench.metrics.summary import read_metrics
+    from alftbench.publish.tables import evaluation_phrasings, metric_table, truncation_hint
 
     record, metrics = read_record(folder), read_metrics(folder / "metrics.json")
     phrasings = read_phrasings(folder / "metrics.json")
@@ -188,7 +189,7 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
         echo_json({"folder": str(folder), "run": asdict(record), "metrics": shown, "phrasings": apart})
         return
     title = f"{record.name} on {record.config['suite']}: {record.n_samples} samples in {record.seconds:.0f} s"
-    stdout().print(metric_table(metrics, title))
-    if phrasings:
-        stdout().print(phrasing_table(phrasings))
+    show(metric_table(title, metrics), *([evaluation_phrasings(phrasings)] if phrasings else []))
+    if hint := truncation_hint(metrics):
+        typer.echo(hint, err=True)
     typer.echo(f"run: {folder}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alftbench.answers.pairs import Summary
 
 SHOW_EVERY = 100  # rows between two updates of the bar
+NAMED = 5  # rows that disagree with their label
 
 
 @app.command("grade")
@@ -143,9 +144,20 @@ def summary_text(summary: Summary, output_format: Format) -> str:
     if "agreement" in content:
         agreement = content["agreement"]
         lines.append(f"{shares('agree with labels', agreement)}; {agreement['false_equal']} wrongly equal")
+        lines += [
+            f"  {kind.replace('_', ' ')}: {first_of(agreement[kind])}"
+            for kind in ("wrongly_equal", "wrongly_unequal")
+            if agreement[kind]
+        ]
     lines.append(shares("guessed from a text that names no answer", content["guessed"]))
     lines.append("outcomes: " + ", ".join(f"{name} {count}" for name, count in content["outcomes"].items()))
     return "\n".join(lines)
+
+
+def first_of(ids: Sequence[str | int]) -> str:
+    """The first ids, and how many more there are."""
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(map(repr, ids[:NAMED])) + more
 
 
 def shares(name: str, share: dict[str, float]) -> str:

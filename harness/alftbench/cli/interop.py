@@ -42,16 +42,17 @@ def regrade_command(
 
 def print_changes(found: Regraded) -> None:
     """Every metric before and after, and the first answers that changed."""
-    from alftbench.cli.console import new_table, stdout
-    from alftbench.publish.wording import interval, signed
+    from alftbench.base.tables import Table, columns
+    from alftbench.base.wording import interval, signed
+    from alftbench.cli.console import show
 
     before = {metric.name: metric for metric in found.before}
-    table = new_table("", ["metric", "before", "after", "difference"])
+    rows = []
     for metric in found.after:
         old = before.get(metric.name)
         difference = metric.value - old.value if old else float("nan")
-        table.add_row(metric.name, interval(old), interval(metric), signed(difference))
-    stdout().print(table)
+        rows.append((metric.name, interval(old), interval(metric), signed(difference)))
+    show(Table("", columns("metric", "before", "after", "difference"), tuple(rows)))
     if found.changes is None:
         typer.echo("the old run did not record its answers, so which changed is unknown")
         return

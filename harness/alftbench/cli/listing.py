@@ -23,27 +23,25 @@ def leaderboard_command(
     from alftbench.publish.board import Board, publish, trial_folders
 
     runs = results or board.resolve().parent.parent / "results" / board.resolve().name
-    table = publish(Board.read(board), trial_folders(runs))
+    compared = publish(Board.read(board), trial_folders(runs))
     if results is not None:
-        typer.echo(f"taken from {runs}: {', '.join(dict.fromkeys(row.method for row in table.rows))}", err=True)
-    typer.echo(f"{len(table.rows)} rows: {board}/README.md, index.html and table.csv")
+        methods = ", ".join(dict.fromkeys(row.method for row in compared.rows))
+        typer.echo(f"taken from {runs}: {methods}", err=True)
+    typer.echo(f"{len(compared.rows)} rows: {board}/README.md, index.html and table.csv")
 
 
 def list_plugins(kind: str, output_format: Format) -> None:
     """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
     from alftbench.base import entry_points
-    from alftbench.cli.console import new_table, stdout
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
 
     loaded, broken = entry_points.load_all(kind)
     rows = {name: entry_points.describe(plugin) for name, plugin in loaded.items()}
     if output_format is Format.JSON:
         echo_json([{"name": name, "description": text} for name, text in rows.items()])
     else:
-        table = new_table("", [kind, "what it is"])
-        table.columns[1].justify, table.columns[1].no_wrap = "left", False
-        for name, text in rows.items():
-            table.add_row(name, text)
-        stdout().print(table)
+        show(Table("", (Column(kind), Column("what it is", prose=True)), tuple(rows.items())))
     for error in broken.values():
         typer.echo(f"warning: {error}", err=True)
 
@@ -67,18 +65,18 @@ def metrics_command(output_format: FormatOption = Format.TABLE) -> None:
 
 
 @app.command("doctor")
-def doctor_command(output_format: FormatOption = Format.TABLE) -> None:
+def doctor_command(
+    dev: Annotated[bool, typer.Option("--dev", help="Also what alftbench's own developers need.")] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
     """Show what this machine has: Python, torch, memory, disk, and the extras with how to install them."""
-    from alftbench.cli.console import new_table, stdout
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
     from alftbench.cli.doctor import examine
 
-    findings = examine()
+    findings = examine(dev or output_format is Format.JSON)
     if output_format is Format.JSON:
         echo_json([{"what": f.what, "found": f.found, "advice": f.advice} for f in findings])
         return
-    table = new_table("", ["what", "found", "to do"])
-    for column in table.columns[1:]:
-        column.justify, column.no_wrap = "left", False
-    for finding in findings:
-        table.add_row(finding.what, finding.found, finding.advice)
-    stdout().print(table)
+    headings = (Column("what"), Column("found", prose=True), Column("to do", prose=True))
+    show(Table("", headings, tuple((finding.what, finding.found, finding.advice) for finding in findings)))

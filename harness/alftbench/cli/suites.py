@@ -11,6 +11,7 @@ from alftbench.cli.options import Data, DataUnchecked, Format, FormatOption, Lim
 from alftbench.errors import AlftbenchError
 
 if TYPE_CHECKING:
+    from alftbench.suites.base import Suite
     from alftbench.suites.orbits import OrbitSpec
     from alftbench.suites.validate import Check, Report
     from alftbench.types import Orbit as ShownOrbit
@@ -35,7 +36,8 @@ def list_command(output_format: FormatOption = Format.TABLE) -> None:
 
 def list_suites(output_format: Format) -> None:
     """Every suite that is installed; a broken one is named on stderr and passed over."""
-    from alftbench.cli.console import new_table, stdout
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
     from alftbench.suites.catalogue import about, load_every
 
     loaded, broken = load_every()
@@ -43,11 +45,9 @@ def list_suites(output_format: Format) -> None:
     if output_format is Format.JSON:
         echo_json(rows)
     else:
-        table = new_table("", ["suite", "version", "what it is"])
-        table.columns[2].justify, table.columns[2].no_wrap = "left", False
-        for row in rows:
-            table.add_row(row["name"], row["version"], f"{row['description']} ({row['licence']})")
-        stdout().print(table)
+        headings = (Column("suite"), Column("version"), Column("what it is", prose=True))
+        cells = ((row["name"], row["version"], f"{row['description']} ({row['licence']})") for row in rows)
+        show(Table("", headings, tuple(cells)))
     for error in broken.values():
         typer.echo(f"warning: {error}", err=True)
 
@@ -76,16 +76,18 @@ def show_command(
         echo_json(orbit_json(loaded, shown))
         return
     typer.echo(orbit_text(loaded, shown, stdout().width))
-    say_declined(shown, selection.orbit)
+    if selection.orbit:
+        say_declined(loaded, shown, selection.orbit)
 
 
-def say_declined(shown: ShownOrbit, spec: OrbitSpec | None) -> None:
-    """Transformations that were asked for and added nothing to a problem."""
-    from alftbench.suites.orbits import count
+def say_declined(suite: Suite, shown: ShownOrbit, spec: OrbitSpec) -> None:
+    """Transformations that were asked for and added nothing to a problem, and why."""
+    from alftbench.suites.orbits import count, why_declined
 
-    for added in count([shown], spec) if spec else ():
+    for added in count([shown], spec):
         if not added.made:
-            typer.echo(f"{added.name}: adds no phrasing to this problem", err=True)
+            why = why_declined(shown, added.name, spec.seed, suite.info.answer_rules)
+            typer.echo(f"{added.name}: adds no phrasing to this problem: {why}", err=True)
 
 
 @group.command("validate")
@@ -134,18 +136,17 @@ def validate_command(
 
 def print_report(report: Report) -> None:
     """The checks of a suite, and their first findings."""
-    from alftbench.cli.console import new_table, stdout
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
 
-    table = new_table(f"{report.suite}, version {report.version}", ["check", "count", "of", "findings", "known"])
-    table.columns[2].justify, table.columns[2].no_wrap = "left", False
-    for check in report.checks:
-        if check.skipped:
-            table.add_row(check.name, "–", f"not checked: {check.skipped}", "–", "–")
-        else:
-            table.add_row(
-                check.name, str(check.n), check.looked_at, str(len(check.findings)), str(len(check.known))
-            )
-    stdout().print(table)
+    headings = (Column("check"), Column("count"), Column("of", prose=True), Column("findings"), Column("known"))
+    rows = (
+        (check.name, None, f"not checked: {check.skipped}", None, None)
+        if check.skipped
+        else (check.name, check.n, check.looked_at, len(check.findings), len(check.known))
+        for check in report.checks
+    )
+    show(Table(f"{report.suite}, version {report.version}", headings, tuple(rows)))
     for check in report.checks:
         print_findings(check)
     for flaw in report.flaws:

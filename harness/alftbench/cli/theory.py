@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alftbench.cli.app import app, echo_json, use_threads
 from alftbench.cli.options import Format, FormatOption, Seed
+
+if TYPE_CHECKING:
+    from alftbench.base.tables import Table
+    from alftbench.games import Solution
 
 
 @app.command("solve")
@@ -34,12 +38,30 @@ def solve_command(
     if output_format is Format.JSON:
         echo_json(solution.to_json())
     else:
-        from alftbench.cli.console import solution_tables, stdout
+        from alftbench.cli.console import show
 
-        stdout().print(*solution_tables(solution, stdout().width), sep="\n")
+        show(solution_table(solution))
         typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
     if plot_file is not None:
         plot(solution, plot_file)
+
+
+def solution_table(solution: Solution) -> Table:
+    """Reference and policy of every prompt, and the target, per answer."""
+    import numpy as np
+
+    from alftbench.base.tables import Number, Table, columns
+
+    game, policy_PZ, target_Z = solution.game, solution.p_PZ, solution.target_Z
+    reference_PZ = np.exp(game.log_reference_PZ)
+    headings = [f"{name} prompt {i}" for i in range(len(game.prompts)) for name in ("reference", "policy")]
+    rows = []
+    for z, answer in enumerate(game.answers):
+        both = zip(reference_PZ[:, z], policy_PZ[:, z], strict=True)
+        cells = [Number(float(p), ".6f") for pair in both for p in pair]
+        rows.append((answer, *cells, None if target_Z is None else Number(float(target_Z[z]), ".6f")))
+    title = f"{game.objective.name}, {solution.method}"
+    return Table(title, columns("answer", *headings, "target"), tuple(rows))
 
 
 @app.command("settle")
@@ -55,15 +77,20 @@ def settle_command(
 ) -> None:
     """Play the games on a model whose every trace is enumerated, and measure the distance to the equilibrium."""
     use_threads(1)
+    from alftbench.cli.console import show
     from alftbench.cli.progress import progress_bar
     from alftbench.settle import SettleSettings, run
 
     chosen = SettleSettings(seed=seed, seeds=seeds)
-    with progress_bar("settle") as show:
-        report = run(chosen.whole_grid() if full else chosen, output_dir, show)
-    report.write(output_dir, plot=plot)
+    with progress_bar("settle") as listen:
+        report = run(chosen.whole_grid() if full else chosen, output_dir, listen)
+    report.write(output_dir)
+    if plot:
+        from alftbench.settle.plotting import draw_report
+
+        draw_report(report, output_dir / "settle.png")
     if output_format is Format.JSON:
         echo_json({"folder": str(output_dir), **report.to_json()})
         return
-    typer.echo(report.markdown())
+    show(*report.tables())
     typer.echo(f"run: {output_dir}")

@@ -13,7 +13,7 @@ from alftbench.compare.trial import Measurement, measure_trial, measurements, ru
 from alftbench.evaluation.run_folder import read_record
 from alftbench.launch.local import Finished, Message, run_jobs
 from alftbench.publish.board import Board, publish, trial_folders
-from alftbench.publish.comparison import Table, build_table
+from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
 from alftbench.types import Listener
 
@@ -22,7 +22,7 @@ from alftbench.types import Listener
 class Outcome:
     """What came of a comparison: the table of what finished, and the error of every trial that did not."""
 
-    table: Table
+    table: Compared
     failed: dict[str, Exception]
     board: Path
 
@@ -39,14 +39,15 @@ def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lam
     """
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
-        board = Board.ensure(request.output / "leaderboards" / request.board, suite_names(request), order)
         failed = run_wave(run_trial, trials, request.workers, watch)
         unfailed = [trial for trial in trials if trial.label not in failed]
         failed |= run_wave(measure_trial, measurements(unfailed), request.workers, watch)
         done = [trial.folder for trial in trials if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
-        table = build_table(collect(done), suite_names(request), order)
+        suites, folder = suite_names(request), request.output / "leaderboards" / request.board
+        table = compare_runs(collect(done), suites, order)
+        board = Board.ensure(folder, suites, order, table.shown)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])
     return Outcome(table, failed, board.folder)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from alftbench.errors import PluginError
 from alftbench.evaluation.answers import read_partitions, record_answers
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import RunFolder, existing, verify_samples
+from alftbench.metrics.base import Metric
 from alftbench.metrics.phrasings import measure_phrasings
-from alftbench.metrics.summary import metrics_for, per_problem, summarise
+from alftbench.metrics.summary import metrics_for, per_problem, recorded
 from alftbench.types import (
     Listener,
     Progress,
@@ -37,6 +37,7 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     one that fails before its first sample.
     """
     found = existing(folder, plan.config)
+    metrics = metrics_for(plan.params.n)  # plugins at odds are named before anything is drawn
     backend = None if found and found.status == "complete" else make_backend(plan)
     with sole_writer(folder):
         run = RunFolder.open(folder, plan.name, plan.config, backend.about if backend else {})
@@ -48,7 +49,7 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
                 raise
             run.seal()
         verify_samples(folder)
-        measure(plan, run)
+        measure(plan, run, metrics)
     return run.record
 
 
@@ -102,23 +103,21 @@ def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[Sampl
         )
 
 
-def measure(plan: Plan, run: RunFolder) -> None:
+def measure(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> None:
     """Record the answers of a complete run, then measure them; memory holds one problem of either."""
     record_answers(run, plan.suite, plan.orbits)
-    run.save_metrics(metrics_content(plan, run))
+    run.save_metrics(metrics_content(plan, run, metrics))
 
 
-def metrics_content(plan: Plan, run: RunFolder) -> dict[str, Any]:
+def metrics_content(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> dict[str, Any]:
     """The content of metrics.json: every metric with its interval, its value per problem, and phrasings apart."""
-    metrics = metrics_for(plan.params.n)
     ids = [orbit.problem.id for orbit in plan.orbits]
     values = per_problem(read_partitions(run.path, plan.suite, plan.orbits), metrics, ids)
-    rows = summarise({name: v[None] for name, v in values.items()}, metrics, run.record.n_samples)
     again = read_partitions(run.path, plan.suite, plan.orbits)
     phrasings = measure_phrasings(again, plan.orbits, plan.params.n)
     return {
-        "metrics": [asdict(row) for row in rows],
-        "bounds": {metric.name: metric.bounds for metric in metrics},
+        "metrics": recorded(values, metrics, run.record.n_samples),
+        "bounds": {metric.name: metric.bounds for metric in metrics if metric.name in values},
         "problems": ids,
         "per_problem": {name: list(map(float, v)) for name, v in values.items()},
         "phrasings": phrasings.to_json() if phrasings else None,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alftbench.base.arrays import FloatArray as FloatArray
-from alftbench.base.arrays import IntArray as IntArray
+from alftbench.base.arrays import FloatArray
 
 _LOWEST = float(np.finfo(np.float64).min)
 _VANISHING = -690.0

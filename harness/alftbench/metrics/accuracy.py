@@ -10,6 +10,8 @@ from math import comb
 from alftbench.metrics.base import Metric, mean_over_variants
 from alftbench.types import AnswerPartition
 
+SHOWN_K = 4  # the pass@k of tables, or the largest below
+
 
 def n_right(row: list[int], partition: AnswerPartition) -> int:
     """Right answers among one prompt's samples."""
@@ -57,13 +59,14 @@ def majority(row: list[int], partition: AnswerPartition) -> float:
 def metrics(n: int) -> Sequence[Metric]:
     """accuracy, strict_accuracy, pass@2, pass@4 … pass@n, maj@n."""
 
-    def right(name: str, score: object) -> Metric:
-        return Metric(name, "probability", True, (0.0, 1.0), mean_over_variants(score))  # type: ignore[arg-type]
+    def right(name: str, score: object, shown: bool, compared: bool = False) -> Metric:
+        per_problem = mean_over_variants(score)  # type: ignore[arg-type]
+        return Metric(name, "probability", True, (0.0, 1.0), per_problem, shown, compared)
 
     ks = [k for k in (2**i for i in range(1, n.bit_length())) if k <= n]
     return [
-        right("accuracy", accuracy),
+        right("accuracy", accuracy, shown=True, compared=True),
         Metric("strict_accuracy", "probability", True, (0.0, 1.0), strict_accuracy),
-        *(right(f"pass@{k}", partial(pass_at_k, k=k)) for k in ks),
-        right(f"maj@{n}", majority),
+        *(right(f"pass@{k}", partial(pass_at_k, k=k), shown=k == min(SHOWN_K, ks[-1])) for k in ks),
+        right(f"maj@{n}", majority, shown=True),
     ]

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.types import AnswerPartition
 
-FloatArray = NDArray[np.float64]
 PerProblem = Callable[[AnswerPartition], float]
 
 
@@ -20,6 +19,9 @@ class Metric:
 
     `per_problem` may return NaN where the metric is undefined (one phrasing has no coherence); such
     problems are left out of the mean and of its count.
+
+    shown: give it a column in the tables of `compare` and of boards. compared: test its paired difference from the
+    base there. Both are recorded with the value. plugin: who brought it; the harness fills that in.
     """
 
     name: str
@@ -27,6 +29,9 @@ class Metric:
     higher_is_better: bool | None
     bounds: tuple[float, float]
     per_problem: PerProblem
+    shown: bool = False
+    compared: bool = False
+    plugin: str = ""
 
 
 # Entry points of the group `alftbench.metrics` are factories: n samples per prompt → metrics.

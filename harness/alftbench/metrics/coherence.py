@@ -13,7 +13,8 @@ from math import log, nan
 import numpy as np
 from scipy.special import entr
 
-from alftbench.metrics.base import FloatArray, Metric, counts_VZ
+from alftbench.base.arrays import FloatArray
+from alftbench.metrics.base import Metric, counts_VZ
 from alftbench.types import NO_ANSWER, AnswerPartition
 
 
@@ -53,6 +54,6 @@ def agreement(partition: AnswerPartition) -> float:
 def metrics(n: int) -> Sequence[Metric]:
     """Coherence and agreement."""
     return [
-        Metric("coherence", "fraction", True, (0.0, 1.0), coherence),
-        Metric("agreement", "probability", True, (0.0, 1.0), agreement),
+        Metric("coherence", "fraction", True, (0.0, 1.0), coherence, shown=True, compared=True),
+        Metric("agreement", "probability", True, (0.0, 1.0), agreement, shown=True, compared=True),
     ]

@@ -37,7 +37,7 @@ def distinct_right(row: list[int], partition: AnswerPartition) -> float:
 def metrics(n: int) -> Sequence[Metric]:
     """entropy, distinct, distinct_right; the last two grow with n, so compare them at equal n only."""
     return [
-        Metric("entropy", "nats", None, (0.0, inf), mean_over_variants(entropy)),
+        Metric("entropy", "nats", None, (0.0, inf), mean_over_variants(entropy), True, True),
         Metric("distinct", "answers", None, (0.0, float(n)), mean_over_variants(distinct)),
-        Metric("distinct_right", "answers", True, (0.0, float(n)), mean_over_variants(distinct_right)),
+        Metric("distinct_right", "answers", True, (0.0, float(n)), mean_over_variants(distinct_right), True, True),
     ]

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json
 from alftbench.errors import BadInput
-from alftbench.metrics.base import FloatArray
 from alftbench.metrics.coherence import distributions
 from alftbench.metrics.summary import metric_value, revived
 from alftbench.types import AnswerPartition, MetricValue, Orbit

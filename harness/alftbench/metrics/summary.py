@@ -4,47 +4,70 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alftbench.base import entry_points
+from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json
 from alftbench.base.stats import LEVEL, mean_interval
 from alftbench.errors import BadInput, PluginError
-from alftbench.metrics.base import FloatArray, Metric, MetricFactory
+from alftbench.metrics.base import Metric, MetricFactory
 from alftbench.types import AnswerPartition, MetricValue
+
+SLACK = 1e-9  # of rounding, before a value counts as outside a metric's bounds
+FIELDS = [field.name for field in fields(MetricValue)]
 
 
 def metrics_for(n: int) -> list[Metric]:
-    """Every registered metric for n samples per prompt; a plugin that does not load is named in a warning.
+    """Every registered metric for n samples per prompt; a plugin that fails is named in a warning and left out.
 
     Raises:
         PluginError: two plugins give a metric the same name.
     """
     loaded, broken = entry_points.load_all("metric")
     for error in broken.values():
-        logging.getLogger(__name__).warning("warning: %s; its metrics are missing", error)
-    found: dict[str, Metric] = {}
+        leave_out(str(error))
+    metrics: dict[str, Metric] = {}
     for plugin, factory in loaded.items():
-        for metric in made_by(plugin, factory, n):
-            if metric.name in found:
-                raise PluginError(f"metric plugin {plugin!r}: the metric {metric.name!r} exists already")
-            found[metric.name] = metric
-    return list(found.values())
+        for metric in metrics_of(plugin, factory, n):
+            other = metrics.setdefault(metric.name, metric)
+            if other is not metric:
+                raise PluginError(
+                    f"the metric {metric.name!r} is given by two plugins, {origin(other.plugin)} and "
+                    f"{origin(plugin)}; rename one or uninstall its package"
+                )
+    return list(metrics.values())
 
 
-def made_by(plugin: str, factory: MetricFactory, n: int) -> Sequence[Metric]:
-    """The metrics of one plugin.
-
-    Raises:
-        PluginError: its factory raised; named and chained.
-    """
+def metrics_of(plugin: str, factory: MetricFactory, n: int) -> list[Metric]:
+    """The metrics of one plugin, marked as its own; none, with a warning, where its factory fails."""
     try:
-        return factory(n)
-    except Exception as error:
-        raise PluginError(f"metric plugin {plugin!r} failed: {type(error).__name__}: {error}") from error
+        return [replace(metric, plugin=plugin) for metric in factory(n)]
+    except Exception as error:  # noqa: BLE001  whatever a stranger's code raises, the other metrics are measured
+        leave_out(failure(plugin, "failed", error))
+        return []
+
+
+def failure(plugin: str, what: str, error: Exception) -> str:
+    """What went wrong with a plugin, in one line."""
+    first = str(error).strip().partition("\n")[0]
+    return f"metric plugin {origin(plugin)} {what}: {type(error).__name__}: {first}"
+
+
+def origin(plugin: str) -> str:
+    """A plugin's name with the package that brought it."""
+    return f"{plugin!r} of {entry_points.package_of(entry_points.find('metric', plugin))}"
+
+
+@cache
+def leave_out(reason: str) -> None:
+    """Say once that a plugin's metrics are missing, and why."""
+    logging.getLogger(__name__).warning("warning: %s; its metrics are left out", reason)
 
 
 def per_problem(
@@ -52,23 +75,52 @@ def per_problem(
 ) -> dict[str, FloatArray]:
     """The value of every metric for every problem in the order of `ids`, NaN where undefined.
 
-    Partitions come in any order and are not kept.
+    Partitions come in any order and are not kept. A plugin with a metric that fails is named in a warning, and
+    none of its metrics is among the values.
     """
-    rows = {p.problem_id: [metric.per_problem(p) for metric in metrics] for p in partitions}
-    table = np.array([rows[name] for name in ids], dtype=float)
-    return {metric.name: column for metric, column in zip(metrics, table.T, strict=True)}
+    values: dict[str, dict[str, float]] = {metric.name: {} for metric in metrics}
+    broken: set[str] = set()
+    for partition in partitions:
+        for metric in metrics:
+            if metric.plugin in broken:
+                continue
+            try:
+                values[metric.name][partition.problem_id] = value_of(metric, partition)
+            except Exception as error:  # noqa: BLE001  as above
+                leave_out(failure(metric.plugin, f"failed at {metric.name!r}", error))
+                broken.add(metric.plugin)
+    whole = [metric.name for metric in metrics if metric.plugin not in broken]
+    return {name: np.array([values[name][problem] for problem in ids]) for name in whole}
 
 
-def summarise(values_SP: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int) -> list[MetricValue]:
-    """The mean of every metric over seeds and problems, with its interval.
+def value_of(metric: Metric, partition: AnswerPartition) -> float:
+    """A metric's value for one problem.
+
+    Raises:
+        ValueError: it is none that the metric can take by its own bounds.
+    """
+    value, (low, high) = float(metric.per_problem(partition)), metric.bounds
+    if np.isinf(value) or not (np.isnan(value) or low - SLACK <= value <= high + SLACK):
+        raise ValueError(f"{value} for problem {partition.problem_id!r} is outside its bounds {low:g} to {high:g}")
+    return value
+
+
+def recorded(values: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samples: int) -> list[dict[str, Any]]:
+    """The rows of metrics.json: each metric's mean with its interval over problems, and where it is to be shown.
 
     Args:
-        values_SP: per metric, shape (S, P).
-        metrics: which to summarise, in order.
-        n_samples: samples per run behind the values.
+        values: per metric, shape (P,).
+        metrics: all that were to be measured; those without values are left out.
+        n_samples: samples behind the values.
     """
     return [
-        metric_value(m.name, values_SP[m.name], m.bounds, m.unit, n_samples, m.higher_is_better) for m in metrics
+        {
+            **asdict(metric_value(m.name, values[m.name][None], m.bounds, m.unit, n_samples, m.higher_is_better)),
+            "shown": m.shown,
+            "compared": m.compared,
+        }
+        for m in metrics
+        if m.name in values
     ]
 
 
@@ -106,4 +158,4 @@ def read_metrics(path: Path) -> list[MetricValue]:
 def revived(row: Mapping[str, Any]) -> MetricValue:
     """A metric as JSON holds it, with NaN for the null of a numeric field."""
     undefined: dict[str, Any] = {name: float("nan") for name in ("value", "low", "high") if row[name] is None}
-    return MetricValue(**{**row, **undefined})
+    return MetricValue(**{name: {**row, **undefined}[name] for name in FIELDS})

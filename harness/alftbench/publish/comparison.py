@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.stats import holm, mean_interval, paired_difference
 from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
-from alftbench.metrics.base import FloatArray
 from alftbench.metrics.summary import metric_value
+from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.evidence import BASE, Evidence
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
 OF_TOLD = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
-COMPARED = ("accuracy", "entropy", "distinct_right", "coherence", "agreement")  # tested against the base
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
     """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
 
     equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
-    each phrasing that all runs have.
+    each phrasing that all runs have. shown: the names of the metrics that a table shows unless asked for others.
     """
 
     method: str
@@ -61,17 +61,12 @@ class Row:
     equilibrium: tuple[QualityValue, ...] = ()
     phrasings: Mapping[str, tuple[MetricValue, ...]] = field(default_factory=dict)
     measured: Measured | None = None
+    shown: tuple[str, ...] = ()
 
     def metric(self, name: str) -> MetricValue | None:
-        """A metric by name; None where this row lacks it.
-
-        `maj@n` is the one with the row's own n, `pass@k` the one with k = 4 or, with fewer samples, the largest.
-        """
-        if name == "maj@n":
-            return next((metric for metric in self.metrics if metric.name.startswith("maj@")), None)
-        if name == "pass@k":
-            return next(reversed([m for m in self.metrics if m.name in ("pass@2", "pass@4")]), None)
-        return next((metric for metric in self.metrics if metric.name == name), None)
+        """A metric by its name or by what stands for it (`pass@k`, `maj@n`); None where this row lacks it."""
+        by_name = {metric.name: metric for metric in self.metrics}
+        return by_name.get(stands_for(name, by_name) or "")
 
 
 @dataclass(frozen=True)
@@ -102,11 +97,16 @@ def by_measure(rows: Sequence[Row]) -> list[Alike]:
 
 
 @dataclass(frozen=True)
-class Table:
-    """The whole comparison; `runs` are paths below the output folder."""
+class Compared:
+    """The whole comparison: a row per method and suite, and paired differences from the base."""
 
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
+
+    @property
+    def shown(self) -> list[str]:
+        """The metrics that any row's runs show."""
+        return shown_names(self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--format json` prints."""
@@ -129,12 +129,18 @@ class Table:
         }
 
 
+def shown_names(rows: Sequence[Row]) -> list[str]:
+    """The metrics that the rows' runs show; one that is undefined everywhere is left out."""
+    names = dict.fromkeys(name for row in rows for name in row.shown)
+    return [name for name in names if any(m and not np.isnan(m.value) for m in (r.metric(name) for r in rows))]
+
+
 def without_name(figure: QualityValue) -> dict[str, Any]:
     """Value, interval, floor, whether it is a lower bound and whether it is resolved."""
     return {key: value for key, value in asdict(figure).items() if key != "name"}
 
 
-def build_table(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Table:
+def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Compared:
     """Group runs by suite and method, average over seeds, compare with the base.
 
     Args:
@@ -153,11 +159,16 @@ def build_table(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequ
         compare(suite, metric, groups[suite, BASE], groups[suite, method])
         for suite, method in keys
         if method != BASE and (suite, BASE) in groups
-        for metric in COMPARED
-        if metric in groups[suite, method][0].per_problem
+        for metric in tested([*groups[suite, BASE], *groups[suite, method]])
     ]
     adjusted = holm([comparison.p_value for comparison in comparisons])
-    return Table(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
+    return Compared(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
+
+
+def tested(runs: Sequence[Evidence]) -> list[str]:
+    """The metrics whose difference is tested: those that a run says are, and all runs have."""
+    named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
+    return [name for name in named if all(name in run.per_problem for run in runs)]
 
 
 def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
@@ -203,6 +214,7 @@ def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
 def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
     """One row of the table."""
     n_samples = sum(run.record.n_samples for run in runs)
+    specs = in_all([run.metrics for run in runs])
     metrics = tuple(
         metric_value(
             spec["name"],
@@ -212,7 +224,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
             n_samples,
             spec["higher_is_better"],
         )
-        for spec in runs[0].metrics
+        for spec in specs
     )
     measured = measured_how(runs)
     return Row(
@@ -224,6 +236,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         runs=tuple("/".join(run.folder.parts[-2:]) for run in runs),
         equilibrium=() if measured is None or measured.how == MIXED else quality_values(measured, runs),
         measured=measured,
+        shown=tuple(chosen(specs, "shown")),
         phrasings={name: phrasing_values(name, runs) for name in common_phrasings(runs)},
     )
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json, with_nan
 from alftbench.equilibrium.quality import Quality, read_quality
 from alftbench.errors import BadInput
 from alftbench.evaluation.run_folder import verify
-from alftbench.metrics.base import FloatArray
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from alftbench.base.jsonio import append_jsonl, without_nan, write_json, write_text
+from alftbench.base.markdown import markdown
+from alftbench.base.tables import Cell, Number, Table, columns
 from alftbench.settle.settings import SettleSettings
 from alftbench.settle.sweep import SweepPoint
 
@@ -22,6 +24,13 @@ BARS = (
     ("neural, sampled, correctness, G = 8", ("correctness/sampled/none/G8",), 6e-3),
 )
 """What is compared with p*, the variants, and the largest total variation allowed in any seed."""
+
+RESULTS = (
+    "mean ± standard deviation over seeds. TV: last iterate to p*. averaged: averaged parameters to p*. "
+    "predicted: population fixed point to p* (bias). to prediction: averaged parameters to that fixed point "
+    "(noise and network). J − J*, gap: reward. drift: nats"
+)
+CLOSED = "the share of the room between the plug-in's TV and the oracle's that a target player closes"
 
 
 @dataclass(frozen=True)
@@ -109,30 +118,30 @@ class Report:
         )
         return plain
 
+    def tables(self) -> list[Table]:
+        """Bars, results, what target players gain, and the sweep."""
+        return [self._bars_table(), self._results_table(), self._closed_table(), *self._sweep_tables()]
+
     def markdown(self) -> str:
-        """Bars, results and sweep as Markdown tables."""
-        parts = (self._bars_table(), self._results_table(), self._closed_table(), self._sweep_tables())
-        return "\n\n".join("\n".join(part) for part in parts) + "\n"
+        """The tables as Markdown."""
+        return "\n".join(map(markdown, self.tables()))
 
-    def _bars_table(self) -> Iterator[str]:
-        yield "| bar | worst TV to p* over seeds and games | at most | met |"
-        yield "| --- | --- | --- | --- |"
-        for what, worst, bar, met in self.bars():
-            yield f"| {what} | {worst:.2g} | {bar:g} | {'yes' if met else 'no'} |"
+    def _bars_table(self) -> Table:
+        rows = [
+            (what, Number(worst, ".2g"), Number(bar, "g"), "yes" if met else "no")
+            for what, worst, bar, met in self.bars()
+        ]
+        headings = columns("bar", "worst TV to p*", "at most", "met")
+        return Table("Bars", headings, tuple(rows), "over seeds and games")
 
-    def _results_table(self) -> Iterator[str]:
-        yield (
-            "Mean ± standard deviation over seeds. TV: last iterate to p*. averaged: averaged parameters to p*. "
-            "predicted: population fixed point to p* (bias). to prediction: averaged parameters to that fixed "
-            "point (noise and network). J − J*, gap: reward. drift: nats."
-        )
-        yield ""
-        yield "| variant | seeds | TV | averaged | predicted | to prediction | J − J* | gap | drift | ended |"
-        yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    def _results_table(self) -> Table:
+        rows: list[tuple[Cell, ...]] = []
         for r in self.rows():
-            cells = (r.tv, r.averaged, r.bias, r.noise, r.excess, r.gap, r.drift)
-            shown = (f"{cell} (n = {cell.n})" if 0 < cell.n < r.seeds else str(cell) for cell in cells)
-            yield f"| {r.variant} | {r.seeds} | " + " | ".join(shown) + f" | {r.status} |"
+            spreads = (r.tv, r.averaged, r.bias, r.noise, r.excess, r.gap, r.drift)
+            shown = (f"{cell} (n = {cell.n})" if 0 < cell.n < r.seeds else str(cell) for cell in spreads)
+            rows.append((r.variant, r.seeds, *shown, r.status))
+        headings = ("TV", "averaged", "predicted", "to prediction", "J − J*", "gap", "drift", "ended")
+        return Table("Results", columns("variant", "seeds", *headings), tuple(rows), RESULTS)
 
     def closed(self) -> list[tuple[str, Spread]]:
         """Share of the plug-in's total variation in excess of the oracle's that each target player removes.
@@ -153,50 +162,37 @@ class Report:
                 shares.setdefault(f"{game}/{target}/G{group}", []).append(share)
         return [(name, spread(values)) for name, values in shares.items()]
 
-    def _closed_table(self) -> Iterator[str]:
-        yield "Share of the room between the plug-in's TV and the oracle's that a target player closes."
-        yield ""
-        yield "| game / target player / group size | share closed | seeds |"
-        yield "| --- | --- | --- |"
-        for name, share in self.closed():
-            yield f"| {name} | {share} | {share.n} |"
+    def _closed_table(self) -> Table:
+        rows = [(name, str(share), share.n) for name, share in self.closed()]
+        headings = columns("game/target player/group size", "share closed", "seeds")
+        return Table("Room closed", headings, tuple(rows), CLOSED)
 
-    def _sweep_tables(self) -> Iterator[str]:
-        yield "As references grow apart (tabular, exact): probability of the right answer / disagreement (nats)."
-        yield ""
-        yield from self._sweep_table(lambda p: f"{p.right:.3f} / {p.disagreement:.3f}")
-        yield ""
-        yield "The same: divergence KL(common‖p) of the policies from what all phrasings share (nats)."
-        yield ""
-        yield from self._sweep_table(lambda p: f"{p.to_truth:.3f}")
+    def _sweep_tables(self) -> Iterator[Table]:
+        yield self._sweep_table(
+            "As references grow apart",
+            "tabular, exact: probability of the right answer / disagreement (nats)",
+            lambda p: f"{p.right:.3f} / {p.disagreement:.3f}",
+        )
+        yield self._sweep_table(
+            "Away from what all share",
+            "divergence KL(common‖p) of the policies from what all phrasings share (nats)",
+            lambda p: f"{p.to_truth:.3f}",
+        )
 
-    def _sweep_table(self, cell: Callable[[SweepPoint], str]) -> Iterator[str]:
-        shown = sorted({point.heterogeneity for point in self.sweep})
-        yield "| method | " + " | ".join(f"h = {h:g}" for h in shown) + " |"
-        yield "| --- |" + " --- |" * len(shown)
+    def _sweep_table(self, title: str, caption: str, cell: Callable[[SweepPoint], str]) -> Table:
+        rows = []
         for method in dict.fromkeys(point.method for point in self.sweep):
             points = sorted((p for p in self.sweep if p.method == method), key=lambda p: p.heterogeneity)
-            cells = ("–" if np.isnan(p.right) else cell(p) for p in points)
-            yield f"| {method} | " + " | ".join(cells) + " |"
+            rows.append((method, *(None if np.isnan(p.right) else cell(p) for p in points)))
+        headings = (f"h={h:g}" for h in sorted({point.heterogeneity for point in self.sweep}))
+        return Table(title, columns("method", *headings), tuple(rows), caption)
 
-    def write(self, folder: Path, plot: bool = True) -> None:
-        """table.md, report.json, sweep.jsonl and, where matplotlib is installed, settle.png.
-
-        Args:
-            folder: where they go.
-            plot: whether to draw.
-
-        Raises:
-            MissingExtra: a plot is wanted and matplotlib is not installed; the tables are written before.
-        """
+    def write(self, folder: Path) -> None:
+        """table.md, report.json and sweep.jsonl in a folder."""
         write_text(folder / "table.md", self.markdown())
         write_json(folder / "report.json", self.to_json())
         (folder / "sweep.jsonl").unlink(missing_ok=True)
         append_jsonl(folder / "sweep.jsonl", [without_nan(asdict(point)) for point in self.sweep])
-        if plot:
-            from alftbench.settle.plotting import draw_report
-
-            draw_report(self, folder / "settle.png")
 
 
 def _row(variant: str, arms: list[dict[str, Any]]) -> Row:

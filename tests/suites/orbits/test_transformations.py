@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alftbench.cli.options import select
 from alftbench.errors import UnknownName, UsageError
 from alftbench.suites.load import Selection, load_suite, read_orbits
-from alftbench.suites.orbits import TRANSFORMS, count, expand, parse_orbit
+from alftbench.suites.orbits import TRANSFORMS, count, expand, parse_orbit, why_declined
 from alftbench.suites.orbits.asked import is_english, words
 from alftbench.suites.orbits.quantities import read, spell
 from alftbench.types import Orbit, Problem, Variant
@@ -315,6 +315,23 @@ def test_what_declines_is_counted():
     names, digits = count(grown, spec)
     assert (names.wanted, names.made, names.declined) == (4, 2, 1)
     assert (digits.wanted, digits.made, digits.declined) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("names", "Ann has 3 apples and the word 'red' on 2 of them. How many?", "word"),
+        ("names", "The cat has 3 apples and 2 pears. How many are there?", "no first name"),
+        ("names", "Tim and Timothy are 3 and 4. How old are they together?", "may name one person"),
+        ("names", "Ann is 3. How old is she?", "1 quantities"),
+        ("digits", "There are 3 cats and 2 dogs. How many are there?", "no number that can be spelt otherwise"),
+        ("shots", "There are 3 cats and 2 dogs. How many are there?", "two worked examples"),
+        ("sentences", "The cat has 3 lives. It has 2 ears. How many is that?", "independent for sure"),
+    ],
+)
+def test_a_transformation_that_declines_says_why(name, text, why):
+    assert only(name, text) is None
+    assert why in why_declined(ask(text), name, 0, RULES)
 
 
 @pytest.mark.parametrize("text", ["wording", "names:4,wording", "digits,seed=7"])

@@ -15,6 +15,13 @@ ENGLISH_SHARE = 0.2  # of the words; German, Spanish, French or Swahili word pro
 
 
 @dataclass(frozen=True)
+class Declined:
+    """What a transformation says where it cannot be sure to keep the answer."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Asked:
     """What a transformation sees: the messages, the question's place in the last one, and the problem itself.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from alftbench.suites.orbits.asked import Asked, is_english
-from alftbench.suites.orbits.literal import is_prose
+from alftbench.suites.orbits.asked import Asked, Declined, is_english
+from alftbench.suites.orbits.literal import why_no_prose
 from alftbench.suites.orbits.sentences import split
 from alftbench.types import Message
 
@@ -29,7 +29,7 @@ FRAMES = {
 }  # fmt: skip
 
 
-def wording(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def wording(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """Another instruction around the same question.
 
     Keeps the answer: the question is untouched, and the new instruction asks for the answer in a form that the
@@ -37,8 +37,10 @@ def wording(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Non
     instructions are.
     """
     form = next((rule for rule in asked.rules if rule in FRAMES), None)
-    if form is None or not is_english(asked.question):
-        return None
+    if form is None:
+        return Declined(f"the suite's answer rules name no form among {', '.join(FRAMES)}")
+    if not is_english(asked.question):
+        return Declined("the question is not English prose")
     frames = FRAMES[form]
     frame = frames[rng.integers(len(frames))]
     return asked.with_content(frame.format(question=asked.question.strip()))
@@ -75,22 +77,24 @@ def set_apart(text: str) -> str | None:
 LAYOUTS = (lines, bullets, quoted, headed, set_apart)
 
 
-def formatting(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def formatting(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """The same words, set in another way: lines, a list, a quotation, a heading, a paragraph for the question.
 
     Keeps the answer: every word stays, in its order. What splits sentences is left out where it cannot tell them
     apart. Declines where a question is set in lines already, holds LaTeX displays, or is about its own text.
     """
-    if "\n" in asked.question.strip() or "\\[" in asked.question or not is_prose(asked):
-        return None
+    if "\n" in asked.question.strip() or "\\[" in asked.question:
+        return Declined("the question is set in lines already")
+    if why := why_no_prose(asked):
+        return Declined(why)
     for place in rng.permutation(len(LAYOUTS)):
         text = LAYOUTS[place](asked.question)
         if text is not None:
             return asked.with_question(text)
-    return None
+    return Declined("no layout fits the question")
 
 
-def shots(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def shots(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """The worked examples before the question in another order.
 
     Keeps the answer: the question is untouched, and examples do not refer to each other. Declines where there are
@@ -100,6 +104,6 @@ def shots(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
     first = next((place for place, message in enumerate(shown) if message["role"] != "system"), len(shown))
     pairs = [tuple(shown[place : place + 2]) for place in range(first, len(shown), 2)]
     if len(pairs) < 2 or any([m["role"] for m in pair] != ["user", "assistant"] for pair in pairs):
-        return None
+        return Declined("there are not two worked examples before the question")
     order = rng.permutation(len(pairs))
     return (*shown[:first], *(message for place in order for message in pairs[place]), question)

@@ -37,34 +37,42 @@ QUANTITY = re.compile(
 LEAST_QUANTITIES = 2  # what asks for a fact ("In which year was Elizabeth born?") states fewer
 
 
-def is_prose(asked: Asked) -> bool:
-    """Could the same be said in another way: is the text no object of the question, and no program or list?
+def why_no_prose(asked: Asked) -> str | None:
+    """Why the same could not be said in another way; None where the text is no object of the question.
 
-    False where anything is quoted or set apart as a word, where words for text are used (letters, words, names,
-    titles, digits), for programs, pictures in code and bracketed lists, and where a verifier of the problem's own
-    judges answers, which may look at the text, unless the suite declares a word problem.
+    It may not be where anything is quoted or set apart as a word, where words for text are used (letters, words,
+    names, titles, digits), for programs, pictures in code and bracketed lists, and where a verifier of the
+    problem's own judges answers, which may look at the text, unless the suite declares a word problem.
     """
     text = asked.question
-    judged = VERIFIER in asked.problem.metadata and not asked.problem.metadata.get(WORD_PROBLEM)
-    braces = "\\" not in text and LISTED.search(text)  # LaTeX has both for other ends
-    return not (judged or braces or any(rule.search(text) for rule in (OF_TEXT, QUOTED, PROGRAM)))
+    if VERIFIER in asked.problem.metadata and not asked.problem.metadata.get(WORD_PROBLEM):
+        return "answers are judged by a verifier of the problem's own, which may look at its text"
+    if "\\" not in text and LISTED.search(text):  # LaTeX has both for other ends
+        return "the text holds a list in brackets"
+    rules = ((OF_TEXT, "is about text"), (QUOTED, "is quoted or set apart"), (PROGRAM, "is code"))
+    for rule, what in rules:
+        if match := rule.search(text):
+            return f"{match[0].strip()!r} {what}, so every word may matter"
+    return None
 
 
-def is_word_problem(asked: Asked) -> bool:
-    """Is this English prose that states at least two quantities, and is every right answer a number?
+def why_no_word_problem(asked: Asked) -> str | None:
+    """Why this is no English prose that states two quantities or more and has a number for every right answer.
 
-    False for answers of the kind `text`, whose questions ask for facts about those they name, unless the suite
+    Answers of the kind `text` are none, whose questions ask for facts about those they name, unless the suite
     declares a word problem.
     """
     problem = asked.problem
-    declared = problem.answer_kind != "text" or problem.metadata.get(WORD_PROBLEM)
-    return bool(
-        declared
-        and is_prose(asked)
-        and is_english(asked.question)
-        and all(is_number(text) for text in problem.reference)
-        and len(QUANTITY.findall(asked.question)) >= LEAST_QUANTITIES
-    )
+    if problem.answer_kind == "text" and not problem.metadata.get(WORD_PROBLEM):
+        return "its answers are text: a question of fact is about what it names"
+    if why := why_no_prose(asked):
+        return why
+    if not is_english(asked.question):
+        return "it is not English prose"
+    if not all(is_number(text) for text in problem.reference):
+        return "a right answer is no number"
+    n = len(QUANTITY.findall(asked.question))
+    return None if n >= LEAST_QUANTITIES else f"it states {n} quantities, fewer than {LEAST_QUANTITIES}"
 
 
 def is_number(reference: str) -> bool:

@@ -7,8 +7,8 @@ from itertools import chain
 
 import numpy as np
 
-from alftbench.suites.orbits.asked import Asked, words
-from alftbench.suites.orbits.literal import is_word_problem
+from alftbench.suites.orbits.asked import Asked, Declined, words
+from alftbench.suites.orbits.literal import why_no_word_problem
 from alftbench.types import Message
 
 GROUPS = tuple(frozenset(words(group)) for group in ("women", "men", "either"))
@@ -34,7 +34,7 @@ ALIAS = re.compile(
 )
 
 
-def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """Other first names for the people of a problem, each name for one throughout, of the same gender.
 
     Keeps the answer: nothing but who it is about changes, pronouns still fit, and no two people get one name.
@@ -44,9 +44,9 @@ def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
     in English: a question of fact is about the one it names.
     """
     text = asked.question
-    first_names = people(text) if is_word_problem(asked) and not ALIAS.search(text) else []
-    if not first_names or may_be_one(first_names, text) or in_answers(first_names, asked.problem.reference):
-        return None
+    first_names = people(text)
+    if why := why_no_word_problem(asked) or why_not_these(first_names, text, asked.problem.reference):
+        return Declined(why)
     taken = {word.title() for word in re.findall(r"\w+", text) if word[0].isupper() or word.title() in KNOWN}
     new: dict[str, str] = {}
     for name in first_names:
@@ -56,10 +56,21 @@ def names(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
             n for n in group - taken if not n.endswith("s") and not any(alike(n, word) for word in taken)
         )
         if not free:
-            return None
+            return Declined(f"no name is left that is unlike all others, to replace {name}")
         new[name] = free[rng.integers(len(free))]
         taken.add(new[name])
     return asked.with_question(rename(text, new))
+
+
+def why_not_these(first_names: list[str], text: str, references: tuple[str, ...]) -> str | None:
+    """Why the people of a text cannot be given other names, None where they can."""
+    if alias := ALIAS.search(text):
+        return f"{alias[0]!r} may give one person two names"
+    if not first_names:
+        return "it has no first name that is known and nothing else"
+    if may_be_one(first_names, text):
+        return f"two words may name one person ({', '.join(first_names)})"
+    return "a right answer holds a name" if in_answers(first_names, references) else None
 
 
 def people(text: str) -> list[str]:

@@ -7,8 +7,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from alftbench.suites.orbits.asked import Asked, words
-from alftbench.suites.orbits.literal import is_word_problem
+from alftbench.suites.orbits.asked import Asked, Declined, words
+from alftbench.suites.orbits.literal import why_no_word_problem
 from alftbench.types import Message
 
 SMALL, TENS = words("small_numbers"), words("tens")
@@ -88,7 +88,7 @@ def read(phrase: str) -> int | None:
     return total + current
 
 
-def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """Number words as digits: "three" as 3, "twenty-five" as 25.
 
     Keeps the answer: the same numbers in another spelling. Left as they are: "one", which is a pronoun as often
@@ -97,14 +97,14 @@ def digits(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None
     number words is not one number, where text is meant as text ("the word seven"), and for what is no word problem
     in English.
     """
-    if not is_word_problem(asked):
-        return None
+    if why := why_no_word_problem(asked):
+        return Declined(why)
     text = asked.question
     replacements: Replacements = []
     for match in PHRASE.finditer(text):
         value = read(match[0])
         if value is None:
-            return None
+            return Declined(f"{match[0]!r} is not one number")
         replacements.append((match, None if left_in_words(text, match) else format(value, ",")))
     return replaced(asked, all_or_none(text, [match.span() for match in SAID.finditer(text)], replacements))
 
@@ -120,7 +120,7 @@ def left_in_words(text: str, match: re.Match[str]) -> bool:
     return bool(beside or re.search(r"\b(?:half|third|quarter|one)[ -](?:of )?$", before))
 
 
-def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """Digits as number words: 16 as "sixteen", 1,200 as "one thousand two hundred".
 
     Keeps the answer: the same numbers in another spelling. Left as they are: money, percentages, decimals,
@@ -131,8 +131,10 @@ def number_words(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] 
     """
     text = asked.question
     formula = FORMULA.search(re.sub(r"\$ ?[\d.]", "", text))
-    if formula or NUMBERED.search(text) or not is_word_problem(asked):
-        return None
+    if formula or NUMBERED.search(text):
+        return Declined("it holds a formula, or numbers its parts")
+    if why := why_no_word_problem(asked):
+        return Declined(why)
     replacements: Replacements = []
     for match in DIGITS.finditer(text):
         if left_in_digits(text, match):
@@ -177,10 +179,10 @@ def all_or_none(text: str, spans: list[tuple[int, int]], replacements: Replaceme
     return [(match, None if match.start() in left else said) for match, said in replacements]
 
 
-def replaced(asked: Asked, replacements: Replacements) -> tuple[Message, ...] | None:
-    """The prompt with every match replaced that has a replacement; None if none has."""
+def replaced(asked: Asked, replacements: Replacements) -> tuple[Message, ...] | Declined:
+    """The prompt with every match replaced that has a replacement, if one has."""
     if all(new is None for _, new in replacements):
-        return None
+        return Declined("it holds no number that can be spelt otherwise for sure")
     text, end = "", 0
     for match, new in replacements:
         text += asked.question[end : match.start()] + (match[0] if new is None else new)

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from alftbench.suites.orbits.asked import Asked, is_english
-from alftbench.suites.orbits.literal import is_word_problem
+from alftbench.suites.orbits.asked import Asked, Declined, is_english
+from alftbench.suites.orbits.literal import why_no_word_problem
 from alftbench.types import Message
 
 END = re.compile(r"(?<=[.!?])[\s]+(?=[A-Z$\d])")
@@ -65,7 +65,7 @@ def subjects_differ(facts: list[str]) -> bool:
     return len(set(subjects)) == len(subjects)
 
 
-def sentences(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | None:
+def sentences(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | Declined:
     """Independent sentences at the beginning in another order.
 
     Keeps the answer under a conservative rule. Only the leading sentences move, and only if each states something
@@ -74,13 +74,15 @@ def sentences(asked: Asked, rng: np.random.Generator) -> tuple[Message, ...] | N
     a word of order ("the second person", "the latter"), whose meaning could hang on what came when. Declines
     otherwise, which is most of the time.
     """
-    if not is_word_problem(asked):
-        return None
+    if why := why_no_word_problem(asked):
+        return Declined(why)
     parts = split(asked.question)
     free = 0
     while free < len(parts) - 1 and movable(parts[free]) and subjects_differ(parts[: free + 1]):
         free += 1
-    if free < 2 or any(POINTS_BACK.search(part) for part in parts[free:]):
-        return None
+    if free < 2:
+        return Declined("it does not begin with two sentences that are independent for sure")
+    if points := next(filter(None, map(POINTS_BACK.search, parts[free:])), None):
+        return Declined(f"{points[0]!r} may mean what came when")
     order = rng.permutation(free)
     return asked.with_question(" ".join([*(parts[place] for place in order), *parts[free:]]))

@@ -12,14 +12,14 @@ from alftbench.base.seeds import stream
 from alftbench.base.settings import parse_pairs, read_value
 from alftbench.base.validate import at_least, at_most
 from alftbench.errors import UnknownName, UsageError
-from alftbench.suites.orbits.asked import Asked
+from alftbench.suites.orbits.asked import Asked, Declined
 from alftbench.suites.orbits.frames import formatting, shots, wording
 from alftbench.suites.orbits.names import names
 from alftbench.suites.orbits.quantities import digits, number_words
 from alftbench.suites.orbits.sentences import sentences
 from alftbench.types import Message, Orbit, Variant
 
-Transform = Callable[[Asked, np.random.Generator], tuple[Message, ...] | None]  # None where it declines
+Transform = Callable[[Asked, np.random.Generator], tuple[Message, ...] | Declined]
 TRANSFORMS: dict[str, Transform] = {
     "wording": wording,
     "names": names,
@@ -89,7 +89,7 @@ def distinct(
     made = 0
     for draw in range(wanted + TRIES):
         messages = TRANSFORMS[name](asked, stream(seed, "orbit", name, *keys, draw))
-        if messages is None:
+        if isinstance(messages, Declined):
             return
         if (key := prompt_key(messages)) in seen:
             continue
@@ -98,6 +98,14 @@ def distinct(
         made += 1
         if made == wanted:
             return
+
+
+def why_declined(orbit: Orbit, name: str, seed: int, rules: tuple[str, ...]) -> str:
+    """Why a transformation added nothing to the first phrasing of a problem."""
+    first = orbit.variants[0]
+    keys = (orbit.problem.id, first.name, 0)
+    answer = TRANSFORMS[name](Asked.of(orbit, first, rules), stream(seed, "orbit", name, *keys))
+    return answer.why if isinstance(answer, Declined) else "what it makes is there already"
 
 
 def prompt_key(messages: Iterable[Message]) -> str:

@@ -1,0 +1,55 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from alftbench.base.tables import Cell, Links, Table
+from alftbench.base.wording import interval, lines, signed
+from alftbench.types import Comparison, MetricValue
+
+
+def markdown(table: Table) -> str:
+    """A table under its heading, every text as it is."""
+    return "\n".join(markdown_lines(table)) + "\n"
+
+
+def markdown_lines(table: Table) -> Iterator[str]:
+    """Heading, caption and note, then the table, a line for every row."""
+    if table.title:
+        yield from (f"## {literal(table.title)}", "")
+    if said := " ".join(filter(None, (sentence(table.caption), table.note))):
+        yield from (literal(said), "")
+    yield row_of([literal(column.heading) for column in table.columns])
+    yield row_of(["---"] * len(table.columns))
+    for row in table.rows:
+        yield row_of([markdown_cell(cell) for cell in row])
+
+
+def row_of(cells: list[str]) -> str:
+    """One line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def markdown_cell(cell: Cell) -> str:
+    """A cell in one line; an interval in brackets behind its value."""
+    match cell:
+        case Links():
+            return " ".join(f"[{literal(name)}]({target})" for name, target in cell.targets)
+        case MetricValue():
+            return interval(cell)
+        case Comparison() if not math.isnan(cell.p_value):
+            *_, tested = lines(cell)
+            return f"{signed(cell.difference)} [{signed(cell.low)}, {signed(cell.high)}], {literal(tested)}"
+    return literal(", ".join(lines(cell)))
+
+
+def sentence(text: str) -> str:
+    """A caption as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def literal(text: str) -> str:
+    """A text as Markdown shows it literally inside a table."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in text)

@@ -1,0 +1,106 @@
+"""How cells of tables read, in the terminal and in published pages alike."""
+
+from __future__ import annotations
+
+import math
+
+from alftbench.base.tables import Cell, Interval, Lines, Links, Number, Quantity
+from alftbench.types import Comparison, MetricValue, QualityValue
+
+NOTHING = "–"
+
+
+def lines(cell: Cell) -> tuple[str, ...]:
+    """A cell as plain text: what it says, then what belongs below it."""
+    match cell:
+        case MetricValue():
+            return (NOTHING,) if math.isnan(cell.value) else (short(cell.value), ends(cell.low, cell.high))
+        case QualityValue():
+            return tuple(filter(None, (resolved(cell), claim(cell))))
+        case Comparison():
+            return (signed(cell.difference), *difference_lines(cell))
+        case Lines():
+            return (cell.text, *cell.below)
+    return (one_line(cell),)
+
+
+def one_line(cell: str | int | Number | Quantity | Interval | Links | None) -> str:
+    """A cell that is a text or a number and nothing more."""
+    match cell:
+        case Links():
+            return " ".join(name for name, _ in cell.targets)
+        case Interval():
+            return ends(cell.low, cell.high)
+        case Number():
+            return NOTHING if math.isnan(cell.value) else format(cell.value, cell.spec)
+        case Quantity():
+            return quantity(cell.value)
+    return NOTHING if cell is None else str(cell)
+
+
+def difference_lines(found: Comparison) -> tuple[str, ...]:
+    """A difference's interval and p-values; none where it is undefined or a single problem shows no spread."""
+    if math.isnan(found.p_value):
+        return ()
+    between = f"{signed(found.low)} to {signed(found.high)}"
+    return (between, f"p {p_text(found.p_value)}, Holm {p_text(found.p_adjusted)}")
+
+
+def ends(low: float, high: float) -> str:
+    """An interval: 0.912 – 0.956."""
+    return NOTHING if math.isnan(low) else f"{short(low)} – {short(high)}"
+
+
+def short(value: float) -> str:
+    """A value to the precision that an evaluation can resolve: 0.934, 4.62, 118."""
+    if math.isnan(value):
+        return NOTHING
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def interval(metric: MetricValue | None) -> str:
+    """Value [low, high]; a dash where the metric is undefined."""
+    if metric is None or math.isnan(metric.value):
+        return NOTHING
+    return f"{short(metric.value)} [{short(metric.low)}, {short(metric.high)}]"
+
+
+def resolved(figure: QualityValue) -> str:
+    """A value that is above its noise floor; never 0 for one that is not."""
+    if math.isnan(figure.value):
+        return NOTHING
+    return short(figure.value) if figure.resolved else "not resolved"
+
+
+def claim(figure: QualityValue) -> str:
+    """What the samples say at 95%: an interval, "at least" for a bound, the floor where nothing is resolved."""
+    if math.isnan(figure.value):
+        return ""
+    if not figure.resolved:
+        return f"floor {floor(figure.floor)}"
+    return f"at least {floor(figure.low)}" if figure.bound else f"{short(figure.low)} – {short(figure.high)}"
+
+
+def floor(value: float) -> str:
+    """A positive number, never shown as 0."""
+    return short(value) if value >= 0.0005 else "<0.001"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return NOTHING if math.isnan(value) else f"{value:+.3f}"
+
+
+def quantity(value: float) -> str:
+    """A count with a metric prefix: 398k, 0.74T."""
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{prefix}"
+    return f"{value:.3g}"
+
+
+def p_text(value: float) -> str:
+    """A p-value; below a thousandth only that is said."""
+    if math.isnan(value):
+        return NOTHING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,213 @@
+"""Every table of an evaluation, a comparison or a board, laid out once; renderers only set them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
+from alftbench.base.wording import short
+from alftbench.publish.comparison import ENUMERATED, MIXED, SAMPLED, Alike, Compared, Row, by_measure, shown_names
+from alftbench.publish.ranking import ranked
+from alftbench.types import Comparison, MetricValue
+
+FIGURES = {
+    "kl": "KL",
+    "trace_drift": "trace drift",
+    "marginal_error": "marginal error",
+    "nash_gap": "Nash gap",
+}
+ALWAYS = "rate_answered"  # the outcome that is told even where it is 0
+MOST = 0.5  # of the completions: from here on a reader is told of the token limit
+PHRASING_NOTE = (
+    "Within is the chance that two draws of the phrasing give the same answer, across that a draw of it and one "
+    "of another do."
+)
+SAMPLED_NOTE = (
+    "KL has its 95% interval. The other figures are lower bounds in expectation: the truth is at least the number "
+    "given, at 97.5% confidence. Not resolved: these samples cannot tell the figure from 0, and could only have "
+    "told a value above the floor."
+)
+ENUMERATED_NOTE = (
+    "Of the likeliest completions, over the problems whose completions could be listed. KL and trace drift have "
+    "their interval over problems and seeds; marginal error and Nash gap are lower bounds, which less mass left "
+    "out raises. Not resolved: no more than rounding, or than the mass that may be left out."
+)
+DIFFERENCE_NOTE = "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the comparison."
+COST_NOTE = "FLOPs are estimated from parameter and token counts."
+
+
+@dataclass(frozen=True)
+class BoardLayout:
+    """What a board has beside numbers: ranks by a metric, phrasings of some suites, links to runs below a path."""
+
+    rank_by: str
+    phrasings: tuple[str, ...]
+    results: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is shown of a comparison: metrics, under the names of a board; None for those that the runs show."""
+
+    metrics: tuple[str, ...] | None = None
+    board: BoardLayout | None = None
+
+
+TERMINAL = Layout()
+
+
+def metric_table(title: str, metrics: Sequence[MetricValue]) -> Table:
+    """Every metric of one evaluation, a line each; an outcome that never came about has none."""
+    rows: list[tuple[Cell, ...]] = [
+        (m.name, short(m.value), Interval(m.low, m.high), m.unit, m.n_problems, m.n_samples)
+        for m in metrics
+        if m.name == ALWAYS or not m.name.startswith("rate_") or m.value > 0
+    ]
+    headings = columns("metric", "value", "95% interval", "unit", "problems", "samples")
+    return Table(title, headings, tuple(rows))
+
+
+def truncation_hint(metrics: Sequence[MetricValue]) -> str | None:
+    """What to do where most completions were cut off before they gave an answer."""
+    for metric in metrics:
+        if metric.name == "rate_truncated" and metric.value >= MOST:
+            return (
+                f"{metric.value:.0%} of completions reached the token limit without an answer; raise --max-tokens"
+            )
+    return None
+
+
+def comparison_tables(compared: Compared, layout: Layout = TERMINAL) -> list[Table]:
+    """Everything there is to say of a comparison; a note is said once, by the first table that needs it."""
+    suites = list(dict.fromkeys(row.suite for row in compared.rows))
+    rows = {suite: [row for row in compared.rows if row.suite == suite] for suite in suites}
+    tables = [table for suite in suites for table in suite_tables(suite, rows[suite], layout)]
+    tables += [equilibrium_table(suite, alike) for suite in suites for alike in by_measure(rows[suite])]
+    tables += difference_tables(compared.comparisons)
+    if any(row.cost for row in compared.rows):
+        tables.append(cost_table(compared.rows))
+    said = [table.note for table in tables]
+    return [replace(t, note="") if t.note in said[:place] else t for place, t in enumerate(tables)]
+
+
+def suite_tables(suite: str, rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
+    """A suite's methods side by side, and their phrasings where they are asked for."""
+    names = shown_names(rows) if layout.metrics is None else layout.metrics
+    if layout.board is None:
+        yield suite_table(suite, rows, names)
+        return
+    places = ranked(rows, layout.board.rank_by)
+    in_order = [row for _, row in places]
+    yield with_evidence(suite_table(suite, in_order, names), places, layout.board.results)
+    if suite in layout.board.phrasings:
+        yield phrasing_table(suite, rows)
+
+
+def suite_table(suite: str, rows: Sequence[Row], names: Sequence[str]) -> Table:
+    """Every method's metrics."""
+    headings = [next((m.name for row in rows if (m := row.metric(name))), name) for name in names]
+    first = rows[0].metrics[0]
+    return Table(
+        title=suite,
+        columns=columns("method", *headings),
+        rows=tuple((row.method, *map(row.metric, names)) for row in rows),
+        caption=f"{first.n_problems} problems, {first.n_samples} samples a method, 95% intervals",
+    )
+
+
+def with_evidence(table: Table, places: Sequence[tuple[int, Row]], results: str) -> Table:
+    """A suite's table with every row's rank, seeds and links to its runs."""
+    cells = [
+        (rank, *cells, len(row.seeds), run_links(row, results))
+        for (rank, row), cells in zip(places, table.rows, strict=True)
+    ]
+    headings = (Column("rank"), *table.columns, Column("seeds"), Column("runs by seed"))
+    return replace(table, columns=headings, rows=tuple(cells), keys=2)
+
+
+def run_links(row: Row, results: str) -> Links:
+    """A row's seeds, each with its run."""
+    runs = zip(row.seeds, row.runs, strict=True)
+    return Links(tuple((str(seed), f"{results}/{run}/run.json") for seed, run in runs))
+
+
+def phrasing_table(suite: str, rows: Sequence[Row]) -> Table:
+    """Phrasing after phrasing, what it is like for every method."""
+    names = dict.fromkeys(name for row in rows for name in row.phrasings)
+    apart = [(name, row) for name in names for row in rows if name in row.phrasings]
+    cells = [(name, row.method, *phrasing_cells(row.phrasings[name])) for name, row in apart]
+    headings = phrasing_headings(next(iter(rows[0].phrasings.values()), ()))
+    return Table(f"{suite} by phrasing", columns("phrasing", "method", *headings), tuple(cells),
+                 "95% intervals", PHRASING_NOTE, keys=2)  # fmt: skip
+
+
+def evaluation_phrasings(phrasings: Mapping[str, Sequence[MetricValue]]) -> Table:
+    """What each phrasing of one evaluation is like."""
+    headings = phrasing_headings(next(iter(phrasings.values())))
+    cells = [(name, *phrasing_cells(metrics)) for name, metrics in phrasings.items()]
+    return Table("by phrasing", columns("phrasing", *headings), tuple(cells), "95% intervals")
+
+
+def phrasing_headings(metrics: Sequence[MetricValue]) -> list[str]:
+    """The headings of a phrasing's cells."""
+    return [*(metric.name.removeprefix("rate_").replace("_", " ") for metric in metrics), "problems"]
+
+
+def phrasing_cells(metrics: Sequence[MetricValue]) -> tuple[Cell, ...]:
+    """A phrasing's metrics, and the problems behind them."""
+    return (*metrics, problems(metrics))
+
+
+def problems(metrics: Sequence[MetricValue]) -> str:
+    """How many problems stand behind metrics; where that differs, for the first and for the last."""
+    first, last = metrics[0].n_problems, metrics[-1].n_problems
+    return str(first) if first == last else f"{first}, {last} {metrics[-1].name.rpartition('_')[2]}"
+
+
+def equilibrium_table(suite: str, alike: Alike) -> Table:
+    """How far each method is from the equilibrium of its game, of methods that were measured in the same way."""
+    rows: list[tuple[Cell, ...]] = []
+    for place, row in enumerate(alike.rows):
+        figures = {figure.name: figure for figure in row.equilibrium}
+        count = tuple(f"{count} problems" for count in alike.counts[place : place + 1])
+        rows.append((Lines(row.method, count), *map(figures.get, FIGURES)))
+    notes = {SAMPLED: SAMPLED_NOTE, ENUMERATED: ENUMERATED_NOTE, MIXED: ""}
+    note = notes[alike.rows[0].measured.how] if alike.rows[0].measured else ""
+    headings = columns("method", *FIGURES.values())
+    return Table(f"{suite}, equilibrium quality", headings, tuple(rows), alike.note, note)
+
+
+def difference_tables(comparisons: Sequence[Comparison]) -> Iterator[Table]:
+    """Paired differences from the base, suite by suite; metrics whose difference is undefined are left out."""
+    defined = [found for found in comparisons if not math.isnan(found.difference)]
+    tests = sum(not math.isnan(found.p_value) for found in comparisons)
+    for suite in dict.fromkeys(found.suite for found in defined):
+        of_suite = [found for found in defined if found.suite == suite]
+        metrics = dict.fromkeys(found.metric for found in of_suite)
+        by_place = {(found.candidate, found.metric): found for found in of_suite}
+        yield Table(
+            title=f"{suite}, paired differences from the base",
+            columns=columns("method", *metrics),
+            rows=tuple(
+                (method, *(by_place.get((method, metric)) for metric in metrics))
+                for method in dict.fromkeys(found.candidate for found in of_suite)
+            ),
+            caption=f"95% intervals, p (Holm, {tests} tests)",
+            note=DIFFERENCE_NOTE,
+        )
+
+
+def cost_table(rows: Sequence[Row]) -> Table:
+    """What training cost per method; the same for all suites, since one model serves them all."""
+    cells: list[tuple[Cell, ...]] = []
+    for row in {row.method: row for row in rows}.values():
+        if row.cost is not None:
+            cost = row.cost
+            counts = (cost.generated_tokens, cost.trained_tokens, cost.forward_passes, cost.backward_passes)
+            spent = map(Quantity, (*counts, cost.flops))
+            cells.append((row.method, len(row.seeds), *spent, Number(cost.seconds, ".1f")))
+    headings = ("generated tokens", "trained tokens", "forward passes", "backward passes", "FLOPs (estimate)")
+    return Table("Training cost", columns("method", "seeds", *headings, "seconds"), tuple(cells),
+                 "mean over seeds", COST_NOTE)  # fmt: skip
