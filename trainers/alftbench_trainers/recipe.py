@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +17,11 @@ from alftbench.training.trainer import (
     TrainerInfo,
     TrainRequest,
     TrainResult,
+    TrainSuite,
 )
+from alftbench.types import Budget
 from alftbench_trainers.loop.options import GroupOptions
+from alftbench_trainers.loop.schedule import check_plan
 
 OptionsT = TypeVar("OptionsT", bound=GroupOptions)
 
@@ -71,6 +74,10 @@ class RecipeTrainer(Generic[OptionsT]):
     def needs_orbits(self) -> bool:
         """As the recipe says."""
         return self.recipe.needs_orbits
+
+    def check(self, suites: Sequence[TrainSuite], budget: Budget, seed: int) -> None:
+        """Refuse a budget below one step, and more suites than a step has problems."""
+        check_plan(self.options, suites, budget, seed)
 
     def config(self) -> Mapping[str, Any]:
         """Every option with its value."""

@@ -7,7 +7,7 @@ from importlib import metadata
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from alftbench.errors import PluginError, UnknownName, UsageError
+from alftbench.errors import PluginError, UnknownName
 
 GROUPS = {
     "trainer": "alftbench.trainers",
@@ -86,27 +86,6 @@ def load_all(kind: str) -> tuple[dict[str, Any], dict[str, PluginError]]:
         except PluginError as error:
             broken[name] = error
     return loaded, broken
-
-
-def parse_settings(owner: str, text: str) -> dict[str, str]:
-    """Read `key=value,key=value`.
-
-    Args:
-        owner: what the settings belong to, for the message.
-        text: the settings; empty for none.
-
-    Raises:
-        UsageError: an item is of another form, or a key is given twice.
-    """
-    settings: dict[str, str] = {}
-    for item in filter(None, text.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{owner}: {item!r} is not of the form key=value")
-        if key.strip() in settings:
-            raise UsageError(f"{owner}: an option is given twice")
-        settings[key.strip()] = value.strip()
-    return settings
 
 
 def describe(plugin: Any) -> str:

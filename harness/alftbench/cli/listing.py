@@ -9,6 +9,7 @@ import typer
 
 from alftbench.cli.app import app, echo_json
 from alftbench.cli.options import Format, FormatOption
+from alftbench.errors import UsageError
 
 
 @app.command("leaderboard")
@@ -35,9 +36,13 @@ def list_plugins(kind: str, output_format: Format) -> None:
     from alftbench.base import entry_points
     from alftbench.base.tables import Column, Table
     from alftbench.cli.console import show
+    from alftbench.training.trainer import DescribesTrainer
 
     loaded, broken = entry_points.load_all(kind)
-    rows = {name: entry_points.describe(plugin) for name, plugin in loaded.items()}
+    rows = {
+        name: plugin.info.description if isinstance(plugin, DescribesTrainer) else entry_points.describe(plugin)
+        for name, plugin in loaded.items()
+    }
     if output_format is Format.JSON:
         echo_json([{"name": name, "description": text} for name, text in rows.items()])
     else:
@@ -47,9 +52,40 @@ def list_plugins(kind: str, output_format: Format) -> None:
 
 
 @app.command("trainers")
-def trainers_command(output_format: FormatOption = Format.TABLE) -> None:
-    """List the trainers."""
-    list_plugins("trainer", output_format)
+def trainers_command(
+    name: Annotated[str | None, typer.Argument(help="A trainer, to show its options.")] = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the trainers, or show one with its options, their defaults and what they mean."""
+    if name is None:
+        list_plugins("trainer", output_format)
+    else:
+        show_trainer(name, output_format)
+
+
+def show_trainer(name: str, output_format: Format) -> None:
+    """What a trainer says of itself, and its options.
+
+    Raises:
+        UsageError: it does not tell its options.
+    """
+    from dataclasses import asdict
+
+    from alftbench.base import entry_points
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
+    from alftbench.training.trainer import DescribesTrainer
+
+    trainer = entry_points.load("trainer", name)
+    if not isinstance(trainer, DescribesTrainer):
+        raise UsageError(f"trainer {name!r} does not tell its options; see the page of its package")
+    if output_format is Format.JSON:
+        echo_json({"name": name, **asdict(trainer.info)})
+        return
+    headings = (Column("option"), Column("default"), Column("what it is", prose=True), Column("value", prose=True))
+    rows = tuple((o.name, str(o.default), o.meaning, o.kind) for o in trainer.info.options)
+    show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}", headings, rows))
+    typer.echo(f"use: alftbench train {name}:{trainer.info.options[0].name}={trainer.info.options[0].default}")
 
 
 @app.command("backends")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
@@ -12,7 +14,7 @@ from alftbench.errors import PluginError, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.board import Board
 from alftbench.publish.evidence import BASE
-from alftbench.suites.load import TEST, TRAIN, Selection, load_suite, read_orbits
+from alftbench.suites.load import TEST, TRAIN, Reader, Selection, load_suite, read_problems
 from alftbench.training.train import TrainJob, checkpoint_path, plan_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget
@@ -61,6 +63,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
     check_bounds(request.enumerate)
     check_board(request)
+    read = cache(read_problems)  # every suite and split once, whatever asks for it
     suites = suite_names(request)
     if len(set(suites)) < len(suites):
         raise UsageError(f"two suites have one name: {', '.join(suites)}; name each once")
@@ -69,10 +72,10 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"no trainer can be named {BASE!r}: that is the untrained model's row")
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"the trainer {twice} is named twice; name it once, --seeds says how often it is trained")
-    made = [make_trial(request, None, seed) for seed in range(request.seeds)]
-    made += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
-    check(request, made)
-    return made
+    planned = [make_trial(request, None, seed) for seed in range(request.seeds)]
+    planned += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
+    check(request, planned, read)
+    return planned
 
 
 def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> Trial:
@@ -110,17 +113,16 @@ def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob
     )
 
 
-def check(request: CompareRequest, made: Sequence[Trial]) -> None:
+def check(request: CompareRequest, planned: Sequence[Trial], read: Reader) -> None:
     """Find what is wrong before anything is run; a plugin that does not load only fails its own trials."""
-    for evaluation in made[0].evaluations:
-        plan(evaluation)
-    for spec in request.trainers:
-        try:
-            plan_training(train_job(request, spec, seed=0))
-        except PluginError:
-            continue
+    for evaluation in planned[0].evaluations:
+        plan(evaluation, read)
+    for trial in planned:
+        if trial.job:
+            with suppress(PluginError):
+                plan_training(trial.job, read)
     for name in request.suites:
-        check_disjoint(name, request)
+        check_disjoint(name, request, read)
 
 
 def check_bounds(bounds: TraceBounds | None) -> None:
@@ -144,15 +146,14 @@ def check_board(request: CompareRequest) -> None:
             raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
 
 
-def check_disjoint(name: str, request: CompareRequest) -> None:
+def check_disjoint(name: str, request: CompareRequest, read: Reader) -> None:
     """Training on test problems measures memory.
 
     Raises:
         UsageError: the training and test problems of a suite overlap.
     """
-    suite = load_suite(name)
-    as_given = [replace(selection, orbit=None) for selection in (request.test, request.train)]
-    test, train = ({orbit.problem.question for orbit in read_orbits(suite, selection)} for selection in as_given)
+    chosen = (request.test, request.train)
+    test, train = ({orbit.problem.question for orbit in read(name, selection).orbits} for selection in chosen)
     if shared := test & train:
         raise UsageError(
             f"suite {name}: {len(shared)} problems are in both --data and --train-data; give disjoint files"

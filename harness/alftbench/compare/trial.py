@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alftbench.compare.plan import Trial
-from alftbench.equilibrium.quality import SuiteProblems, measure, measure_listed
+from alftbench.equilibrium.quality import measure, measure_listed
 from alftbench.equilibrium.scores import score
 from alftbench.equilibrium.traces import list_runs
 from alftbench.evaluation.evaluate import evaluate
-from alftbench.evaluation.plan import EvalRequest, plan
+from alftbench.evaluation.plan import plan
 from alftbench.suites.base import Suite
-from alftbench.suites.load import load_suite, read_orbits
+from alftbench.suites.load import read_problems
 from alftbench.training.train import make_trainer, plan_training, run_training
 from alftbench.types import Listener, Progress
+
+remembered = cache(read_problems)
+"""Problems are read once in a process, whatever the number of its jobs; a process serves one comparison."""
 
 
 def run_trial(trial: Trial, listen: Listener) -> None:
     """Train, evaluate and score one trial, or continue it; runs in a worker process."""
     if trial.job is not None:
         listen(Progress("training", 0.0))
-        run_training(plan_training(trial.job), trial.folder, listen)
-    plans = [plan(evaluation) for evaluation in trial.evaluations]
+        run_training(plan_training(trial.job, remembered), trial.folder, listen)
+    plans = [plan(evaluation, remembered) for evaluation in trial.evaluations]
     runs = [(run_plan, suite_folder(trial.folder, run_plan.suite)) for run_plan in plans]
     for run_plan, folder in runs:
         evaluate(run_plan, folder, listen)
@@ -68,18 +72,12 @@ def measure_trial(measurement: Measurement, listen: Listener) -> None:
     trainer = make_trainer(trial.job.trainer)
     for done, evaluation in enumerate(trial.evaluations):
         listen(Progress("measuring equilibrium quality", done, len(trial.evaluations)))
-        problems = suite_problems(evaluation)
+        problems = remembered(evaluation.suite, evaluation.selection)
         run, base = (suite_folder(t.folder, problems.suite) for t in (trial, measurement.base))
         if trial.enumerate is None:
             measure(problems, run, base, trainer)
         else:
             measure_listed(problems, run, trainer)
-
-
-def suite_problems(evaluation: EvalRequest) -> SuiteProblems:
-    """The suite and the problems of an evaluation."""
-    suite = load_suite(evaluation.suite)
-    return SuiteProblems(suite, read_orbits(suite, evaluation.selection))
 
 
 def suite_folder(trial: Path, suite: Suite) -> Path:

@@ -29,6 +29,7 @@ from alftbench.evaluation.run_folder import read_record
 from alftbench.games import Objective
 from alftbench.suites.base import Suite
 from alftbench.suites.grade import graded
+from alftbench.suites.load import Problems
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
@@ -56,15 +57,7 @@ class Quality:
     enumerated: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class SuiteProblems:
-    """A suite with the problems that were evaluated."""
-
-    suite: Suite
-    orbits: Sequence[Orbit]
-
-
-def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer) -> None:
+def measure(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
     """Write equilibrium.json for a scored run, from it and the base's run with the same seed.
 
     Raises:
@@ -93,7 +86,7 @@ def measure(problems: SuiteProblems, folder: Path, base: Path, trainer: Trainer)
     write_json(folder / QUALITY, as_json(quality))
 
 
-def measure_listed(problems: SuiteProblems, folder: Path, trainer: Trainer) -> None:
+def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
     """Write equilibrium.json for a run whose completions are listed, without a look at its samples.
 
     Raises:
@@ -145,7 +138,7 @@ def named(declared: tuple[Objective, float] | None) -> dict[str, Any] | None:
     return {"objective": declared[0].name, "beta": declared[1]} if declared else None
 
 
-def partitions_of(problems: SuiteProblems, folder: Path) -> dict[str, AnswerPartition]:
+def partitions_of(problems: Problems, folder: Path) -> dict[str, AnswerPartition]:
     """The classes of every problem's answers in a complete run."""
     return {p.problem_id: p for p in read_partitions(folder, problems.suite, problems.orbits)}
 

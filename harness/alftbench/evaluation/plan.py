@@ -16,7 +16,7 @@ from alftbench.base.jsonio import digest
 from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
-from alftbench.suites.load import TEST, Selection, load_suite, read_orbits
+from alftbench.suites.load import TEST, Reader, Selection, read_problems
 from alftbench.types import (
     Orbit,
     SamplingParams,
@@ -72,17 +72,17 @@ class Plan:
         return self.params.n * len(self.variants)
 
 
-def plan(request: EvalRequest) -> Plan:
-    """Check a request and settle its choices; reads the suite, writes nothing, loads no model.
+def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
+    """Check a request and settle its choices; reads the suite with `read`, writes nothing, loads no model.
 
     Raises:
         UsageError: an option is out of range, or a name or file does not exist.
     """
-    suite = load_suite(request.suite)
+    problems = read(request.suite, request.selection)
+    suite, orbits = problems.suite, problems.orbits
     params = sampling(request, suite.info.sampling)
     info = backend_info(request.backend)
     model = find_model(request.model, info)
-    orbits = read_orbits(suite, request.selection)
     config = {
         "model": display_name(request, model),
         "model_sha256": model_digest(model) if info.locate else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,27 @@ class Selection:
 
 
 TEST, TRAIN = Selection(), Selection("train")
+
+
+@dataclass(frozen=True)
+class Problems:
+    """A suite and those of its problems that were selected."""
+
+    suite: Suite
+    orbits: Sequence[Orbit]
+
+
+Reader = Callable[[str, Selection], Problems]
+
+
+def read_problems(name: str, selection: Selection) -> Problems:
+    """The selected problems of a suite by its name.
+
+    Raises:
+        UsageError, BadInput: as `load_suite` and `read_orbits`.
+    """
+    suite = load_suite(name)
+    return Problems(suite, read_orbits(suite, selection))
 
 
 def load_suite(name: str) -> Suite:

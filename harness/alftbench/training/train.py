@@ -31,8 +31,16 @@ from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
 from alftbench.base.validate import read_dataclass
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
-from alftbench.suites.load import TRAIN, Selection, load_suite, read_orbits
-from alftbench.training.trainer import Trainer, TrainerSpec, TrainRequest, TrainResult, TrainSuite, Update
+from alftbench.suites.load import TRAIN, Reader, Selection, read_problems
+from alftbench.training.trainer import (
+    ChecksPlan,
+    Trainer,
+    TrainerSpec,
+    TrainRequest,
+    TrainResult,
+    TrainSuite,
+    Update,
+)
 from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
 SCHEMA_VERSION = 1
@@ -78,25 +86,28 @@ class TrainPlan:
     config: Mapping[str, Any]
 
 
-def plan_training(job: TrainJob) -> TrainPlan:
-    """Check a job; imports the trainer and reads the suites, writes nothing.
+def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
+    """Check a job; imports the trainer and reads the suites with `read`, writes nothing.
 
     Raises:
-        UsageError: the budget is missing or not positive, an option is wrong, or a suite has one phrasing per
-            problem and the trainer compares phrasings.
+        UsageError: the budget is missing or not positive, an option is wrong, a suite has one phrasing per problem
+            and the trainer compares phrasings, or the trainer itself refuses.
     """
     check_budget(job.budget)
     if job.seed < 0:
         raise UsageError(f"--seed {job.seed}: must not be negative")
     model = locate(job.model)
     trainer = make_trainer(job.trainer)
-    suites = tuple(train_suite(name, job) for name in job.suites)
+    problems = [read(name, job.selection) for name in job.suites]
+    suites = tuple(TrainSuite(each.suite, tuple(each.orbits)) for each in problems)
     for suite in suites:
         if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
             raise UsageError(
                 f"{job.trainer.name} compares the phrasings of a problem and suite {suite.name} has only one; "
                 f"use one with several, such as sums or splits, or add some with --orbit"
             )
+    if isinstance(trainer, ChecksPlan):
+        trainer.check(suites, job.budget, job.seed)
     config = {
         "trainer": job.trainer.name,
         "options": options_of(job.trainer.name, trainer),
@@ -138,12 +149,6 @@ def make_trainer(spec: TrainerSpec) -> Trainer:
     if not isinstance(trainer, Trainer):
         raise PluginError(f"trainer {spec.name!r} lacks one of: needs_orbits, config(), train()")
     return trainer
-
-
-def train_suite(name: str, job: TrainJob) -> TrainSuite:
-    """The training problems of a suite."""
-    suite = load_suite(name)
-    return TrainSuite(suite, tuple(read_orbits(suite, job.selection)))
 
 
 def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> TrainRecord:

@@ -7,7 +7,7 @@ and ends with the same checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -93,6 +93,19 @@ class Trainer(Protocol):
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up and save the final checkpoint."""
+        ...
+
+
+@runtime_checkable
+class ChecksPlan(Protocol):
+    """What a trainer may offer besides: to say, before anything is loaded, that it cannot train like this."""
+
+    def check(self, suites: Sequence[TrainSuite], budget: Budget, seed: int) -> None:
+        """Refuse these suites or this budget.
+
+        Raises:
+            UsageError: such as a budget below one step.
+        """
         ...
 
 

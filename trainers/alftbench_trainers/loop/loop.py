@@ -19,7 +19,7 @@ from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Batch, Policy, batch_of
 from alftbench_trainers.loop.rewards import rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, sample_orbits
-from alftbench_trainers.loop.schedule import check_request, has_budget, learning_rate, schedule
+from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
 
 
@@ -32,7 +32,6 @@ def train_group(request: TrainRequest, options: GroupOptions, trainer: str, rule
         trainer: the recipe's name, for messages.
         rule: its reward of an orbit's rollouts.
     """
-    check_request(request, options)
     policy = open_policy(request, options)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
         started = time.perf_counter()

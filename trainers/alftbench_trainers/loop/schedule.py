@@ -36,22 +36,22 @@ def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) 
     return items
 
 
-def check_request(request: TrainRequest, options: GroupOptions) -> None:
+def check_plan(options: GroupOptions, suites: Sequence[TrainSuite], budget: Budget, seed: int) -> None:
     """Refuse what cannot train, before the model is loaded.
 
     Raises:
         UsageError: a step has fewer problems than there are suites, or the budget is below one step.
     """
-    if options.orbits < len(request.suites):
-        raise UsageError(f"option orbits={options.orbits}: {len(request.suites)} suites need one problem each")
-    least = longest_step(request, options, step=0)
-    if request.budget.tokens is not None and request.budget.tokens < least:
-        raise UsageError(f"--budget-tokens {request.budget.tokens}: one step may take {least}; give more")
+    if options.orbits < len(suites):
+        raise UsageError(f"option orbits={options.orbits}: {len(suites)} suites need one problem each")
+    least = longest_step(options, suites, seed, step=0)
+    if budget.tokens is not None and budget.tokens < least:
+        raise UsageError(f"--budget-tokens {budget.tokens}: one step may take {least}; give more")
 
 
-def longest_step(request: TrainRequest, options: GroupOptions, step: int) -> int:
+def longest_step(options: GroupOptions, suites: Sequence[TrainSuite], seed: int, step: int) -> int:
     """Tokens that a step generates if every one of its rollouts runs to the token limit."""
-    items = schedule(request.suites, options.orbits, request.seed, step)
+    items = schedule(suites, options.orbits, seed, step)
     longest = max(item.suite.max_tokens for item in items)
     return options.group * longest * sum(len(item.orbit.variants) for item in items)
 
@@ -61,7 +61,8 @@ def has_budget(request: TrainRequest, options: GroupOptions, step: int, tokens: 
     budget = request.budget
     if budget.steps is not None and step >= budget.steps:
         return False
-    return budget.tokens is None or tokens + longest_step(request, options, step) <= budget.tokens
+    needed = tokens + longest_step(options, request.suites, request.seed, step)
+    return budget.tokens is None or needed <= budget.tokens
 
 
 def learning_rate(options: GroupOptions, budget: Budget, step: int, tokens: int) -> float:
