@@ -95,7 +95,7 @@ def test_every_command_has_help_and_stands_in_the_readme_or_docs(cli):
         (["eval", "--backend-args", "template=x", "--limit", "1", "--output-dir", "x"],
          "--backend-args template=x: must be one of auto, chat, none"),
         (["train", "vanilla-grpo", "--suite", "svamp", "--steps", "1"], "training problems in a YAML of your own"),
-        (["grade", "one.jsonl", "--time-limit", "0"], "--time-limit 0: must be"),
+        (["grade", "-", "--time-limit", "0"], "--time-limit 0: must be"),
         (["import", "nothere.jsonl"], "nothere.jsonl: no such file"),
         (["settle", "--seed", "-1"], "seed is -1; it must not be negative"),
         (["solve", "missing.json"], "missing.json: cannot be read"),
@@ -241,13 +241,13 @@ def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"beta": -1}, "beta is -1"),
-        ({"objective": {"name": "fun"}}, "objective.name is 'fun'"),
+        ({"beta": -1}, "beta: must be a number, at least 1e-100"),
+        ({"objective": {"name": "fun"}}, "objective.name: must be one of correctness"),
         ({"objective": {"name": "diversity", "lambda": -2}}, "lambda"),
         ({"prompts": [{"traces": []}]}, "prompts[0].traces is empty"),
         (
             {"prompts": [{"traces": [{"answer": "a", "logprob": float("nan")}]}]},
-            "prompts[0].traces[0].logprob is NaN",
+            "prompts[0].traces[0].logprob: must be a number below +inf",
         ),
     ],
 )

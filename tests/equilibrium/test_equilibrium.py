@@ -15,8 +15,10 @@ from alftbench.backends.hf import scoring
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.hf.scoring import token_log_probs
+from alftbench.base.jsonio import write_json
 from alftbench.equilibrium.from_samples import FIGURES, OrbitDraws, divergence_at, estimate, least_divergence
-from alftbench.equilibrium.quality import orbit_draws
+from alftbench.equilibrium.quality import Quality, orbit_draws, read_quality_file
+from alftbench.errors import BadInput
 from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, Prompt, solve, trace_drift
 from alftbench.games.numerics import log_normalise, total_variation
 from alftbench.publish.comparison import judge
@@ -322,3 +324,14 @@ def test_a_trainer_whose_game_is_not_known_declares_none():
     ):
         assert isinstance(trainer, PlaysGame)
         assert trainer.game(correct_Z) is None
+
+
+def test_a_file_of_quality_with_a_text_for_a_number_is_one_line(tmp_path):
+    quality = Quality(2, {}, None, ["p"], {name: ["x"] for name in FIGURES})
+    write_json(tmp_path / "equilibrium.json", vars(quality))
+    with pytest.raises(BadInput, match=r"equilibrium\.json: per_problem: must be a table with the numbers"):
+        read_quality_file(tmp_path)
+    write_json(
+        tmp_path / "equilibrium.json", vars(quality) | {"per_problem": {name: [None, 0.5] for name in FIGURES}}
+    )
+    assert np.isnan(read_quality_file(tmp_path).per_problem[FIGURES[0]][0])

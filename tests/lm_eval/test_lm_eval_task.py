@@ -242,7 +242,7 @@ def test_keys_are_what_exact_match_compares(text, rules, key):
         ("lm-eval:no_such_file.yaml", "no task file"),
         ("lm-eval:{task}@lenient", "no filter of the task .* named 'lenient'"),
         ("lm-eval:{task}:chat=maybe", "must be true or false"),
-        ("lm-eval:{task}:shots=2", "no setting 'shots'"),
+        ("lm-eval:{task}:shots=2", "shots: there is no such setting"),
         ("lm-eval:{task}:metric=f1", "the task has exact_match"),
         ("lm-eval:{task}:num_fewshot=-1", "must be a whole number"),
         ("lm-eval:{task}:include_path=/no/such", None),

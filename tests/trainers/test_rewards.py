@@ -171,17 +171,17 @@ def test_label_free_coherence_does_not_look_at_labels():
 @pytest.mark.parametrize(
     ("recipe", "options", "message"),
     [
-        (COHERENCE_GRPO, {"objective": "peace"}, "use consensus or coherence"),
-        (DIVERSITY_GAME, {"estimator": "guess"}, "use one of plug-in, digamma, minimax, variance-optimal"),
+        (COHERENCE_GRPO, {"objective": "peace"}, "must be one of consensus, coherence"),
+        (DIVERSITY_GAME, {"estimator": "guess"}, "must be one of plug-in, digamma, minimax, variance-optimal"),
         (DIVERSITY_GAME, {"estimator": "digamma", "objective": "quadratic"}, "has an exact one of its own"),
-        (DIVERSITY_GAME, {"group": "1"}, "at least 2 rollouts"),
-        (DIVERSITY_GAME, {"learning_rate": "-1"}, "must be above 0"),
-        (DIVERSITY_GAME, {"scale": "max"}, "use none or std"),
-        (DIVERSITY_GAME, {"beta": "nan"}, "must be a finite number"),
-        (DIVERSITY_GAME, {"diversity": "inf"}, "must be a finite number"),
-        (DIVERSITY_GAME, {"warmup": "-5"}, "must not be negative"),
-        (DIVERSITY_GAME, {"group": "four"}, "expected int"),
-        (DIVERSITY_GAME, {"colour": "red"}, "no option 'colour'"),
+        (DIVERSITY_GAME, {"group": "1"}, "group=1: must be a whole number, at least 2"),
+        (DIVERSITY_GAME, {"learning_rate": "-1"}, "must be a number, above 0"),
+        (DIVERSITY_GAME, {"scale": "max"}, "must be one of none, std"),
+        (DIVERSITY_GAME, {"beta": "nan"}, "must be a number, at least 0, finite"),
+        (DIVERSITY_GAME, {"diversity": "inf"}, "must be a number, finite"),
+        (DIVERSITY_GAME, {"warmup": "-5"}, "warmup=-5: must be a whole number, at least 0"),
+        (DIVERSITY_GAME, {"group": "four"}, "group=four: must be a whole number, at least 2"),
+        (DIVERSITY_GAME, {"colour": "red"}, "option colour: there is no such setting; known: learning_rate"),
     ],
 )
 def test_wrong_options_are_named(recipe, options, message):

@@ -6,6 +6,7 @@ A field says what it means and what it must be by its type: `Annotated[float, ab
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -90,9 +91,11 @@ def read_value(kind: Any, owner: str, name: str, text: str) -> Any:
         UsageError: it is not what its type says.
     """
     wrong: list[str] = []
-    value = reader(kind)(from_text(kind, text), name, wrong)
+    said = from_text(kind, text)
+    value = reader(kind)(said, name, wrong)
     if wrong:
-        raise UsageError(f"{owner} {name}={text}: must be {words(kind)}")
+        finite = ", finite" if isinstance(said, float) and not math.isfinite(said) else ""
+        raise UsageError(f"{owner} {name}={text}: must be {words(kind)}{finite}")
     for usual in split_annotated(kind)[1]:
         if isinstance(usual, Usual) and not usual.low <= value <= usual.high:
             warn_once(

@@ -51,9 +51,7 @@ class Quality:
     inputs: Mapping[str, Any]
     game: Mapping[str, Any] | None
     problems: Sequence[str]
-    per_problem: Annotated[
-        Mapping[str, FloatArray], Made("a table with the numbers of every figure", lambda raw: revived(raw))
-    ]
+    per_problem: Annotated[Mapping[str, FloatArray], Made("a table with the numbers of every figure", revived)]
     enumerated: Mapping[str, Any] | None = None
 
 
