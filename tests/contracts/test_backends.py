@@ -19,6 +19,7 @@ from alftbench.errors import UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.suites.arithmetic import SUMS
+from alftbench.suites.load import Selection
 from alftbench.types import SamplingParams
 from tests.helpers import serving
 
@@ -61,7 +62,9 @@ def case(request, tmp_path) -> Iterator[Case]:
         elif name == "scripted":
             yield Case(name, str(script(tmp_path)), BackendOptions())
         elif name == "replay":
-            asked = EvalRequest(str(script(tmp_path)), "sums", limit=3, samples=PARAMS.n, backend="scripted")
+            asked = EvalRequest(
+                str(script(tmp_path)), "sums", selection=Selection(limit=3), samples=PARAMS.n, backend="scripted"
+            )
             evaluate(plan(asked), tmp_path / "run")
             yield Case(name, str(tmp_path / "run"), BackendOptions())
         elif name in ("hf", "lm-eval", "vllm"):

@@ -11,7 +11,7 @@ from alftbench.backends.load import open_backend
 from alftbench.backends.model_files import fingerprint
 from alftbench.base import entry_points
 from alftbench.errors import UsageError
-from alftbench.suites.load import load_suite
+from alftbench.suites.load import Selection, load_suite
 from alftbench.training.train import TrainJob, make_trainer, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget, SamplingParams
@@ -22,7 +22,9 @@ TOKENS = 20_000
 
 def job(name: str, steps: int) -> TrainJob:
     budget = Budget(tokens=TOKENS, steps=steps)
-    return TrainJob(TrainerSpec(name, ()), "tiny-sums", ("sums",), budget, limit=6, device="cpu")
+    return TrainJob(
+        TrainerSpec(name, ()), "tiny-sums", ("sums",), budget, Selection("train", limit=6), device="cpu"
+    )
 
 
 @pytest.mark.parametrize("name", TRAINERS)

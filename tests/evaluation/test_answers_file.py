@@ -31,10 +31,13 @@ from alftbench.evaluation.regrade import plan_regrade, regrade
 from alftbench.evaluation.run_folder import RunFolder, read_record, read_samples, verify
 from alftbench.suites.base import SuiteInfo
 from alftbench.suites.grade import grade, grade_orbits
+from alftbench.suites.load import Selection
 from alftbench.types import Orbit, Problem, Sample, SamplingParams, Variant
 
 GOLDEN = Path(__file__).parent / "golden"
-REQUEST = EvalRequest("tiny-sums", "sums", limit=3, samples=2, options=BackendOptions(batch_size=8))
+REQUEST = EvalRequest(
+    "tiny-sums", "sums", selection=Selection(limit=3), samples=2, options=BackendOptions(batch_size=8)
+)
 PHRASES = (
     r"\boxed{0.5}", r"\boxed{\frac{1}{2}}", "Answer: 1/2", "It costs 2,74", r"so \boxed{x+1} and \boxed{2}",
     "it is $x=3$", "perhaps 7", "I cannot answer that.", "", r"\boxed{(\sin x)^2 + (\cos x)^2}", r"\boxed{1}",

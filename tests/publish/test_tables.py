@@ -18,7 +18,7 @@ from alftbench.publish.evidence import collect
 from alftbench.publish.html import html
 from alftbench.publish.tables import comparison_tables, metric_table, truncation_hint
 from alftbench.types import Comparison, MetricValue, QualityValue
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 
 def metric(name="accuracy", value=0.5, low=0.25, high=0.75) -> MetricValue:
