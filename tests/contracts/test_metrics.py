@@ -9,7 +9,7 @@ import pytest
 
 from alftbench.base import entry_points
 from alftbench.metrics.base import Metric
-from alftbench.metrics.summary import made_by, metrics_for, per_problem, summarise
+from alftbench.metrics.summary import metrics_for, metrics_of, per_problem, recorded
 from alftbench.types import NO_ANSWER, AnswerPartition
 
 FAMILIES = list(entry_points.available("metric"))
@@ -40,7 +40,7 @@ def partitions(n: int, count: int = 60) -> list[AnswerPartition]:
 
 
 def family(name: str, n: int) -> list[Metric]:
-    return list(made_by(name, entry_points.load("metric", name), n))
+    return metrics_of(name, entry_points.load("metric", name), n)
 
 
 def test_no_two_metrics_have_one_name():
@@ -77,7 +77,7 @@ def test_undefined_problems_are_left_out_of_mean_and_count(name):
     problems = partitions(4)
     metrics = family(name, 4)
     values = per_problem(problems, metrics, [p.problem_id for p in problems])
-    for row in summarise({key: v[None] for key, v in values.items()}, metrics, 4):
-        defined = values[row.name][~np.isnan(values[row.name])]
-        assert row.n_problems == len(defined)
-        assert row.value == pytest.approx(defined.mean())
+    for row in recorded(values, metrics, 4):
+        defined = values[row["name"]][~np.isnan(values[row["name"]])]
+        assert row["n_problems"] == len(defined)
+        assert row["value"] == pytest.approx(defined.mean())
