@@ -20,13 +20,13 @@ PICTURE = ROOT / "docs" / "architecture.svg"
 CONTRACT = "Imports go downward, room by room"
 
 WAY = (
-    ("cli", "running.compare_command", "reads the options"),
+    ("cli", "compare.compare_command", "reads the options"),
     ("compare", "plan.trials", "checks every trial: method × seed"),
     ("launch", "local.run_jobs", "gives each trial a process"),
     ("training", "train.run_training", "trains it within the budget"),
     ("evaluation", "evaluate.evaluate", "asks the checkpoint every problem"),
     ("backends", "hf.backend.HfBackend", "draws the samples"),
-    ("suites", "grade.graded", "reads their answers by the suite's rules"),
+    ("suites", "grade.grade", "reads their answers by the suite's rules"),
     ("answers", "partition.partition", "groups equal answers into classes"),
     ("metrics", "summary.per_problem", "turns classes into numbers"),
     ("equilibrium", "quality.measure", "measures the distance to the equilibrium"),
