@@ -1,4 +1,4 @@
-"""Every door for plugins: under which group a package registers, what its entry point is, and what that must do.
+"""Every door for plugins, with its signature: group, entry point, and what that must do.
 
 A package that depends on alftbench registers a plugin in its pyproject.toml, and alftbench's own go the same way:
 

@@ -1,1 +1,1 @@
-"""Final answers: read from a text, given a key, grouped into classes."""
+"""From a text to its final answer, the answer's key and its class."""

@@ -1,1 +1,1 @@
-"""How far a trained model is from the equilibrium of the game that it was trained for."""
+"""How far a trained model is from its game's equilibrium."""

@@ -1,1 +1,1 @@
-"""What is measured of a problem's answers, per problem and with its interval."""
+"""What is measured of a problem's answers."""

@@ -1,4 +1,4 @@
-"""The games played by a neural policy whose every trace is enumerated, against the equilibrium.
+"""Games played by a network whose every trace is known.
 
     random network ─ fit ─→ Language (every trace enumerated) ─→ Settled (game and p*)
     Arm ─ play ─→ Distance, and the population fixed point that explains it ─→ Report
