@@ -47,7 +47,7 @@ def parse_json(text: str, by_model: bool = False) -> Any:
         if error.pos >= len(text.rstrip()):
             raise ValueError("it ends too early") from None
         line = f"line {error.lineno}, " if "\n" in text.rstrip() else ""
-        raise ValueError(f"{error.msg} at {line}column {error.colno}") from None
+        raise ValueError(f"{error.msg.removesuffix(' at')} at {line}column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -23,7 +23,7 @@ from alftbench.types import Comparison, MetricValue
 
 ROOMY = 100  # columns of terminal from which tables are set with more space
 SYLLABLES = {"coherence": ("cohe-", "rence"), "agreement": ("agree-", "ment")}  # what keeps a comparison in 80
-LEAST_PROSE = 24  # columns that running text gets before a table is split
+LEAST_PROSE = 18  # columns that running text gets before a table is split
 LEAST_NAME = 8
 BREAKS = re.compile(r"(?<=[,:/])(?!\d)")  # where a name is broken best
 DASHES = re.compile(r"(?<=[,:/=_-])(?!\d)")
