@@ -175,17 +175,13 @@ def read_record(path: Path) -> RunRecord:
     return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
 
 
-def read_sample(path: Path, number: int, row: dict[str, Any]) -> Sample:
-    """One line of a samples file."""
-    for name in ("problem_id", "variant"):
-        if isinstance(row.get(name), str):
-            row[name] = intern(row[name])  # a million samples share a few thousand names
-    return read(Sample, row, f"{path}, line {number}: not a sample")
-
-
 def read_lines(path: Path) -> Iterator[Sample]:
     """The samples of a samples file, in its order."""
-    return (read_sample(path, number, row) for number, row in read_jsonl(path, by_model=True))
+    for number, row in read_jsonl(path, by_model=True):
+        for name in ("problem_id", "variant"):
+            if isinstance(row.get(name), str):
+                row[name] = intern(row[name])  # a million samples share a few thousand names
+        yield read(Sample, row, f"{path}, line {number}: not a sample")
 
 
 def read_samples(folder: Path) -> list[Sample]:

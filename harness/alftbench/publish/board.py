@@ -22,7 +22,7 @@ from alftbench.publish.choice import USUAL, general
 from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
 from alftbench.publish.html import html
-from alftbench.publish.tables import BoardLayout, Layout, comparison_tables
+from alftbench.publish.tables import BoardLayout, comparison_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
         if all(row.metric(name) is None for row in compared.rows):
             raise BadInput(f"{board.folder / 'board.toml'}: no run has a metric {name!r}")
     results = os.path.relpath(trials[0].parent, board.folder)
-    layout = Layout(board.metrics, BoardLayout(board.rank_by, board.phrasings, results))
+    layout = BoardLayout(board.metrics, board.rank_by, board.phrasings, results)
     page = {
         "board": board,
         "tables": comparison_tables(compared, layout),

@@ -49,22 +49,12 @@ COST_NOTE = "FLOPs are estimated from parameter and token counts."
 
 @dataclass(frozen=True)
 class BoardLayout:
-    """What a board has beside numbers: ranks by a metric, phrasings of some suites, links to runs below a path."""
+    """What a board shows: metrics by its names, ranks, phrasings of some suites, links to runs below a path."""
 
+    metrics: tuple[str, ...]
     rank_by: str
     phrasings: tuple[str, ...]
     results: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is shown of a comparison: metrics, under the names of a board; None for those that the runs show."""
-
-    metrics: tuple[str, ...] | None = None
-    board: BoardLayout | None = None
-
-
-TERMINAL = Layout()
 
 
 def metric_table(title: str, metrics: Sequence[MetricValue]) -> Table:
@@ -88,8 +78,11 @@ def truncation_hint(metrics: Sequence[MetricValue]) -> str | None:
     return None
 
 
-def comparison_tables(compared: Compared, layout: Layout = TERMINAL) -> list[Table]:
-    """Everything there is to say of a comparison; a note is said once, by the first table that needs it."""
+def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> list[Table]:
+    """Everything there is to say of a comparison, the metrics that its runs show where there is no board's layout.
+
+    A note is said once, by the first table that needs it.
+    """
     suites = list(dict.fromkeys(row.suite for row in compared.rows))
     rows = {suite: [row for row in compared.rows if row.suite == suite] for suite in suites}
     tables = [table for suite in suites for table in suite_tables(suite, rows[suite], layout)]
@@ -101,16 +94,15 @@ def comparison_tables(compared: Compared, layout: Layout = TERMINAL) -> list[Tab
     return [replace(t, note="") if t.note in said[:place] else t for place, t in enumerate(tables)]
 
 
-def suite_tables(suite: str, rows: Sequence[MethodRow], layout: Layout) -> Iterator[Table]:
+def suite_tables(suite: str, rows: Sequence[MethodRow], layout: BoardLayout | None) -> Iterator[Table]:
     """A suite's methods side by side, and their phrasings where they are asked for."""
-    names = shown_names(rows) if layout.metrics is None else layout.metrics
-    if layout.board is None:
-        yield suite_table(suite, rows, names)
+    if layout is None:
+        yield suite_table(suite, rows, shown_names(rows))
         return
-    places = ranked(rows, layout.board.rank_by)
+    places = ranked(rows, layout.rank_by)
     in_order = [row for _, row in places]
-    yield with_evidence(suite_table(suite, in_order, names), places, layout.board.results)
-    if suite in layout.board.phrasings:
+    yield with_evidence(suite_table(suite, in_order, layout.metrics), places, layout.results)
+    if suite in layout.phrasings:
         yield phrasing_table(suite, rows)
 
 
