@@ -21,7 +21,7 @@ import numpy as np
 from alftbench.equilibrium.from_samples import Declared, OrbitDraws, estimate
 from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, solve, total_variation
 from alftbench.games.numerics import log_normalise
-from alftbench.publish.comparison import judge
+from alftbench.publish.comparison import quality_value
 
 PROBLEMS, BOARDS = 30, {"equilibrium": 3, "halfway": 1, "reference": 1}
 MOVED = {"equilibrium": 1.0, "halfway": 0.5, "reference": 0.0}
@@ -83,7 +83,7 @@ def boards(cell: dict, rng: np.random.Generator) -> dict:
             problems = [problem(cell, MOVED[policy], rng) for _ in range(PROBLEMS)]
             for name in FIGURES:
                 values_P, truth_P = np.array([p[name] for p in problems]).T
-                quality = judge(name, values_P[None])
+                quality = quality_value(name, values_P[None])
                 verdict = (quality.value, quality.low, quality.resolved, float(truth_P.mean()))
                 verdicts.setdefault(policy, {}).setdefault(name, []).append(verdict)
     return verdicts

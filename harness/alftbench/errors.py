@@ -76,3 +76,8 @@ class PluginError(AlftbenchError):
 
 class Diverged(AlftbenchError, ArithmeticError):
     """A number that must be finite is not; names the step and the quantity."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message: a library's many lines of advice are not ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

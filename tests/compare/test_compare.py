@@ -311,7 +311,7 @@ def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
     assert f"Measured with {in_words(one)}." in page
     assert in_words(one).endswith(", float32")
     assert in_words(other).endswith(", H<b>100, bfloat16")
-    empty = Board(compared[0], "t", (), (), (), "accuracy")
+    empty = Board(compared[0], title="t", suites=(), methods=(), metrics=(), rank_by="accuracy")
     for escape, template, name in (
         (False, "README.md.jinja", "H\\<b\\>100"),
         (True, "index.html.jinja", "H&lt;b&gt;100"),
@@ -328,7 +328,9 @@ def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
 def test_a_board_shows_phrasings_apart_where_it_is_asked_to(compared, tmp_path):
     """Their mean over phrasings and methods is what the table above them says."""
     trials = sorted((compared[0] / "out" / "results" / "tiny").iterdir())
-    silent = Board(tmp_path, "t", ("sums", "splits"), (), ("accuracy",), "accuracy")
+    silent = Board(
+        tmp_path, title="t", suites=("sums", "splits"), methods=(), metrics=("accuracy",), rank_by="accuracy"
+    )
     publish(silent, trials)
     assert "by phrasing" not in (tmp_path / "README.md").read_text(encoding="utf-8")
     table = publish(replace(silent, phrasings=("sums",)), trials)

@@ -20,7 +20,8 @@ from alftbench.compare.plan import CompareRequest, trials
 from alftbench.compare.trial import suite_folder
 from alftbench.equilibrium import traces as tracelists
 from alftbench.equilibrium.quality import read_quality_file
-from alftbench.equilibrium.traces import LISTED, OPEN, list_runs, read_header, read_listing
+from alftbench.equilibrium.scores import read_header
+from alftbench.equilibrium.traces import LISTED, OPEN, list_runs, read_listing
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.comparison import by_measure, compare_runs

@@ -18,7 +18,7 @@ from alftbench.backends.hf.choosing import nucleus
 from alftbench.backends.hf.enumeration import Rules, enumerate_completions, log_distribution, walk
 from alftbench.backends.stops import StopStrings
 from alftbench.equilibrium.from_samples import FIGURES, estimate
-from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures, told
+from alftbench.equilibrium.from_traces import OrbitTraces, covered_answers, exact_figures
 from alftbench.equilibrium.quality import orbit_draws, orbit_traces
 from alftbench.equilibrium.traces import OrbitListing
 from alftbench.errors import BadInput
@@ -261,7 +261,9 @@ def test_an_equilibrium_of_squares_is_one_whatever_is_told():
         log_p = solve(Game.from_marginals(reference[None], objective, beta)).log_p_PZ[0]
         rows.append(np.stack([log_p, np.log(reference)]))
     orbit = replace(orbit, log_prob_V=rows)
-    share_V = [np.exp(row[0][told_Z]).sum() for row, told_Z in zip(rows, told(orbit, objective), strict=True)]
+    share_V = [
+        np.exp(row[0][told_Z]).sum() for row, told_Z in zip(rows, covered_answers(orbit, objective), strict=True)
+    ]
     assert max(share_V) < 0.8
     found = exact_figures(orbit, (objective, beta))
     assert (found.marginal_error, found.nash_gap) == pytest.approx((0, 0), abs=1e-12)

@@ -21,7 +21,7 @@ from alftbench.equilibrium.quality import Quality, orbit_draws, read_quality_fil
 from alftbench.errors import BadInput
 from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, Prompt, solve, trace_drift
 from alftbench.games.numerics import log_normalise, total_variation
-from alftbench.publish.comparison import judge
+from alftbench.publish.comparison import quality_value
 from alftbench.suites.arithmetic import SUMS
 from alftbench.training.trainer import PlaysGame
 from alftbench.types import AnswerPartition, SamplingParams
@@ -129,7 +129,7 @@ def judged(made: list[OrbitDraws], declared) -> dict:
     """Every figure over problems."""
     rng = np.random.default_rng(5)
     figures = [estimate(draws, declared(draws.correct_Z), rng) for draws in made]
-    return {name: judge(name, np.array([[getattr(f, name) for f in figures]])) for name in FIGURES}
+    return {name: quality_value(name, np.array([[getattr(f, name) for f in figures]])) for name in FIGURES}
 
 
 def few_answers(rng) -> np.ndarray:

@@ -12,6 +12,7 @@ from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
 from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.importing import ImportRequest, plan_import
+from alftbench.suites.load import Selection
 
 
 def test_another_filter_of_a_task_needs_no_model(sums_task, tmp_path):
@@ -24,7 +25,7 @@ def test_another_filter_of_a_task_needs_no_model(sums_task, tmp_path):
 
 
 def test_an_imported_run_is_regraded_from_its_file(tmp_path):
-    evaluate(plan(EvalRequest("tiny-sums", "sums", limit=4, samples=3)), tmp_path / "run")
+    evaluate(plan(EvalRequest("tiny-sums", "sums", selection=Selection(limit=4), samples=3)), tmp_path / "run")
     _, samples = export(tmp_path / "run")
     evaluate(plan_import(ImportRequest(samples)), tmp_path / "imported")
     found = regrade(plan_regrade(tmp_path / "imported", data=str(samples)), tmp_path / "new")
@@ -36,7 +37,7 @@ def test_an_imported_run_is_regraded_from_its_file(tmp_path):
 
 def test_some_of_a_tasks_problems_are_regraded_and_exported(sums_task, tmp_path):
     suite = f"lm-eval:{sums_task}@strict"
-    evaluate(plan(EvalRequest("tiny-sums", suite, limit=6)), tmp_path / "run")
+    evaluate(plan(EvalRequest("tiny-sums", suite, selection=Selection(limit=6))), tmp_path / "run")
     _, samples = export(tmp_path / "run", suite_name=suite)
     rows = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
     some = tmp_path / samples.name

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,14 +62,10 @@ def well_formed(value: Any) -> Any:
     return value
 
 
-def canonical_json(value: Any) -> str:
-    """One spelling per value: sorted keys, no spaces; what digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def digest(value: Any) -> str:
-    """SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    """SHA-256 of a value's canonical JSON, one spelling per value: sorted keys, no spaces."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -209,16 +204,14 @@ def _object(path: Path, number: int, line: str, by_model: bool) -> dict[str, Any
         raise BadInput(f"{path}, line {number}: not JSON ({error}); correct or remove the line") from None
     if not isinstance(value, dict):
         raise BadInput(f"{path}, line {number}: expected an object, found {type(value).__name__}")
-    if SPELLED_SURROGATE.search(line):
-        return well_formed(value) if by_model else without_surrogate(path, number, value)
-    return value
-
-
-def without_surrogate(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
-    """The object of a line, if its texts are well-formed."""
-    if found := SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+    if not SPELLED_SURROGATE.search(line):
+        return value
+    if by_model:
+        replaced: dict[str, Any] = well_formed(value)
+        return replaced
+    if alone := SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise BadInput(
-            f"{path}, line {number}: holds \\u{ord(found[0]):04x}, half of a pair of surrogates, which is no "
+            f"{path}, line {number}: holds \\u{ord(alone[0]):04x}, half of a pair of surrogates, which is no "
             f"character; correct or remove the line"
         )
     return value
@@ -234,18 +227,13 @@ def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
     with reporting(path), path.open("ab", buffering=0) as file:
         start = file.tell()
         try:
-            write_all(file, lines)
+            rest = memoryview(lines)
+            while rest:  # however little the system takes at a time
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             file.truncate(start)
             raise
-
-
-def write_all(file: FileIO, content: bytes) -> None:
-    """Write everything, however little the system takes at a time."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def drop_torn_line(path: Path) -> None:

@@ -32,8 +32,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
         finally:
             path.unlink(missing_ok=True)
             with suppress(OSError):  # not empty, or another process has just begun there
-                for made in missing:
-                    made.rmdir()
+                for created in missing:
+                    created.rmdir()
 
 
 def locked(path: Path) -> IO[str]:

@@ -19,7 +19,7 @@ def markdown_lines(table: Table) -> Iterator[str]:
     """Heading, caption and note, then the table, a line for every row."""
     if table.title:
         yield from (f"## {literal(table.title)}", "")
-    if said := " ".join(filter(None, (sentence(table.caption), table.note))):
+    if said := explanation(table):
         yield from (literal(said), "")
     yield row_of([literal(column.heading) for column in table.columns])
     yield row_of(["---"] * len(table.columns))
@@ -45,9 +45,11 @@ def markdown_cell(cell: Cell) -> str:
     return literal(", ".join(lines(cell)))
 
 
-def sentence(text: str) -> str:
-    """A caption as a sentence."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+def explanation(table: Table) -> str:
+    """A table's caption as a sentence, and its note."""
+    caption = table.caption
+    sentence = f"{caption[:1].upper()}{caption[1:].rstrip('.')}." if caption else ""
+    return " ".join(filter(None, (sentence, table.note)))
 
 
 def literal(text: str) -> str:

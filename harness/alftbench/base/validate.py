@@ -144,10 +144,10 @@ def reader(kind: Any, closed: bool = True) -> Reader:
         TypeError: no value from outside is read as this type.
     """
     bare, extras = split_annotated(kind)
-    made = next((extra for extra in extras if isinstance(extra, Made)), None)
+    maker = next((extra for extra in extras if isinstance(extra, Made)), None)
     rules = [extra for extra in extras if isinstance(extra, Rule)]
-    if made:
-        return partial(_read_made, made)
+    if maker:
+        return partial(_read_made, maker)
     inner = _bare_reader(bare, words(kind), closed)
     return partial(_read_ruled, inner, rules, words(kind)) if rules else inner
 
@@ -207,7 +207,7 @@ class _Field:
     required: bool
 
 
-def record_fields(kind: Any, closed: bool = True) -> dict[str, _Field]:
+def record_fields(kind: Any, closed: bool) -> dict[str, _Field]:
     """The fields of a dataclass by the key that spells each."""
     hints = get_type_hints(kind, include_extras=True)
     known = {}
@@ -309,11 +309,11 @@ def _read_record(
     return kind(**given) if len(lines) == before else WRONG
 
 
-def _read_made(made: Made, value: Any, where: str, lines: list[str]) -> Any:
+def _read_made(maker: Made, value: Any, where: str, lines: list[str]) -> Any:
     try:
-        return made.make(value)
+        return maker.make(value)
     except (ValueError, TypeError, LookupError, AttributeError):
-        return _wrong(lines, where, made.says, value)
+        return _wrong(lines, where, maker.says, value)
 
 
 def _read_ruled(inner: Reader, rules: Sequence[Rule], says: str, value: Any, where: str, lines: list[str]) -> Any:

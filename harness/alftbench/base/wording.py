@@ -16,9 +16,12 @@ def lines(cell: Cell) -> tuple[str, ...]:
         case MetricValue():
             return (NOTHING,) if math.isnan(cell.value) else (short(cell.value), ends(cell.low, cell.high))
         case QualityValue():
-            return tuple(filter(None, (resolved(cell), claim(cell))))
+            return figure_lines(cell)
+        case Comparison() if math.isnan(cell.p_value):  # undefined, or a single problem, which shows no spread
+            return (signed(cell.difference),)
         case Comparison():
-            return (signed(cell.difference), *difference_lines(cell))
+            between = f"{signed(cell.low)} to {signed(cell.high)}"
+            return (signed(cell.difference), between, f"p {p_text(cell.p_value)}, Holm {p_text(cell.p_adjusted)}")
         case Lines():
             return (cell.text, *cell.below)
     return (one_line(cell),)
@@ -36,14 +39,6 @@ def one_line(cell: str | int | Number | Quantity | Interval | Links | None) -> s
         case Quantity():
             return quantity(cell.value)
     return NOTHING if cell is None else str(cell)
-
-
-def difference_lines(found: Comparison) -> tuple[str, ...]:
-    """A difference's interval and p-values; none where it is undefined or a single problem shows no spread."""
-    if math.isnan(found.p_value):
-        return ()
-    between = f"{signed(found.low)} to {signed(found.high)}"
-    return (between, f"p {p_text(found.p_value)}, Holm {p_text(found.p_adjusted)}")
 
 
 def ends(low: float, high: float) -> str:
@@ -65,20 +60,16 @@ def interval(metric: MetricValue | None) -> str:
     return f"{short(metric.value)} [{short(metric.low)}, {short(metric.high)}]"
 
 
-def resolved(figure: QualityValue) -> str:
-    """A value that is above its noise floor; never 0 for one that is not."""
+def figure_lines(figure: QualityValue) -> tuple[str, ...]:
+    """A value and what the samples say at 95%: an interval, "at least" for a bound; below its floor never 0."""
     if math.isnan(figure.value):
-        return NOTHING
-    return short(figure.value) if figure.resolved else "not resolved"
-
-
-def claim(figure: QualityValue) -> str:
-    """What the samples say at 95%: an interval, "at least" for a bound, the floor where nothing is resolved."""
-    if math.isnan(figure.value):
-        return ""
+        return (NOTHING,)
     if not figure.resolved:
-        return f"floor {floor(figure.floor)}"
-    return f"at least {floor(figure.low)}" if figure.bound else f"{short(figure.low)} – {short(figure.high)}"
+        return ("not resolved", f"floor {floor(figure.floor)}")
+    return (
+        short(figure.value),
+        f"at least {floor(figure.low)}" if figure.bound else ends(figure.low, figure.high),
+    )
 
 
 def floor(value: float) -> str:

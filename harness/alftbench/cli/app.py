@@ -89,10 +89,9 @@ def main() -> None:
 
 def misuse(error: Any) -> str:
     """What Typer finds wrong with a command, in the words of our own errors."""
-    text = error.format_message().removesuffix(".").replace("Value error, ", "")
-    text = text.replace("Input should be greater than or equal to", "must be at least").replace(
-        "Input should", "must"
-    )
+    text = error.format_message().removesuffix(".")
+    for theirs, ours in THEIR_WORDS.items():
+        text = text.replace(theirs, ours)
     text = re.sub(r"^Invalid value for '?([^':]+)'?: ", r"\1: ", " ".join(text.split()))
     command = error.ctx.command_path if error.ctx else "alftbench"
     return f"{text[:1].lower()}{text[1:]}; try: {command} --help"

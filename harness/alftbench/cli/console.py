@@ -146,20 +146,20 @@ def narrowed(names: Sequence[Laid], others: Sequence[Laid], width: int) -> list[
 def broken(text: str, room: int) -> tuple[str, ...]:
     """A name in lines of at most `room` columns, by the first way of breaking it that does."""
     for ends in (BREAKS, DASHES, ANYWHERE):
-        made = tuple(line.strip() for line in joined(ends.split(text), room))
-        if all(cell_len(line) <= room for line in made):
-            return made
+        narrow = tuple(line.strip() for line in joined(ends.split(text), room))
+        if all(cell_len(line) <= room for line in narrow):
+            return narrow
     return (text,)
 
 
 def joined(pieces: Sequence[str], room: int) -> tuple[str, ...]:
     """Pieces of a text in lines of at most `room` columns; a longer piece has a line of its own."""
-    made = [""]
+    filled = [""]
     for piece in pieces:
-        if made[-1] and cell_len((made[-1] + piece).rstrip(" _")) > room:
-            made.append("")
-        made[-1] += piece
-    return tuple(made)
+        if filled[-1] and cell_len((filled[-1] + piece).rstrip(" _")) > room:
+            filled.append("")
+        filled[-1] += piece
+    return tuple(filled)
 
 
 def rich_table(part: Part) -> RichTable:

@@ -52,9 +52,9 @@ def grade_command(
         writing(output) as out,
         progress_bar("grade") as show,
     ):
-        for row, found in grade(read_rows(lines, name_of(pairs)), judge):
-            out.write(json.dumps(asdict(found)) + "\n")
-            summary.add(row, found)
+        for row, verdict in grade(read_rows(lines, name_of(pairs)), judge):
+            out.write(json.dumps(asdict(verdict)) + "\n")
+            summary.add(row, verdict)
             out.flush()  # whoever reads a pipe has every grade when it is found
             if summary.rows % SHOW_EVERY == 0:
                 show(Progress("pairs", summary.rows, total))

@@ -30,34 +30,34 @@ def regrade_command(
     """Recompute a run's answers and metrics with today's code into another folder, and say what changed."""
     from alftbench.evaluation.regrade import plan_regrade, regrade
 
-    made = plan_regrade(run, suite, data)
-    folder = output_dir or default_folder(made)
-    found = regrade(made, folder)
+    run_plan = plan_regrade(run, suite, data)
+    folder = output_dir or default_folder(run_plan)
+    regraded = regrade(run_plan, folder)
     if output_format is Format.JSON:
-        echo_json({"folder": str(folder), **found.to_json()})
+        echo_json({"folder": str(folder), **regraded.to_json()})
         return
-    print_changes(found)
+    print_changes(regraded)
     typer.echo(f"run: {folder}")
 
 
-def print_changes(found: Regraded) -> None:
+def print_changes(regraded: Regraded) -> None:
     """Every metric before and after, and the first answers that changed."""
     from alftbench.base.tables import Table, columns
     from alftbench.base.wording import interval, signed
     from alftbench.cli.console import show
 
-    before = {metric.name: metric for metric in found.before}
+    before = {metric.name: metric for metric in regraded.before}
     rows = []
-    for metric in found.after:
+    for metric in regraded.after:
         old = before.get(metric.name)
         difference = metric.value - old.value if old else float("nan")
         rows.append((metric.name, interval(old), interval(metric), signed(difference)))
     show(Table("", columns("metric", "before", "after", "difference"), tuple(rows)))
-    if found.changes is None:
+    if regraded.changes is None:
         typer.echo("the old run did not record its answers, so which changed is unknown")
         return
-    typer.echo(f"{len(found.changes)} of {found.n_samples} answers changed")
-    for change in found.changes[:EXAMPLES]:
+    typer.echo(f"{len(regraded.changes)} of {regraded.n_samples} answers changed")
+    for change in regraded.changes[:EXAMPLES]:
         problem, variant, draw = change.key
         typer.echo(
             f"  {problem} {variant} {draw}: {change.before!r} → {change.after!r} in …{change.end_of_text!r}"
@@ -107,7 +107,7 @@ def import_command(
     from alftbench.evaluation.evaluate import evaluate
     from alftbench.lm_eval.importing import ImportRequest, plan_import
 
-    made = plan_import(ImportRequest(samples, results, suite, filter_name, metric, name))
-    folder = output_dir or default_folder(made)
-    evaluate(made, folder)
+    run_plan = plan_import(ImportRequest(samples, results, suite, filter_name, metric, name))
+    folder = output_dir or default_folder(run_plan)
+    evaluate(run_plan, folder)
     print_evaluation(folder, output_format)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from alftbench.compare.plan import Trial
-from alftbench.equilibrium.quality import measure, measure_listed
+from alftbench.equilibrium.quality import measure_listed, measure_sampled
 from alftbench.equilibrium.scores import score
 from alftbench.equilibrium.traces import list_runs
 from alftbench.evaluation.evaluate import evaluate
@@ -75,7 +75,7 @@ def measure_trial(measurement: Measurement, listen: Listener) -> None:
         problems = remembered(evaluation.suite, evaluation.selection)
         run, base = (suite_folder(t.folder, problems.suite) for t in (trial, measurement.base))
         if trial.enumerate is None:
-            measure(problems, run, base, trainer)
+            measure_sampled(problems, run, base, trainer)
         else:
             measure_listed(problems, run, trainer)
 

@@ -100,13 +100,10 @@ def trace_drift(class_VN: IntArray, log_ratio_VN: FloatArray, Z: int) -> float:
 
     Source: arXiv 2604.27166 (chain rule); the estimator is derived here.
     """
-    V = len(class_VN)
-    bins = (np.arange(V)[:, None] * Z + class_VN).ravel()
-    log_inverse = marginalise(bins, -log_ratio_VN.ravel(), V * Z)
-    n_B = np.bincount(bins, minlength=V * Z)
-    seen = n_B > 0
-    explained = n_B[seen] * (log_inverse[seen] - np.log(n_B[seen]))
-    return max(0.0, float(log_ratio_VN.sum() + explained.sum()) / class_VN.size)
+    count_VZ = counts(class_VN, Z)
+    seen = count_VZ > 0
+    explained = count_VZ[seen] * class_log_ratios(class_VN, log_ratio_VN, Z)[seen]
+    return max(0.0, float(log_ratio_VN.sum() - explained.sum()) / class_VN.size)
 
 
 def marginal_error(draws: OrbitDraws, declared: Declared, rng: np.random.Generator) -> float:
@@ -223,7 +220,7 @@ def answer_divergence(draws: OrbitDraws, declared: Declared, rng: np.random.Gene
         return 0.0
     Z, n = draws.correct_Z.size, draws.policy_VN.shape[1]
     count_VZ = counts(draws.policy_VN, Z)
-    log_ratio_VZ = class_log_ratios(draws)
+    log_ratio_VZ = class_log_ratios(draws.policy_VN, draws.log_ratio_VN, Z)
     reference_VZ = counts(draws.reference_VN, Z) / draws.reference_VN.shape[1]
     log_expected_VZ = log_of(reference_VZ * n / 2) + log_ratio_VZ
     weight_VZ = within(count_VZ.astype(float), log_expected_VZ >= np.log(EXPECTED))
@@ -252,12 +249,12 @@ def least_divergence(largest: FloatArray) -> FloatArray:
     return np.asarray(np.log1p(np.expm1(-M) + M) / M**2)
 
 
-def class_log_ratios(draws: OrbitDraws) -> FloatArray:
+def class_log_ratios(class_VN: IntArray, log_ratio_VN: FloatArray, Z: int) -> FloatArray:
     """Log p(z)/p₀(z) = −log E[π₀/π | z] of the answers that the policy gave, 0 for the others."""
-    V, Z = len(draws.policy_VN), draws.correct_Z.size
-    bins = (np.arange(V)[:, None] * Z + draws.policy_VN).ravel()
-    log_inverse = marginalise(bins, -draws.log_ratio_VN.ravel(), V * Z).reshape(V, Z)
-    count_VZ = counts(draws.policy_VN, Z)
+    V = len(class_VN)
+    bins = (np.arange(V)[:, None] * Z + class_VN).ravel()
+    log_inverse = marginalise(bins, -log_ratio_VN.ravel(), V * Z).reshape(V, Z)
+    count_VZ = counts(class_VN, Z)
     return np.where(count_VZ > 0, np.log(np.maximum(count_VZ, 1)) - log_inverse, 0.0)
 
 

@@ -27,7 +27,7 @@ from alftbench.equilibrium.from_samples import ROUNDING, Declared, Figures, fixe
 from alftbench.errors import BadInput
 from alftbench.games import Game, Objective, Prompt, kl, marginalise, trace_drift, trace_quality
 
-TOLD = 0.1  # an answer is told where it has this share of the mass that may be left, or more
+COVERED = 0.1  # an answer is told where it has this share of the mass that may be left, or more
 POLICY, REFERENCE = 0, 1
 
 
@@ -57,7 +57,7 @@ def exact_figures(traces: OrbitTraces, declared: Declared | None) -> Figures:
         for answer_Y, log_prob_MY in zip(traces.answer_V, complete, strict=True)
     ]
     figures = Figures(kl=mean([float(kl(*log_prob_MY)) for log_prob_MY in complete]), trace_drift=mean(drifts))
-    return figures if declared is None else among_told(figures, traces, declared)
+    return figures if declared is None else with_game(figures, traces, declared)
 
 
 def mean(values: Sequence[float]) -> float:
@@ -74,26 +74,26 @@ def with_rest(log_prob_MY: FloatArray) -> FloatArray:
     return np.concatenate([log_prob_MY, np.log(rest_M)[:, None]], axis=1)
 
 
-def among_told(figures: Figures, traces: OrbitTraces, declared: Declared) -> Figures:
+def with_game(figures: Figures, traces: OrbitTraces, declared: Declared) -> Figures:
     """Marginal error and Nash gap of the games among the told answers, times their share; mean over phrasings.
 
     Phrasings that no objective ties together are games of their own, each with its own share.
     """
-    told_VZ = told(traces, declared[0])
+    covered_VZ = covered_answers(traces, declared[0])
     V = len(traces.answer_V)
     games = [range(V)] if declared[0].couples_prompts else [range(v, v + 1) for v in range(V)]
-    error, gap = np.mean([of_told(traces, told_VZ, phrasings, declared) for phrasings in games], axis=0)
+    error, gap = np.mean([game_figures(traces, covered_VZ, phrasings, declared) for phrasings in games], axis=0)
     return replace(figures, marginal_error=float(error), nash_gap=float(gap))
 
 
-def of_told(
-    traces: OrbitTraces, told_VZ: NDArray[np.bool_], phrasings: Sequence[int], declared: Declared
+def game_figures(
+    traces: OrbitTraces, covered_VZ: NDArray[np.bool_], phrasings: Sequence[int], declared: Declared
 ) -> tuple[float, float]:
     """Marginal error and Nash gap of one game among the told answers; NaN where it has no solution."""
     objective, beta = declared
-    if not told_VZ[phrasings].any(axis=1).all():
+    if not covered_VZ[phrasings].any(axis=1).all():
         return 0.0, 0.0
-    kept = [told_VZ[v][traces.answer_V[v]] for v in phrasings]
+    kept = [covered_VZ[v][traces.answer_V[v]] for v in phrasings]
     answers = [traces.answer_V[v][kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]
     rows = [traces.log_prob_V[v][:, kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]
     prompts = tuple(Prompt(answer_Y, row[REFERENCE]) for answer_Y, row in zip(answers, rows, strict=True))
@@ -108,7 +108,7 @@ def of_told(
     return share * quality.marginal_error, gap
 
 
-def told(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:
+def covered_answers(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:
     """The answers that the list tells enough of, shape (V, Z).
 
     Where the target does not depend on the policy, every listed one; else those that have enough mass on the list
@@ -122,5 +122,5 @@ def told(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:
     )
     if objective.differentiable and fixed_target(objective, V, Z) is not None:
         return log_least_VZ > -np.inf
-    told_VZ = log_least_VZ >= np.log(TOLD * traces.mass)
-    return np.broadcast_to(told_VZ.all(axis=0), (V, Z)) if objective.couples_prompts else told_VZ
+    covered_VZ = log_least_VZ >= np.log(COVERED * traces.mass)
+    return np.broadcast_to(covered_VZ.all(axis=0), (V, Z)) if objective.couples_prompts else covered_VZ

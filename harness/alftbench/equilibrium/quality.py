@@ -8,7 +8,7 @@ equilibrium.json      every figure of `from_samples` or of `from_traces`, per pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +19,13 @@ from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
 from alftbench.base.seeds import stream
 from alftbench.base.validate import Made, read_dataclass
-from alftbench.equilibrium.from_samples import FIGURES, Figures, OrbitDraws, estimate
+from alftbench.equilibrium.from_samples import FIGURES, Declared, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
-from alftbench.equilibrium.scores import RATIOS
-from alftbench.equilibrium.traces import LISTED, OrbitListing, read_header, read_listing
+from alftbench.equilibrium.scores import RATIOS, read_header
+from alftbench.equilibrium.traces import LISTED, OrbitListing, read_listing
 from alftbench.errors import AlftbenchError, BadInput, PluginError
 from alftbench.evaluation.answers import read_partitions
 from alftbench.evaluation.run_folder import read_record
-from alftbench.games import Objective
 from alftbench.suites.base import Suite
 from alftbench.suites.grade import graded
 from alftbench.suites.load import Problems
@@ -55,7 +54,7 @@ class Quality:
     enumerated: Mapping[str, Any] | None = None
 
 
-def measure(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
+def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
     """Write equilibrium.json for a scored run, from it and the base's run with the same seed.
 
     Raises:
@@ -71,17 +70,19 @@ def measure(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> N
     }
     if measured(folder, inputs):
         return
-    policy, reference = (partitions_of(problems, run) for run in (folder, base))
+    policy, reference = (
+        {partition.problem_id: partition for partition in read_partitions(run, problems.suite, problems.orbits)}
+        for run in (folder, base)
+    )
     figures, game = [], None
     for orbit in problems.orbits:
-        ours, theirs = policy[orbit.problem.id], reference[orbit.problem.id]
-        draws = orbit_draws(ours, theirs, ratios_VN(orbit, log_ratios))
+        log_ratio_VN = np.array([log_ratios[orbit.problem.id, variant.name] for variant in orbit.variants])
+        draws = orbit_draws(policy[orbit.problem.id], reference[orbit.problem.id], log_ratio_VN)
         declared = declared_game(trainer, draws.correct_Z)
         game = named(declared) or game
         figures.append(estimate(draws, declared, stream(0, "equilibrium", orbit.problem.id)))
     ids = [orbit.problem.id for orbit in problems.orbits]
-    quality = Quality(QUALITY_VERSION, inputs, game, ids, columns(figures))
-    write_json(folder / QUALITY, as_json(quality))
+    write_quality(folder, inputs, game, ids, figures)
 
 
 def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
@@ -98,19 +99,39 @@ def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
         return
     ids, figures, sizes, game = [], [], [], None
     for orbit, listing in read_listing(path, problems.orbits):
-        found, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer)
+        of_orbit, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer)
         ids.append(orbit.problem.id)
-        figures.append(found)
+        figures.append(of_orbit)
         sizes += [listing.n_traces] if listing.samples else []
         game = named(declared) or game
     bounds = {name: header[name] for name in ("mass", "prefixes")}
     listed = {**bounds, "problems": len(sizes), "traces": float(np.mean(sizes)) if sizes else 0.0}
-    write_json(folder / QUALITY, as_json(Quality(QUALITY_VERSION, inputs, game, ids, columns(figures), listed)))
+    write_quality(folder, inputs, game, ids, figures, listed)
+
+
+def write_quality(
+    folder: Path,
+    inputs: Mapping[str, Any],
+    game: Mapping[str, Any] | None,
+    problems: Sequence[str],
+    figures: Sequence[Figures],
+    enumerated: Mapping[str, Any] | None = None,
+) -> None:
+    """Write equilibrium.json, whose keys are the fields of `Quality`; `figures` belong to `problems`."""
+    content = {
+        "schema_version": QUALITY_VERSION,
+        "inputs": inputs,
+        "game": game,
+        "problems": problems,
+        "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in FIGURES},
+        "enumerated": enumerated,
+    }
+    write_json(folder / QUALITY, content)
 
 
 def listed_figures(
     suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer
-) -> tuple[Figures, tuple[Objective, float] | None]:
+) -> tuple[Figures, Declared | None]:
     """The figures of an orbit and its declared game; NaN where its completions are not listed."""
     if not listing.samples:
         return NOT_LISTED, None
@@ -119,11 +140,11 @@ def listed_figures(
     return exact_figures(traces, declared), declared
 
 
-def orbit_traces(made: AnswerPartition, listing: OrbitListing, mass: float) -> OrbitTraces:
+def orbit_traces(partition: AnswerPartition, listing: OrbitListing, mass: float) -> OrbitTraces:
     """The traces of an orbit over the answers that they give; no answer is the last class."""
-    Z = len(made.classes_Z)
-    answers = tuple(np.where(np.array(row) == NO_ANSWER, Z, row) for row in made.class_VN)
-    return OrbitTraces(answers, listing.log_prob_V, np.array([*made.correct_Z, False]), mass)
+    Z = len(partition.classes_Z)
+    answers = tuple(np.where(np.array(row) == NO_ANSWER, Z, row) for row in partition.class_VN)
+    return OrbitTraces(answers, listing.log_prob_V, np.array([*partition.correct_Z, False]), mass)
 
 
 def trainer_digest(trainer: Trainer) -> str:
@@ -131,14 +152,9 @@ def trainer_digest(trainer: Trainer) -> str:
     return digest([type(trainer).__name__, dict(trainer.config())])
 
 
-def named(declared: tuple[Objective, float] | None) -> dict[str, Any] | None:
+def named(declared: Declared | None) -> dict[str, Any] | None:
     """A declared game as the record names it."""
     return {"objective": declared[0].name, "beta": declared[1]} if declared else None
-
-
-def partitions_of(problems: Problems, folder: Path) -> dict[str, AnswerPartition]:
-    """The classes of every problem's answers in a complete run."""
-    return {p.problem_id: p for p in read_partitions(folder, problems.suite, problems.orbits)}
 
 
 def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
@@ -161,11 +177,6 @@ def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[
     return rows[0], ratios
 
 
-def ratios_VN(orbit: Orbit, log_ratios: Mapping[tuple[str, str], Sequence[float]]) -> FloatArray:
-    """The log ratios of an orbit's samples, shape (V, N)."""
-    return np.array([log_ratios[orbit.problem.id, variant.name] for variant in orbit.variants])
-
-
 def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_VN: FloatArray) -> OrbitDraws:
     """The samples of an orbit over the answers that either model gave; no answer is the last class."""
     right = {
@@ -185,7 +196,7 @@ def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_V
     return OrbitDraws(policy_VN, reference_VN, log_ratio_VN, correct_Z)
 
 
-def declared_game(trainer: Trainer, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
+def declared_game(trainer: Trainer, correct_Z: NDArray[np.bool_]) -> Declared | None:
     """The game that the trainer says it plays, None where it says nothing."""
     if not isinstance(trainer, PlaysGame):
         return None
@@ -195,25 +206,6 @@ def declared_game(trainer: Trainer, correct_Z: NDArray[np.bool_]) -> tuple[Objec
         raise
     except Exception as error:
         raise PluginError(f"game() of {type(trainer).__name__} failed: {type(error).__name__}: {error}") from error
-
-
-def columns(figures: Sequence[Figures]) -> dict[str, FloatArray]:
-    """Figures problem by problem as one array per figure."""
-    return {name: np.array([getattr(figure, name) for figure in figures]) for name in FIGURES}
-
-
-def as_json(quality: Quality) -> dict[str, Any]:
-    """The object that equilibrium.json holds."""
-    return {key: listed(value) for key, value in asdict(quality).items()}
-
-
-def listed(value: Any) -> Any:
-    """Arrays inside a mapping as lists."""
-    return (
-        {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
 
 
 def read_quality(folder: Path, record: RunRecord) -> Quality | None:

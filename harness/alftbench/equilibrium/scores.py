@@ -27,7 +27,10 @@ def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
     nucleus), or where the backend cannot score.
     """
     missing = [
-        (plan, folder) for plan, folder in runs if own_distribution(plan) and not scored(plan, folder, reference)
+        (plan, folder)
+        for plan, folder in runs
+        if plan.params.temperature == plan.params.top_p == 1
+        and read_header(folder / RATIOS) != ratios_header(plan, folder, reference)
     ]
     if not missing:
         return
@@ -36,7 +39,7 @@ def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
     if policy is None or start is None:
         return
     for (plan, folder), log_policy_R, log_reference_R in zip(missing, policy, start, strict=True):
-        lines = [identity(plan, folder, reference)]
+        lines = [ratios_header(plan, folder, reference)]
         for sample, ours, theirs in zip(read_samples(folder), log_policy_R, log_reference_R, strict=True):
             place = {"problem_id": sample.problem_id, "variant": sample.variant, "draw": sample.draw}
             lines.append({**place, "log_policy": round(float(ours), 6), "log_reference": round(float(theirs), 6)})
@@ -44,25 +47,23 @@ def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
         write_gzip(folder / RATIOS, text.encode())
 
 
-def own_distribution(plan: Plan) -> bool:
-    """Are samples drawn from the softmax of the model's logits as it is?"""
-    return plan.params.temperature == 1 and plan.params.top_p == 1
-
-
-def identity(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
+def ratios_header(plan: Plan, folder: Path, reference: str) -> dict[str, Any]:
     """Which policy, reference and samples."""
+    return models_header(RATIOS_VERSION, plan, reference) | {"samples_sha256": read_record(folder).samples_sha256}
+
+
+def models_header(schema_version: int, plan: Plan, reference: str) -> dict[str, Any]:
+    """What the first line of a file about a policy and its reference says of them."""
     return {
-        "schema_version": RATIOS_VERSION,
+        "schema_version": schema_version,
         "policy_sha256": model_digest(plan.model) or plan.model,
         "reference_sha256": model_digest(locate(reference)) or reference,
-        "samples_sha256": read_record(folder).samples_sha256,
     }
 
 
-def scored(plan: Plan, folder: Path, reference: str) -> bool:
-    """Does the folder hold the log-probabilities of these samples under these models?"""
-    path = folder / RATIOS
-    return path.exists() and next(read_jsonl(path))[1] == identity(plan, folder, reference)
+def read_header(path: Path) -> dict[str, Any]:
+    """What such a file was made of; empty where there is none."""
+    return next(read_jsonl(path))[1] if path.exists() else {}
 
 
 def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from alftbench.backends.base import Enumerator, TraceBounds, Traces
 from alftbench.backends.load import backend_class
-from alftbench.backends.model_files import locate, model_digest
+from alftbench.backends.model_files import locate
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
+from alftbench.equilibrium.scores import models_header, read_header
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import Plan
 from alftbench.types import Listener, Orbit, Progress, Sample, Variant, nobody
@@ -53,12 +54,16 @@ def list_runs(
         UsageError: the backend cannot enumerate.
         BadInput: model and reference do not share a tokenizer.
     """
-    missing = [(plan, folder) for plan, folder in runs if not is_listed(plan, folder, reference, bounds)]
+    missing = [
+        (plan, folder)
+        for plan, folder in runs
+        if read_header(folder / LISTED) != listing_header(plan, reference, bounds)
+    ]
     if not missing:
         return
     policy, start = (enumerator(missing[0][0], model) for model in (missing[0][0].model, locate(reference)))
     for plan, folder in missing:
-        done = open_listing(folder / OPEN, identity(plan, reference, bounds))
+        done = open_listing(folder / OPEN, listing_header(plan, reference, bounds))
         for place, orbit in enumerate(plan.orbits):
             if orbit.problem.id not in done:
                 row = {"problem_id": orbit.problem.id, "phrasings": phrasings(plan, orbit, policy, start, bounds)}
@@ -81,24 +86,16 @@ def enumerator(plan: Plan, model: str) -> Enumerator:
     return cast("Enumerator", kind(model, replace(request.options, dtype="float32")))
 
 
-def identity(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:
+def listing_header(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:
     """Which policy, reference, problems and distribution, and how far they are listed."""
     params = plan.params
     drawn = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens}
     return {
-        "schema_version": LISTING_VERSION,
-        "policy_sha256": model_digest(plan.model) or plan.model,
-        "reference_sha256": model_digest(locate(reference)) or reference,
+        **models_header(LISTING_VERSION, plan, reference),
         "suite_sha256": plan.config["suite_sha256"],
         "sampling": {**drawn, "stop": list(params.stop)},
         **asdict(bounds),
     }
-
-
-def is_listed(plan: Plan, folder: Path, reference: str, bounds: TraceBounds) -> bool:
-    """Does the folder hold the completions of these models within these bounds?"""
-    path = folder / LISTED
-    return path.exists() and read_header(path) == identity(plan, reference, bounds)
 
 
 def open_listing(path: Path, header: Mapping[str, Any]) -> set[str]:
@@ -116,13 +113,13 @@ def phrasings(
     plan: Plan, orbit: Orbit, policy: Enumerator, reference: Enumerator, bounds: TraceBounds
 ) -> dict[str, Any] | None:
     """The lists of an orbit as a line holds them; None where one of its phrasings takes more than the bounds."""
-    found = {}
+    rows = {}
     for variant in orbit.variants:
         traces = policy.traces(reference, variant, plan.params, bounds)
         if traces is None:
             return None
-        found[variant.name] = as_rows(traces)
-    return found
+        rows[variant.name] = as_rows(traces)
+    return rows
 
 
 def as_rows(traces: Traces) -> list[list[Any]]:
@@ -132,11 +129,6 @@ def as_rows(traces: Traces) -> list[list[Any]]:
         [sample.text, sample.finish_reason, sample.n_tokens, *(None if x == -np.inf else x for x in pair)]
         for sample, pair in zip(traces.samples, pairs, strict=True)
     ]
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """What a listing was made of."""
-    return next(read_jsonl(path))[1]
 
 
 def read_listing(path: Path, orbits: Sequence[Orbit]) -> Iterator[tuple[Orbit, OrbitListing]]:
@@ -177,17 +169,17 @@ def whole(listing: OrbitListing, mass: float) -> OrbitListing:
     return listing
 
 
-def orbit_listing(variants: Sequence[Variant], found: Mapping[str, Any] | None) -> OrbitListing:
+def orbit_listing(variants: Sequence[Variant], rows: Mapping[str, Any] | None) -> OrbitListing:
     """The completions of one line."""
-    if found is None:
+    if rows is None:
         return OrbitListing((), ())
     samples = [
         Sample(variant.problem_id, variant.name, draw, text, reason, n_tokens)
         for variant in variants
-        for draw, (text, reason, n_tokens, *_) in enumerate(found[variant.name])
+        for draw, (text, reason, n_tokens, *_) in enumerate(rows[variant.name])
     ]
     log_probs = [
-        np.array([[-np.inf if x is None else x for x in row[3:5]] for row in found[variant.name]], dtype=float).T
+        np.array([[-np.inf if x is None else x for x in row[3:5]] for row in rows[variant.name]], dtype=float).T
         for variant in variants
     ]
     return OrbitListing(tuple(samples), tuple(log_probs))

@@ -20,14 +20,7 @@ from alftbench.evaluation.run_folder import RunFolder, existing, verify_samples
 from alftbench.metrics.base import Metric
 from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, recorded
-from alftbench.types import (
-    Listener,
-    Progress,
-    RunRecord,
-    Sample,
-    SampleKey,
-    nobody,
-)
+from alftbench.types import Listener, Progress, RunRecord, Sample, SampleKey, nobody
 
 
 def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
@@ -36,9 +29,9 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     The model is loaded before anything is written, so a model that does not load leaves nothing behind; nor does
     one that fails before its first sample.
     """
-    found = existing(folder, plan.config)
+    record = existing(folder, plan.config)
     metrics = metrics_for(plan.params.n)  # plugins at odds are named before anything is drawn
-    backend = None if found and found.status == "complete" else make_backend(plan)
+    backend = None if record and record.status == "complete" else make_backend(plan)
     with sole_writer(folder):
         run = RunFolder.open(folder, plan.name, plan.config, backend.about if backend else {})
         if backend and not run.complete:

@@ -17,11 +17,7 @@ from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
 from alftbench.suites.load import TEST, Reader, Selection, read_problems
-from alftbench.types import (
-    Orbit,
-    SamplingParams,
-    Variant,
-)
+from alftbench.types import Orbit, SamplingParams, Variant
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
         "suite_sha256": digest([asdict(orbit) for orbit in orbits]),
         "split": request.selection.split,
         "n_problems": len(orbits),
-        "sampling": identity(params),
+        "sampling": stated_sampling(params),
         "backend": request.backend,
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
@@ -101,7 +97,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
     return Plan(request, model, suite, orbits, params, config)
 
 
-def identity(params: SamplingParams) -> dict[str, Any]:
+def stated_sampling(params: SamplingParams) -> dict[str, Any]:
     """Sampling as it stands in a configuration: stop strings only where there are any."""
     return {name: value for name, value in asdict(params).items() if value != ()}
 

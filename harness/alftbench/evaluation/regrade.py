@@ -48,8 +48,8 @@ class Regraded:
         return {
             "metrics": {
                 name: {
-                    side: asdict(found[name]) if name in found else None
-                    for side, found in (("before", before), ("after", after))
+                    side: asdict(metrics[name]) if name in metrics else None
+                    for side, metrics in (("before", before), ("after", after))
                 }
                 for name in {**before, **after}
             },
@@ -133,14 +133,14 @@ def regrade(plan: Plan, folder: Path) -> Regraded:
             f"--output-dir {folder}: that is the old run, which stays as it is; choose another folder"
         )
     record = evaluate(plan, folder)
-    found = Regraded(
+    regraded = Regraded(
         tuple(read_metrics(old / "metrics.json")),
         tuple(read_metrics(folder / "metrics.json")),
         record.n_samples,
         changes(old, folder),
     )
-    write_json(folder / "regrade.json", {"from": plan.config["regraded"], **found.to_json()})
-    return found
+    write_json(folder / "regrade.json", {"from": plan.config["regraded"], **regraded.to_json()})
+    return regraded
 
 
 def changes(old: Path, new: Path) -> tuple[Change, ...] | None:

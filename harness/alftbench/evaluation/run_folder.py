@@ -68,16 +68,13 @@ class RunFolder:
         Raises:
             RunConflict: the folder holds a run of another configuration; nothing is changed.
         """
-        found = existing(path, config)
-        if found is not None:
+        record = existing(path, config)
+        if record is not None:
             drop_torn_line(path / "samples.jsonl")
-            return cls(path, found)
-        run_id = digest(config)[:12]
-        record = RunRecord(
-            SCHEMA_VERSION, run_id, "running", name, dict(config), {**provenance(), **(where or {})}
-        )
-        folder = cls(path, record)
-        folder._save(record)
+            return cls(path, record)
+        about = {**provenance(), **(where or {})}
+        folder = cls(path, RunRecord(SCHEMA_VERSION, digest(config)[:12], "running", name, dict(config), about))
+        folder._save()
         return folder
 
     @property
@@ -94,7 +91,7 @@ class RunFolder:
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
         """Add finished samples and the time they took; U+FFFD stands for what no file can hold in their texts."""
         append_jsonl(self._open_samples, [well_formed(as_row(sample)) for sample in samples])
-        self._save(replace(self.record, seconds=self.record.seconds + seconds))
+        self._save(seconds=self.record.seconds + seconds)
 
     def seal(self) -> None:
         """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
@@ -104,15 +101,8 @@ class RunFolder:
                 lines.write(line)
                 n_samples += 1
                 n_tokens += sample.n_tokens
-        self._save(
-            replace(
-                self.record,
-                status="complete",
-                n_samples=n_samples,
-                generated_tokens=n_tokens,
-                samples_sha256=lines.sha256.hexdigest(),
-            )
-        )
+        sha256 = lines.sha256.hexdigest()
+        self._save(status="complete", n_samples=n_samples, generated_tokens=n_tokens, samples_sha256=sha256)
         self._open_samples.unlink(missing_ok=True)
 
     def drop_if_empty(self) -> None:
@@ -127,7 +117,7 @@ class RunFolder:
                 file.write(line)
         sha256 = file.sha256.hexdigest()
         if sha256 != self.record.answers_sha256:
-            self._save(replace(self.record, answers_sha256=sha256))
+            self._save(answers_sha256=sha256)
 
     def save_metrics(self, content: Mapping[str, Any]) -> None:
         """Write metrics.json and its digest."""
@@ -135,9 +125,10 @@ class RunFolder:
         write_json(path, content)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if sha256 != self.record.metrics_sha256:
-            self._save(replace(self.record, metrics_sha256=sha256))
+            self._save(metrics_sha256=sha256)
 
-    def _save(self, record: RunRecord) -> None:
+    def _save(self, **changes: Any) -> None:
+        record = replace(self.record, **changes)
         write_json(self.path / "run.json", asdict(record))
         self.record = record
 
@@ -184,17 +175,13 @@ def read_record(path: Path) -> RunRecord:
     return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
 
 
-def read_sample(path: Path, number: int, row: dict[str, Any]) -> Sample:
-    """One line of a samples file."""
-    for name in ("problem_id", "variant"):
-        if isinstance(row.get(name), str):
-            row[name] = intern(row[name])  # a million samples share a few thousand names
-    return read(Sample, row, f"{path}, line {number}: not a sample")
-
-
 def read_lines(path: Path) -> Iterator[Sample]:
     """The samples of a samples file, in its order."""
-    return (read_sample(path, number, row) for number, row in read_jsonl(path, by_model=True))
+    for number, row in read_jsonl(path, by_model=True):
+        for name in ("problem_id", "variant"):
+            if isinstance(row.get(name), str):
+                row[name] = intern(row[name])  # a million samples share a few thousand names
+        yield read(Sample, row, f"{path}, line {number}: not a sample")
 
 
 def read_samples(folder: Path) -> list[Sample]:
@@ -279,9 +266,9 @@ def verify(path: Path) -> RunRecord:
     if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != record.answers_sha256:
         raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
     try:
-        found = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
+        metrics_sha256 = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
     except OSError as error:
         raise BadInput(f"{path / 'metrics.json'}: cannot be read: {error.strerror}") from None
-    if found != record.metrics_sha256:
+    if metrics_sha256 != record.metrics_sha256:
         raise BadInput(f"{path / 'metrics.json'}: digest differs from run.json; evaluate again to make it anew")
     return record

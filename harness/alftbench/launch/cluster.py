@@ -110,13 +110,13 @@ def actors_for(ray: Any, cluster: RayCluster, wanted: Share) -> int:
         UsageError: more are asked for than have room.
         AlftbenchError: not one has room.
     """
-    found = room(ray, wanted)
+    capacity = room(ray, wanted)
     needs = " and ".join(f"{amount:g} {name}" for name, amount in wanted.items())
-    if found == 0:
+    if capacity == 0:
         raise AlftbenchError(
             f"no node of the Ray cluster has room for an actor, which takes {needs}; "
             f"add nodes, or choose another --device or fewer --threads"
         )
-    if cluster.actors and cluster.actors > found:
-        raise UsageError(f"--actors {cluster.actors}: the cluster has room for {found}, each takes {needs}")
-    return cluster.actors or found
+    if cluster.actors and cluster.actors > capacity:
+        raise UsageError(f"--actors {cluster.actors}: the cluster has room for {capacity}, each takes {needs}")
+    return cluster.actors or capacity

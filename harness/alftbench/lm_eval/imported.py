@@ -22,7 +22,7 @@ from alftbench.answers.find.extract import RULES as RULES_BY_NAME
 from alftbench.answers.partition import grouped, reference_keys
 from alftbench.base.settings import parse_pairs, read_settings
 from alftbench.errors import BadInput, UsageError
-from alftbench.lm_eval.rows import INVALID, Row, read_rows
+from alftbench.lm_eval.rows import INVALID, SampleRow, read_rows
 from alftbench.suites.base import Grader, SuiteInfo
 from alftbench.suites.grade import grade_by_rules
 from alftbench.suites.load import load_suite
@@ -70,14 +70,16 @@ class ImportedSuite:
         make = self._maker(data, rows)
         return [make(variants) for variants in by_problem(Path(data), rows)]
 
-    def _maker(self, data: str, rows: Sequence[Row]) -> Any:
+    def _maker(self, data: str, rows: Sequence[SampleRow]) -> Any:
         """The way from a problem's lines to its orbit: how answers are graded is settled for a whole file."""
         if self.settings.like is not None:
             return self._like(self.settings.like)
         if all(row.extra for row in rows):
             return written_here
         if all(len(row.texts) == 1 for row in rows):
-            return self._judged_by_lm_eval(data)
+            return lambda lines: judged(
+                lines, {row.variant: [lm_eval_verdict(data, row, self.settings.metric)] for row in lines}
+            )
         if all(number_target(row) is not None for row in rows):
             return lambda lines: by_rules(lines, NUMBER, NUMBER_RULES)
         raise UsageError(
@@ -93,15 +95,6 @@ class ImportedSuite:
         kind = getattr(suite, "answer_kind", None) or suite.orbits(suite.info.splits[0])[0].problem.answer_kind
         return lambda lines: by_rules(lines, kind, suite.info.answer_rules)
 
-    def _judged_by_lm_eval(self, data: str) -> Any:
-        """Take lm-eval's filtered response as the answer, and its metric as the verdict."""
-        metric = self.settings.metric
-
-        def make(lines: Sequence[Row]) -> Orbit:
-            return recorded(lines, {row.variant: [lm_eval_verdict(data, row, metric)] for row in lines})
-
-        return make
-
     def grade(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
         """The answers of an orbit's samples and their classes, by rules or as the file says."""
         problem = orbit.problem
@@ -114,17 +107,17 @@ class ImportedSuite:
         return GradedOrbit(grouped(problem.id, answers_VN, right), answers_VN)
 
 
-def written_here(lines: Sequence[Row]) -> Orbit:
+def written_here(lines: Sequence[SampleRow]) -> Orbit:
     """A problem that this harness wrote: by its rules, or by its answers where the rules were a task's own."""
     said = lines[0].extra
     kind, rules = said["problem"]["answer_kind"], said["problem"]["metadata"].get(RULES) or said[RULES]
     if kind in KINDS and rules:
         return by_rules(lines, kind, rules)
     verdicts = {row.variant: list(zip(row.extra["answers"], row.extra["right"], strict=True)) for row in lines}
-    return recorded(lines, verdicts)
+    return judged(lines, verdicts)
 
 
-def by_rules(lines: Sequence[Row], kind: str, rules: Sequence[str]) -> Orbit:
+def by_rules(lines: Sequence[SampleRow], kind: str, rules: Sequence[str]) -> Orbit:
     """A problem whose answers are found in the responses by rules.
 
     Raises:
@@ -137,14 +130,13 @@ def by_rules(lines: Sequence[Row], kind: str, rules: Sequence[str]) -> Orbit:
     return orbit
 
 
-def recorded(lines: Sequence[Row], verdicts: Mapping[str, Verdicts]) -> Orbit:
+def judged(lines: Sequence[SampleRow], verdicts: Mapping[str, Verdicts]) -> Orbit:
     """A problem whose answers and verdicts are known, by phrasing."""
-    return orbit_of(
-        lines, JUDGED, {RECORDED: {name: [list(v) for v in found] for name, found in verdicts.items()}}
-    )
+    by_draw = {name: [list(verdict) for verdict in of_phrasing] for name, of_phrasing in verdicts.items()}
+    return orbit_of(lines, JUDGED, {RECORDED: by_draw})
 
 
-def orbit_of(lines: Sequence[Row], kind: str, grading: Mapping[str, Any]) -> Orbit:
+def orbit_of(lines: Sequence[SampleRow], kind: str, grading: Mapping[str, Any]) -> Orbit:
     """A problem with one phrasing per line."""
     variants = tuple(Variant(row.problem_id, row.variant, row.messages) for row in lines)
     first = lines[0]
@@ -158,13 +150,13 @@ def orbit_of(lines: Sequence[Row], kind: str, grading: Mapping[str, Any]) -> Orb
     return Orbit(replace(known, metadata={**known.metadata, **grading}), variants)
 
 
-def number_target(row: Row) -> str | None:
+def number_target(row: SampleRow) -> str | None:
     """The number that a target is, or that a written-out solution ends in after ####."""
     written = row.target.rpartition("####")[2].strip()
     return written if canonical(NUMBER, written) is not None else None
 
 
-def lm_eval_verdict(data: str, row: Row, metric: str) -> tuple[str | None, bool]:
+def lm_eval_verdict(data: str, row: SampleRow, metric: str) -> tuple[str | None, bool]:
     """The answer that lm-eval's filter left of the only response, and whether its metric is 1."""
     if row.metrics.get(metric) not in (0, 1):
         raise BadInput(
@@ -183,22 +175,22 @@ def as_answer(key: str | None) -> Answer:
     return Answer(Outcome.UNPARSED) if key is None else Answer(Outcome.ANSWERED, key, key)
 
 
-def by_problem(path: Path, rows: Sequence[Row]) -> list[list[Row]]:
+def by_problem(path: Path, rows: Sequence[SampleRow]) -> list[list[SampleRow]]:
     """The lines of each problem, in the file's order.
 
     Raises:
         BadInput: two lines are the same prompt.
     """
-    found: dict[str, dict[str, Row]] = {}
+    problems: dict[str, dict[str, SampleRow]] = {}
     for row in rows:
-        variants = found.setdefault(row.problem_id, {})
+        variants = problems.setdefault(row.problem_id, {})
         if row.variant in variants:
             raise BadInput(
                 f"{path}, line {row.number}: problem {row.problem_id} stands on line "
                 f"{variants[row.variant].number} already; a file holds the samples of one evaluation"
             )
         variants[row.variant] = row
-    return [list(variants.values()) for variants in found.values()]
+    return [list(variants.values()) for variants in problems.values()]
 
 
 def family(text: str) -> ImportedSuite:

@@ -14,8 +14,8 @@ from alftbench.base.validate import Key, read
 from alftbench.errors import BadInput
 from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.lm_eval.layout import Task
-from alftbench.lm_eval.prompts import compare
-from alftbench.lm_eval.rows import OURS, Row, read_rows, task_of
+from alftbench.lm_eval.prompts import compare_prompts
+from alftbench.lm_eval.rows import OURS, SampleRow, read_rows, task_of
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Orbit, SamplingParams, plain_prompt
@@ -112,7 +112,7 @@ def suite_name(request: ImportRequest) -> str:
     return f"imported:{task_of(request.samples)}" + (f":{options}" if options else "")
 
 
-def task_orbits(path: Path, suite: Suite, rows: Sequence[Row]) -> Sequence[Orbit]:
+def task_orbits(path: Path, suite: Suite, rows: Sequence[SampleRow]) -> Sequence[Orbit]:
     """The problems of a task that the samples are of.
 
     Raises:
@@ -131,7 +131,7 @@ def task_orbits(path: Path, suite: Suite, rows: Sequence[Row]) -> Sequence[Orbit
 
 
 def compared_prompts(
-    path: Path, suite: Suite, orbits: Sequence[Orbit], rows: Sequence[Row], results: Mapping[str, Any]
+    path: Path, suite: Suite, orbits: Sequence[Orbit], rows: Sequence[SampleRow], results: Mapping[str, Any]
 ) -> str:
     """How the prompts of a file were found to be the task's, or that it holds none.
 
@@ -147,7 +147,7 @@ def compared_prompts(
         "task": task_of(path),
     }
     try:
-        return compare(rows, [messages[row.problem_id] for row in rows], stated)
+        return compare_prompts(rows, [messages[row.problem_id] for row in rows], stated)
     except ValueError as error:
         raise BadInput(f"{path}: not of {suite.info.name}: {error}") from None
 
@@ -165,7 +165,7 @@ def read_results(samples: Path, results: Path | None) -> Mapping[str, Any]:
     return content
 
 
-def known_sampling(path: Path, rows: Sequence[Row], results: Mapping[str, Any]) -> dict[str, Any]:
+def known_sampling(path: Path, rows: Sequence[SampleRow], results: Mapping[str, Any]) -> dict[str, Any]:
     """How the responses were drawn as far as the files say; None for what they do not.
 
     Raises:
@@ -190,7 +190,7 @@ def known_sampling(path: Path, rows: Sequence[Row], results: Mapping[str, Any]) 
     }
 
 
-def origin(path: Path, rows: Sequence[Row], results: Mapping[str, Any]) -> dict[str, Any]:
+def origin(path: Path, rows: Sequence[SampleRow], results: Mapping[str, Any]) -> dict[str, Any]:
     """Where the samples come from, and what nobody recorded."""
     unknown = [] if rows[0].extra else ["finish_reason", "n_tokens"]
     return {

@@ -77,6 +77,11 @@ class Evaluated:
         return re.sub(r"[^\w.-]+", "_", name)
 
     @property
+    def model(self) -> str:
+        """The model's name as it can stand in a folder's name."""
+        return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", str(self.record.config["model"]))
+
+    @property
     def started(self) -> datetime:
         """When the run began."""
         return datetime.fromisoformat(self.record.provenance.get("started", UNDATED))
@@ -93,9 +98,8 @@ def write_layout(folder: Path, run: Evaluated, task: Task | None) -> tuple[Path,
     Returns:
         The results and the samples file.
     """
-    model = re.sub(r"[\"<>:/|\\?*\[\]]+", "__", str(run.record.config["model"]))
     date = run.started.replace(tzinfo=None).isoformat().replace(":", "-")
-    home = folder / model
+    home = folder / run.model
     written = (home / f"results_{date}.json", home / f"samples_{run.task}_{date}.jsonl")
     rows: list[dict[str, Any]] = []  # without texts, so that memory does not hold the run
     with writing(written[1]) as file:
@@ -255,7 +259,7 @@ def results(run: Evaluated, rows: Sequence[Mapping[str, Any]], task: Task | None
         "task_hashes": {name: hashed("".join(hashes))},
         "model_source": OURS,
         "model_name": config["model"],
-        "model_name_sanitized": re.sub(r"[\"<>:/|\\?*\[\]]+", "__", str(config["model"])),
+        "model_name_sanitized": run.model,
         "total_evaluation_time_seconds": str(record.seconds),
         OURS: {
             "run": record.id,
@@ -285,7 +289,7 @@ def model_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def own_metrics(run: Evaluated) -> dict[str, Any]:
     """Our metrics under lm-eval's kind of key, accuracy as exact_match too; an undefined one is left out."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for metric in run.measured["metrics"]:
         values = np.array(with_nan(run.measured["per_problem"][metric["name"]]))
         values = values[~np.isnan(values)]
@@ -293,8 +297,8 @@ def own_metrics(run: Evaluated) -> dict[str, Any]:
             continue
         error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else "N/A"
         for name in (metric["name"], EXACT_MATCH) if metric["name"] == "accuracy" else (metric["name"],):
-            found |= {f"{name},{OURS}": float(metric["value"]), f"{name}_stderr,{OURS}": error}
-    return found
+            columns |= {f"{name},{OURS}": float(metric["value"]), f"{name}_stderr,{OURS}": error}
+    return columns
 
 
 def native_metrics(rows: Sequence[Mapping[str, Any]], task: Task) -> dict[str, Any]:
@@ -303,11 +307,11 @@ def native_metrics(rows: Sequence[Mapping[str, Any]], task: Task) -> dict[str, A
     for row in rows:
         for metric in row["metrics"]:
             values.setdefault((metric, row["filter"]), []).append(row[metric])
-    found: dict[str, Any] = {}
-    for (metric, name), column in values.items():
-        value, error = task.aggregate(metric, column)
-        found |= {f"{metric},{name}": value, f"{metric}_stderr,{name}": "N/A" if error is None else error}
-    return found
+    columns: dict[str, Any] = {}
+    for (metric, name), of_documents in values.items():
+        value, error = task.aggregate(metric, of_documents)
+        columns |= {f"{metric},{name}": value, f"{metric}_stderr,{name}": "N/A" if error is None else error}
+    return columns
 
 
 def own_config(run: Evaluated) -> dict[str, Any]:

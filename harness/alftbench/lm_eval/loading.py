@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from alftbench.base.validate import Count
-from alftbench.errors import MissingExtra, UsageError
+from alftbench.errors import MissingExtra, UsageError, first_line
 from alftbench.types import Message, SamplingParams
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ class TaskSettings:
     num_fewshot: Annotated[Count | None, "examples in the prompt, where the task does not fix none"] = None
     metric: Annotated[str | None, "which metric says right or wrong; exact_match where there is one"] = None
     include_path: Annotated[str | None, "a folder with more task files"] = None
-
-
-def installed_version() -> str:
-    """lm-eval's version."""
-    from importlib.metadata import version
-
-    return version("lm-eval")
 
 
 def load_task(name: str, settings: TaskSettings) -> ConfigurableTask:
@@ -140,11 +133,6 @@ def sampling(task: ConfigurableTask) -> SamplingParams:
     )
 
 
-def plain_context(task: ConfigurableTask, doc: Mapping[str, Any]) -> str:
-    """Few-shot examples and question as one text."""
-    return _text(task, doc, False, None)
-
-
 def chat_context(task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool) -> tuple[Message, ...]:
     """Few-shot examples and question as messages."""
     seen: list[Sequence[Message]] = []
@@ -155,15 +143,19 @@ def chat_context(task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool
         seen.append(messages)
         return "chat"
 
-    _text(task, doc, multiturn, capture)
+    context(task, doc, multiturn, capture)
     return tuple({"role": m["role"], "content": m["content"]} for m in seen[0])
 
 
-def _text(
-    task: ConfigurableTask, doc: Mapping[str, Any], multiturn: bool, template: Callable[..., str] | None
+def context(
+    task: ConfigurableTask,
+    doc: Mapping[str, Any],
+    multiturn: bool = False,
+    template: Callable[..., str] | None = None,
 ) -> str:
+    """Few-shot examples and question as one text, or as what a chat template makes of their messages."""
     with enough_examples(task):
-        context = task.fewshot_context(
+        asked = task.fewshot_context(
             doc,
             num_fewshot=task.config.num_fewshot,
             apply_chat_template=template is not None,
@@ -171,16 +163,16 @@ def _text(
             chat_template=template,
             gen_prefix=task.doc_to_prefix(doc),
         )
-    made = task.construct_requests(
+    requests = task.construct_requests(
         doc=doc,
-        ctx=context,
+        ctx=asked,
         metadata=(task.task_name, 0, 1),
         apply_chat_template=template is not None,
         chat_template=template,
     )
-    if isinstance(made, list):
+    if isinstance(requests, list):
         raise UsageError(f"lm-eval's task {task.task_name} asks several questions a document; it is no suite")
-    return str(made.args[0])
+    return str(requests.args[0])
 
 
 @contextmanager
@@ -217,8 +209,3 @@ def normalised(text: str, rules: Mapping[str, Any]) -> str:
         string.digits if rules.get("ignore_numbers") else ""
     )
     return text.translate(str.maketrans("", "", dropped))
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from alftbench.lm_eval.rows import Row
+from alftbench.lm_eval.rows import SampleRow
 from alftbench.types import Message, plain_prompt
 
 SAME = "the task's"
@@ -16,7 +16,9 @@ NOT_COMPARED = "not compared: the file does not hold them"
 SETTINGS = "num_fewshot=, chat= and multiturn= of the suite say which prompts it makes"
 
 
-def compare(rows: Sequence[Row], asked: Iterable[Sequence[Message]], stated: Mapping[str, Any]) -> str:
+def compare_prompts(
+    rows: Sequence[SampleRow], asked: Iterable[Sequence[Message]], stated: Mapping[str, Any]
+) -> str:
     """How the prompts of a file were found to be the task's.
 
     A chat template is known by its traces: every prompt holds its messages' texts in order, and as many signs
@@ -43,18 +45,16 @@ def compare(rows: Sequence[Row], asked: Iterable[Sequence[Message]], stated: Map
             around.add(signs(text_of(row)) - sum(signs(message["content"]) for message in messages))
     if len(around) > 1:
         raise ValueError(f"its prompts hold {min(around)} to {max(around)} signs beside the task's; {SETTINGS}")
-    if hows & {TEMPLATE, NOT_COMPARED} and (found := misfit(**stated)):
-        raise ValueError(f"the results file says {found}; {SETTINGS}")
+    if hows & {TEMPLATE, NOT_COMPARED} and (other := misfit(**stated)):
+        raise ValueError(f"the results file says {other}; {SETTINGS}")
     return "; ".join(sorted(hows))
 
 
-def likeness(row: Row, asked: Sequence[Message]) -> str | None:
+def likeness(row: SampleRow, asked: Sequence[Message]) -> str | None:
     """How a line's prompt is the one that is asked, None where it is another."""
     if not any(message["content"] for message in row.messages):
-        if row.prompt_hash is None:
-            return NOT_COMPARED
         plain = plain_prompt(asked)
-        if plain is None:  # the hash is of what a template made of messages, or a server's JSON
+        if row.prompt_hash is None or plain is None:  # a hash of messages is of what a template made, or of JSON
             return NOT_COMPARED
         return HASHED if row.prompt_hash == sha256(plain.encode()).hexdigest() else None
     if [dict(message) for message in row.messages] == [dict(message) for message in asked]:
@@ -63,7 +63,7 @@ def likeness(row: Row, asked: Sequence[Message]) -> str | None:
     return TEMPLATE if chat and holds(text_of(row), asked) else None
 
 
-def text_of(row: Row) -> str:
+def text_of(row: SampleRow) -> str:
     """The prompt of a line that is one text."""
     return plain_prompt(row.messages) or ""
 

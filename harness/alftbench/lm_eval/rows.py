@@ -80,7 +80,7 @@ class OurPart:
 
 
 @dataclass(frozen=True)
-class Row:
+class SampleRow:
     """A line: a document, its prompt and the responses to it.
 
     messages: the prompt; none where the file holds no prompts, of which prompt_hash may still say something.
@@ -112,7 +112,7 @@ class Row:
         return str(self.extra["variant"]) if self.extra else "original"
 
 
-def read_rows(path: Path, filter_name: str | None = None) -> list[Row]:
+def read_rows(path: Path, filter_name: str | None = None) -> list[SampleRow]:
     """The lines of one filter, the file's first if none is named, by document.
 
     Raises:
@@ -138,7 +138,7 @@ def filter_of(path: Path, number: int, row: Mapping[str, Any]) -> str:
     return name
 
 
-def as_row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
+def as_row(path: Path, number: int, row: Mapping[str, Any]) -> SampleRow:
     """One line of the file."""
     try:
         messages, generation = first_request(row.get("arguments"))
@@ -149,7 +149,7 @@ def as_row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         texts, extra = responses(row["resps"]), row.get(OURS) or {}
         if extra:
             check_part(extra, len(texts))
-        return Row(
+        return SampleRow(
             number=number,
             doc_id=row["doc_id"],
             doc=row["doc"],
@@ -214,20 +214,20 @@ def as_messages(prompt: Any) -> tuple[Message, ...]:
     if not isinstance(prompt, str):
         raise ValueError(f"the prompt is {brief(prompt)}, must be a text or a list of messages")
     try:
-        found = json.loads(prompt) if prompt.lstrip().startswith("[") else None
+        spelled = json.loads(prompt) if prompt.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
-        found = None
-    return as_messages(found) if are_messages(found) else ({"role": PLAIN, "content": prompt},)
+        spelled = None
+    return as_messages(spelled) if are_messages(spelled) else ({"role": PLAIN, "content": prompt},)
 
 
-def are_messages(found: Any) -> bool:
+def are_messages(prompt: Any) -> bool:
     """A list of chat messages, one at least?"""
     return (
-        isinstance(found, list)
-        and bool(found)
+        isinstance(prompt, list)
+        and bool(prompt)
         and all(
             isinstance(m, Mapping) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
-            for m in found
+            for m in prompt
         )
     )
 
@@ -236,15 +236,15 @@ def responses(resps: Any) -> tuple[str, ...]:
     """The texts of a document: [[r1, ..., rn]] for n repeats, [r1, ..., rn] as older versions wrote it."""
     if not isinstance(resps, Sequence) or isinstance(resps, str) or not resps:
         raise ValueError("resps holds no response")
-    found = resps[0] if isinstance(resps[0], list) and len(resps) == 1 else resps
-    if any(isinstance(text, list) and len(text) == 1 for text in found):
-        found = [text[0] if isinstance(text, list) else text for text in found]
-    if not found or not all(isinstance(text, str) for text in found):
+    texts = resps[0] if isinstance(resps[0], list) and len(resps) == 1 else resps
+    if any(isinstance(text, list) and len(text) == 1 for text in texts):
+        texts = [text[0] if isinstance(text, list) else text for text in texts]
+    if not texts or not all(isinstance(text, str) for text in texts):
         raise ValueError("resps holds something other than texts")
-    return tuple(found)
+    return tuple(texts)
 
 
-def draws(row: Row) -> list[Sample]:
+def draws(row: SampleRow) -> list[Sample]:
     """The responses as samples; what lm-eval does not record stays unknown."""
     known = row.extra.get("draws") or [{} for _ in row.texts]
     return [

@@ -13,21 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alftbench.answers.partition import grouped
+from alftbench.base.provenance import installed
 from alftbench.base.settings import parse_pairs, read_settings
 from alftbench.errors import BadInput, UnknownName, UsageError
 from alftbench.lm_eval import loading
 from alftbench.lm_eval.rows import INVALID
 from alftbench.suites.base import SuiteInfo
-from alftbench.types import (
-    PLAIN,
-    Answer,
-    GradedOrbit,
-    Orbit,
-    Outcome,
-    Problem,
-    Sample,
-    Variant,
-)
+from alftbench.types import PLAIN, Answer, GradedOrbit, Orbit, Outcome, Problem, Sample, Variant
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -99,7 +91,7 @@ def describe(task: ConfigurableTask, choice: Choice, chosen: str) -> SuiteInfo:
     options = ":" + ",".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
     return SuiteInfo(
         name=f"{FAMILY}:{task.task_name}@{chosen}{options}",
-        version=f"{task.VERSION} of lm-eval {loading.installed_version()}",
+        version=f"{task.VERSION} of lm-eval {installed('lm-eval')}",
         description=f"lm-eval's task {task.task_name}, filter {chosen}",
         licence="see the task's source",
         citation="see the task's README in lm-eval",
@@ -151,7 +143,7 @@ class LmEvalSuite:
     def _messages(self, doc: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
         """The task's prompt: messages with chat=true, else one text."""
         if not self.choice.settings.chat:
-            return ({"role": PLAIN, "content": loading.plain_context(self.task, doc)},)
+            return ({"role": PLAIN, "content": loading.context(self.task, doc)},)
         return loading.chat_context(self.task, doc, self.choice.settings.multiturn)
 
     def target(self, doc: Mapping[str, Any]) -> Any:

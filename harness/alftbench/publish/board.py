@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from alftbench.publish.choice import USUAL, general
 from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
 from alftbench.publish.html import html
-from alftbench.publish.tables import BoardLayout, Layout, comparison_tables
+from alftbench.publish.tables import BoardLayout, comparison_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +45,10 @@ class BoardFile(Together):
 
 
 @dataclass(frozen=True)
-class Board:
+class Board(BoardFile):
     """A board's folder and what its board.toml says; `phrasings` are the suites whose phrasings it shows apart."""
 
     folder: Path
-    title: str
-    suites: tuple[str, ...]
-    methods: tuple[str, ...]
-    metrics: tuple[str, ...]
-    rank_by: str
-    phrasings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Board:
@@ -81,23 +76,17 @@ class Board:
             write_text(
                 path,
                 f"title = {quoted(folder.name)}\n"
-                f"suites = {quoted_list(suites)}\n"
-                f"methods = {quoted_list(methods)}  # the order of equal ranks\n"
-                f"metrics = {quoted_list(general(metrics))}\n"
+                f"suites = {quoted([*suites])}\n"
+                f"methods = {quoted([*methods])}  # the order of equal ranks\n"
+                f"metrics = {quoted(general(metrics))}\n"
                 f'rank_by = "accuracy"\n',
             )
         return cls.read(folder)
 
 
-def quoted(text: str) -> str:
-    """A TOML basic string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def quoted_list(items: Sequence[str]) -> str:
-    """A TOML array of strings."""
-    return "[" + ", ".join(map(quoted, items)) + "]"
+def quoted(value: str | list[str]) -> str:
+    """A TOML string or array of strings, which JSON spells the same."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def publish(board: Board, trials: Sequence[Path]) -> Compared:
@@ -118,11 +107,10 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
         if all(row.metric(name) is None for row in compared.rows):
             raise BadInput(f"{board.folder / 'board.toml'}: no run has a metric {name!r}")
     results = os.path.relpath(trials[0].parent, board.folder)
+    layout = BoardLayout(board.metrics, board.rank_by, board.phrasings, results)
     page = {
         "board": board,
-        "tables": comparison_tables(
-            compared, Layout(board.metrics, BoardLayout(board.rank_by, board.phrasings, results))
-        ),
+        "tables": comparison_tables(compared, layout),
         "made_with": list(dict.fromkeys(in_words(run.record.provenance) for run in evidence)),
     }
     write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))

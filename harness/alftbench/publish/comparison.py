@@ -18,7 +18,7 @@ from alftbench.publish.evidence import BASE, Evidence
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
-OF_TOLD = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
+BLURRED = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """One method on one suite: metrics over seeds and problems, and the mean training cost over seeds.
 
     equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
@@ -73,7 +73,7 @@ class Row:
 class Alike:
     """Rows whose equilibrium quality was measured in the same way."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MethodRow, ...]
 
     @property
     def note(self) -> str:
@@ -83,13 +83,13 @@ class Alike:
     @property
     def counts(self) -> tuple[str, ...]:
         """Per row how many problems its figures are over; none where every problem counts."""
-        found = [row.measured for row in self.rows if row.measured]
-        return tuple(f"{m.problems} of {m.of}" for m in found if m.how == ENUMERATED)
+        ways = [row.measured for row in self.rows if row.measured]
+        return tuple(f"{way.problems} of {way.of}" for way in ways if way.how == ENUMERATED)
 
 
-def by_measure(rows: Sequence[Row]) -> list[Alike]:
+def by_measure(rows: Sequence[MethodRow]) -> list[Alike]:
     """The measured rows, those together that were measured alike: no table mixes two ways."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[MethodRow]] = {}
     for row in rows:
         if row.measured:
             groups.setdefault(row.measured.note, []).append(row)
@@ -100,7 +100,7 @@ def by_measure(rows: Sequence[Row]) -> list[Alike]:
 class Compared:
     """The whole comparison: a row per method and suite, and paired differences from the base."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MethodRow, ...]
     comparisons: tuple[Comparison, ...]
 
     @property
@@ -119,7 +119,10 @@ class Compared:
                     "metrics": {metric.name: asdict(metric) for metric in row.metrics},
                     "cost": asdict(row.cost) if row.cost else asdict(Cost()),
                     "runs": list(row.runs),
-                    "equilibrium": {figure.name: without_name(figure) for figure in row.equilibrium},
+                    "equilibrium": {
+                        figure.name: {key: value for key, value in asdict(figure).items() if key != "name"}
+                        for figure in row.equilibrium
+                    },
                     "measured": asdict(row.measured) if row.measured else None,
                 }
                 for row in self.rows
@@ -129,15 +132,10 @@ class Compared:
         }
 
 
-def shown_names(rows: Sequence[Row]) -> list[str]:
+def shown_names(rows: Sequence[MethodRow]) -> list[str]:
     """The metrics that the rows' runs show; one that is undefined everywhere is left out."""
     names = dict.fromkeys(name for row in rows for name in row.shown)
     return [name for name in names if any(m and not np.isnan(m.value) for m in (r.metric(name) for r in rows))]
-
-
-def without_name(figure: QualityValue) -> dict[str, Any]:
-    """Value, interval, floor, whether it is a lower bound and whether it is resolved."""
-    return {key: value for key, value in asdict(figure).items() if key != "name"}
 
 
 def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Compared:
@@ -156,7 +154,7 @@ def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Seq
     check_alike(groups)
     rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
     comparisons = [
-        compare(suite, metric, groups[suite, BASE], groups[suite, method])
+        difference_from(groups[suite, BASE], groups[suite, method], suite, metric)
         for suite, method in keys
         if method != BASE and (suite, BASE) in groups
         for metric in tested([*groups[suite, BASE], *groups[suite, method]])
@@ -211,7 +209,7 @@ def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
     return np.array([run.per_problem[metric] for run in runs])
 
 
-def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
+def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:
     """One row of the table."""
     n_samples = sum(run.record.n_samples for run in runs)
     specs = in_all([run.metrics for run in runs])
@@ -227,7 +225,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         for spec in specs
     )
     measured = measured_how(runs)
-    return Row(
+    return MethodRow(
         method=method,
         suite=suite,
         seeds=tuple(run.seed for run in runs),
@@ -237,48 +235,47 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> Row:
         equilibrium=() if measured is None or measured.how == MIXED else quality_values(measured, runs),
         measured=measured,
         shown=tuple(chosen(specs, "shown")),
-        phrasings={name: phrasing_values(name, runs) for name in common_phrasings(runs)},
+        phrasings={
+            name: phrasing_values(name, runs)
+            for name in runs[0].phrasings
+            if all(name in run.phrasings for run in runs)
+        },
     )
-
-
-def common_phrasings(runs: Sequence[Evidence]) -> list[str]:
-    """The phrasings that every run measured, in their order."""
-    return [name for name in runs[0].phrasings if all(name in run.phrasings for run in runs)]
 
 
 def phrasing_values(phrasing: str, runs: Sequence[Evidence]) -> tuple[MetricValue, ...]:
     """The metrics of one phrasing over seeds and problems."""
-    made = []
+    values = []
     for metric in runs[0].phrasings[phrasing]:
         values_SP = np.array([run.phrasings[phrasing][metric] for run in runs])
         draws_S = np.array([run.record.config["sampling"]["n"] for run in runs])
         n_samples = int(draws_S @ np.isfinite(values_SP).sum(axis=1))
-        made.append(metric_value(metric, values_SP, (0.0, 1.0), "probability", n_samples))
-    return tuple(made)
+        values.append(metric_value(metric, values_SP, (0.0, 1.0), "probability", n_samples))
+    return tuple(values)
 
 
 def measured_how(runs: Sequence[Evidence]) -> Measured | None:
     """How the seeds of a method were measured, None where one of them was not."""
-    found = [run.quality for run in runs if run.quality is not None]
-    if len(found) < len(runs):
+    qualities = [run.quality for run in runs if run.quality is not None]
+    if len(qualities) < len(runs):
         return None
-    masses = {quality.enumerated["mass"] if quality.enumerated else None for quality in found}
-    of = len(found[0].problems)
+    masses = {quality.enumerated["mass"] if quality.enumerated else None for quality in qualities}
+    of = len(qualities[0].problems)
     if len(masses) > 1:
         return Measured(MIXED, None, 0, of)
     (mass,) = masses
-    n_problems = int(np.all([~np.isnan(quality.per_problem["kl"]) for quality in found], axis=0).sum())
+    n_problems = int(np.all([~np.isnan(quality.per_problem["kl"]) for quality in qualities], axis=0).sum())
     return Measured(SAMPLED if mass is None else ENUMERATED, mass, n_problems, of)
 
 
 def quality_values(measured: Measured, runs: Sequence[Evidence]) -> tuple[QualityValue, ...]:
     """The figures of equilibrium quality over the seeds of a method."""
-    found = [run.quality for run in runs if run.quality is not None]
-    tables = {name: np.array([quality.per_problem[name] for quality in found]) for name in FIGURES}
-    return tuple(judge(name, values_SP, measured.mass) for name, values_SP in tables.items())
+    qualities = [run.quality for run in runs if run.quality is not None]
+    tables = {name: np.array([quality.per_problem[name] for quality in qualities]) for name in FIGURES}
+    return tuple(quality_value(name, values_SP, measured.mass) for name, values_SP in tables.items())
 
 
-def judge(name: str, values_SP: FloatArray, mass: float | None = None) -> QualityValue:
+def quality_value(name: str, values_SP: FloatArray, mass: float | None = None) -> QualityValue:
     """A figure's mean over seeds and problems, and whether it is told from 0.
 
     An estimate is where its interval lies above `LEAST`; its floor is the smallest value that would be: `LEAST`,
@@ -296,7 +293,7 @@ def judge(name: str, values_SP: FloatArray, mass: float | None = None) -> Qualit
         resolved = bool(estimate.low > LEAST[name])
     else:
         estimate = mean_interval(values_SP, (0.0, np.inf))
-        floor, bound = (mass if name in OF_TOLD else ROUNDING), name in OF_TOLD
+        floor, bound = (mass if name in BLURRED else ROUNDING), name in BLURRED
         resolved = bool(estimate.value > floor)
     return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bound, resolved)
 
@@ -308,7 +305,9 @@ def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
     return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
 
 
-def compare(suite: str, metric: str, base: Sequence[Evidence], candidate: Sequence[Evidence]) -> Comparison:
+def difference_from(
+    base: Sequence[Evidence], candidate: Sequence[Evidence], suite: str, metric: str
+) -> Comparison:
     """The paired difference of a metric over the seeds that both have."""
     seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
     candidate_SP = table_of([run for run in candidate if run.seed in seeds], metric)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from alftbench.base.markdown import sentence
+from alftbench.base.markdown import explanation
 from alftbench.base.tables import Cell, Links, Table
 from alftbench.base.wording import lines
 
@@ -12,7 +12,7 @@ from alftbench.base.wording import lines
 def html(table: Table) -> str:
     """A section with the table; numbers to the right, what names a row to the left."""
     heading = f"<h2>{escape(table.title)}</h2>\n" if table.title else ""
-    said = " ".join(filter(None, (sentence(table.caption), table.note)))
+    said = explanation(table)
     text = f"<p>{escape(said)}</p>\n" if said else ""
     headings = "".join(
         f'<th scope="col"{left(table, place)}>{escape(column.heading)}</th>'

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 
 from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
 from alftbench.base.wording import short
-from alftbench.publish.comparison import ENUMERATED, MIXED, SAMPLED, Alike, Compared, Row, by_measure, shown_names
+from alftbench.publish.comparison import (
+    ENUMERATED,
+    MIXED,
+    SAMPLED,
+    Alike,
+    Compared,
+    MethodRow,
+    by_measure,
+    shown_names,
+)
 from alftbench.publish.ranking import ranked
 from alftbench.types import Comparison, MetricValue
 
@@ -40,22 +49,12 @@ COST_NOTE = "FLOPs are estimated from parameter and token counts."
 
 @dataclass(frozen=True)
 class BoardLayout:
-    """What a board has beside numbers: ranks by a metric, phrasings of some suites, links to runs below a path."""
+    """What a board shows: metrics by its names, ranks, phrasings of some suites, links to runs below a path."""
 
+    metrics: tuple[str, ...]
     rank_by: str
     phrasings: tuple[str, ...]
     results: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is shown of a comparison: metrics, under the names of a board; None for those that the runs show."""
-
-    metrics: tuple[str, ...] | None = None
-    board: BoardLayout | None = None
-
-
-TERMINAL = Layout()
 
 
 def metric_table(title: str, metrics: Sequence[MetricValue]) -> Table:
@@ -79,8 +78,11 @@ def truncation_hint(metrics: Sequence[MetricValue]) -> str | None:
     return None
 
 
-def comparison_tables(compared: Compared, layout: Layout = TERMINAL) -> list[Table]:
-    """Everything there is to say of a comparison; a note is said once, by the first table that needs it."""
+def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> list[Table]:
+    """Everything there is to say of a comparison, the metrics that its runs show where there is no board's layout.
+
+    A note is said once, by the first table that needs it.
+    """
     suites = list(dict.fromkeys(row.suite for row in compared.rows))
     rows = {suite: [row for row in compared.rows if row.suite == suite] for suite in suites}
     tables = [table for suite in suites for table in suite_tables(suite, rows[suite], layout)]
@@ -92,20 +94,19 @@ def comparison_tables(compared: Compared, layout: Layout = TERMINAL) -> list[Tab
     return [replace(t, note="") if t.note in said[:place] else t for place, t in enumerate(tables)]
 
 
-def suite_tables(suite: str, rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
+def suite_tables(suite: str, rows: Sequence[MethodRow], layout: BoardLayout | None) -> Iterator[Table]:
     """A suite's methods side by side, and their phrasings where they are asked for."""
-    names = shown_names(rows) if layout.metrics is None else layout.metrics
-    if layout.board is None:
-        yield suite_table(suite, rows, names)
+    if layout is None:
+        yield suite_table(suite, rows, shown_names(rows))
         return
-    places = ranked(rows, layout.board.rank_by)
+    places = ranked(rows, layout.rank_by)
     in_order = [row for _, row in places]
-    yield with_evidence(suite_table(suite, in_order, names), places, layout.board.results)
-    if suite in layout.board.phrasings:
+    yield with_evidence(suite_table(suite, in_order, layout.metrics), places, layout.results)
+    if suite in layout.phrasings:
         yield phrasing_table(suite, rows)
 
 
-def suite_table(suite: str, rows: Sequence[Row], names: Sequence[str]) -> Table:
+def suite_table(suite: str, rows: Sequence[MethodRow], names: Sequence[str]) -> Table:
     """Every method's metrics."""
     headings = [next((m.name for row in rows if (m := row.metric(name))), name) for name in names]
     first = rows[0].metrics[0]
@@ -117,7 +118,7 @@ def suite_table(suite: str, rows: Sequence[Row], names: Sequence[str]) -> Table:
     )
 
 
-def with_evidence(table: Table, places: Sequence[tuple[int, Row]], results: str) -> Table:
+def with_evidence(table: Table, places: Sequence[tuple[int, MethodRow]], results: str) -> Table:
     """A suite's table with every row's rank, seeds and links to its runs."""
     cells = [
         (rank, *cells, len(row.seeds), run_links(row, results))
@@ -127,13 +128,13 @@ def with_evidence(table: Table, places: Sequence[tuple[int, Row]], results: str)
     return replace(table, columns=headings, rows=tuple(cells), keys=2)
 
 
-def run_links(row: Row, results: str) -> Links:
+def run_links(row: MethodRow, results: str) -> Links:
     """A row's seeds, each with its run."""
     runs = zip(row.seeds, row.runs, strict=True)
     return Links(tuple((str(seed), f"{results}/{run}/run.json") for seed, run in runs))
 
 
-def phrasing_table(suite: str, rows: Sequence[Row]) -> Table:
+def phrasing_table(suite: str, rows: Sequence[MethodRow]) -> Table:
     """Phrasing after phrasing, what it is like for every method."""
     names = dict.fromkeys(name for row in rows for name in row.phrasings)
     apart = [(name, row) for name in names for row in rows if name in row.phrasings]
@@ -181,25 +182,26 @@ def equilibrium_table(suite: str, alike: Alike) -> Table:
 
 def difference_tables(comparisons: Sequence[Comparison]) -> Iterator[Table]:
     """Paired differences from the base, suite by suite; metrics whose difference is undefined are left out."""
-    defined = [found for found in comparisons if not math.isnan(found.difference)]
-    tests = sum(not math.isnan(found.p_value) for found in comparisons)
-    for suite in dict.fromkeys(found.suite for found in defined):
-        of_suite = [found for found in defined if found.suite == suite]
-        metrics = dict.fromkeys(found.metric for found in of_suite)
-        by_place = {(found.candidate, found.metric): found for found in of_suite}
+    tests = sum(not math.isnan(comparison.p_value) for comparison in comparisons)
+    by_suite: dict[str, dict[tuple[str, str], Comparison]] = {}
+    for comparison in comparisons:
+        if not math.isnan(comparison.difference):
+            by_suite.setdefault(comparison.suite, {})[comparison.candidate, comparison.metric] = comparison
+    for suite, by_place in by_suite.items():
+        metrics = dict.fromkeys(metric for _, metric in by_place)
         yield Table(
             title=f"{suite}, paired differences from the base",
             columns=columns("method", *metrics),
             rows=tuple(
                 (method, *(by_place.get((method, metric)) for metric in metrics))
-                for method in dict.fromkeys(found.candidate for found in of_suite)
+                for method in dict.fromkeys(method for method, _ in by_place)
             ),
             caption=f"95% intervals, p (Holm, {tests} tests)",
             note=DIFFERENCE_NOTE,
         )
 
 
-def cost_table(rows: Sequence[Row]) -> Table:
+def cost_table(rows: Sequence[MethodRow]) -> Table:
     """What training cost per method; the same for all suites, since one model serves them all."""
     cells: list[tuple[Cell, ...]] = []
     for row in {row.method: row for row in rows}.values():
