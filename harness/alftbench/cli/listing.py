@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,19 +36,24 @@ def list_plugins(kind: str, output_format: Format) -> None:
     from alftbench.base import entry_points
     from alftbench.base.tables import Column, Table
     from alftbench.cli.console import show
-    from alftbench.training.trainer import DescribesTrainer
 
     loaded, broken = entry_points.load_all(kind)
-    rows = {
-        name: plugin.info.description if isinstance(plugin, DescribesTrainer) else entry_points.describe(plugin)
-        for name, plugin in loaded.items()
-    }
+    rows = {name: description(kind, plugin) for name, plugin in loaded.items()}
     if output_format is Format.JSON:
         echo_json([{"name": name, "description": text} for name, text in rows.items()])
     else:
         show(Table("", (Column(kind), Column("what it is", prose=True)), tuple(rows.items())))
     for error in broken.values():
         typer.echo(f"warning: {error}", err=True)
+
+
+def description(kind: str, plugin: Any) -> str:
+    """What a plugin says of itself in a line: a trainer may have its own word, else the first of the docstring."""
+    from alftbench.base import entry_points
+    from alftbench.training.trainer import DescribesTrainer
+
+    tells = kind == "trainer" and isinstance(plugin, DescribesTrainer)
+    return str(plugin.info.description) if tells else entry_points.describe(plugin)
 
 
 @app.command("trainers")
