@@ -12,7 +12,6 @@ from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
 from alftbench.backends.hf.batching import prompt_groups
 from alftbench.backends.hf.loading import (
     engine_in_words,
-    first_line,
     load_tokenizer,
     pick_device,
     pick_dtype,
@@ -22,7 +21,7 @@ from alftbench.backends.stops import until
 from alftbench.base.seeds import integer_seed
 from alftbench.base.settings import read_settings
 from alftbench.base.validate import Positive, Whole
-from alftbench.errors import AlftbenchError, MissingExtra, UsageError
+from alftbench.errors import AlftbenchError, MissingExtra, UsageError, first_line
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 1.0  # finished draws are handed over about this often

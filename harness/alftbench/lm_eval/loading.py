@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from alftbench.base.validate import Count
-from alftbench.errors import MissingExtra, UsageError
+from alftbench.errors import MissingExtra, UsageError, first_line
 from alftbench.types import Message, SamplingParams
 
 if TYPE_CHECKING:
@@ -217,8 +217,3 @@ def normalised(text: str, rules: Mapping[str, Any]) -> str:
         string.digits if rules.get("ignore_numbers") else ""
     )
     return text.translate(str.maketrans("", "", dropped))
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

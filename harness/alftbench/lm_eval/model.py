@@ -23,7 +23,7 @@ from alftbench.backends import model_files
 from alftbench.backends.base import BackendInfo, BackendOptions
 from alftbench.base.jsonio import well_formed
 from alftbench.base.seeds import stream
-from alftbench.errors import MissingExtra, UsageError
+from alftbench.errors import MissingExtra, UsageError, first_line
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant, plain_prompt
 
 if TYPE_CHECKING:
@@ -111,8 +111,9 @@ def make_model(model: str, options: BackendOptions) -> LM:
         factory: Any = get_model(kind)
         return factory(**constructor_arguments(factory, model, options, settings))
     except Exception as error:  # of a hundred models' constructors, each with errors of its own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"lm-eval's model of type {kind} cannot be made of {model}: {reason}") from error
+        raise UsageError(
+            f"lm-eval's model of type {kind} cannot be made of {model}: {first_line(error)}"
+        ) from error
 
 
 def constructor_arguments(

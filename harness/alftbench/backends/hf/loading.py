@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from alftbench.backends.base import plain_text
 from alftbench.backends.hf.batching import is_shortage
-from alftbench.errors import AlftbenchError, UsageError
+from alftbench.errors import AlftbenchError, UsageError, first_line
 from alftbench.types import Message, plain_prompt
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the harness shows its own
@@ -113,11 +113,6 @@ def check_complete(model: str, missing: Collection[str]) -> None:
             f"cannot read the model {model}: the weights lack {len(missing)} tensors of the architecture in its "
             f"config.json, the first is {min(missing)}"
         )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message: a library's many lines of advice are not ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def check_template(tokenizer: Any, template: str) -> str:
