@@ -26,8 +26,6 @@ class GroupRecord:
     Args:
         class_VG: the answer class of every rollout, NO_ANSWER (−1) where it gave none.
         correct_Z: whether an answer class is right.
-        log_prob_VG: log π(y|x) of every rollout under the policy that drew it, nats; None where not at hand.
-        reference_log_prob_VG: the same under the reference policy.
         tokens_VG: tokens of every rollout, the end token included.
         finish_reason_VG: "stop" or "length".
         text_VG: what was written.
@@ -35,8 +33,6 @@ class GroupRecord:
 
     class_VG: IntArray
     correct_Z: BoolArray
-    log_prob_VG: FloatArray | None = None
-    reference_log_prob_VG: FloatArray | None = None
     tokens_VG: IntArray | None = None
     finish_reason_VG: tuple[tuple[str, ...], ...] = ()
     text_VG: tuple[tuple[str, ...], ...] = ()
