@@ -13,11 +13,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.base.settings import options_of, read_settings
 from alftbench.games import Objective
 from alftbench.games.rewards import GroupRecord
-from alftbench.training.trainer import (
-    TrainerInfo,
-    TrainRequest,
-    TrainResult,
-)
+from alftbench.training.trainer import TrainerInfo, TrainRequest, TrainResult
 from alftbench_trainers.loop.options import GroupOptions
 
 OptionsT = TypeVar("OptionsT", bound=GroupOptions)
