@@ -20,6 +20,11 @@ from difflib import get_close_matches
 CLOSE = 0.7  # how alike a known name must be to be suggested, 1 for the same
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message: a library's many lines of advice are not ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class AlftbenchError(Exception):
     """Root of the tree; the command line prints the message and exits with `exit_code`."""
 
@@ -76,8 +81,3 @@ class PluginError(AlftbenchError):
 
 class Diverged(AlftbenchError, ArithmeticError):
     """A number that must be finite is not; names the step and the quantity."""
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message: a library's many lines of advice are not ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

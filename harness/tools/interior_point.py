@@ -16,6 +16,7 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 
 _BACK_OFF = 0.995
+_STEPS = 100  # at most; the caller checks the result against the constraints
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,7 @@ class _Iterate:
     z: FloatArray
 
 
-def least_norm_in_tube(
-    tube_NK: FloatArray, centre_N: FloatArray, *, scale: float = 1.0, iterations: int = 100
-) -> FloatArray:
+def least_norm_in_tube(tube_NK: FloatArray, centre_N: FloatArray, *, scale: float = 1.0) -> FloatArray:
     """The shortest vector whose image stays within 1 of a centre.
 
     minimise ½‖x‖² subject to |G x − r| ≤ 1 in every coordinate.
@@ -41,7 +40,6 @@ def least_norm_in_tube(
         tube_NK: G, constraints by unknowns.
         centre_N: r.
         scale: the unit in which x is measured during the solve.
-        iterations: at most so many steps; the caller checks the result against the constraints.
 
     Returns:
         x, shape (K,).
@@ -52,7 +50,7 @@ def least_norm_in_tube(
     N, K = G.shape
     start = np.maximum(np.stack([1 + centre_N, 1 - centre_N]), 1.0)
     at = _Iterate(np.zeros(K), start, np.ones((2, N)))
-    for _ in range(iterations):
+    for _ in range(_STEPS):
         if _solved(G, centre_N, at):
             break
         at = _step(G, centre_N, at)

@@ -29,29 +29,12 @@ from alftbench.games.estimators import LARGEST_K, SMALLEST_K, TABLE_PATH, bernst
 SOLVE_POINTS_PER_SAMPLE = 16
 CERTIFY_POINTS_PER_SAMPLE = 100
 DECIMALS = 10
+EXCHANGES = 50  # allowed; four suffice for every K up to 128
 # A table entry above 1e8 would lose more to rounding than the bias it saves.
 LARGEST_ENTRY = 1e8
 # The smallest sup p·Var that a training signal can live with: about what K = 4 has at twice the optimal bias.
 LARGEST_VARIANCE = 0.5
-MINIMAX_FACTORS = (
-    1.005,
-    1.05,
-    1.1,
-    1.15,
-    1.2,
-    1.3,
-    1.4,
-    1.52,
-    1.7,
-    1.85,
-    2.0,
-    2.25,
-    2.5,
-    2.75,
-    3.0,
-    3.5,
-    4.0,
-)
+MINIMAX_FACTORS = (1.005, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.52, 1.7, 1.85, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0)
 VARIANCE_FACTORS = tuple(round(2 * 1.05**k, 3) for k in range(45))
 
 
@@ -61,14 +44,13 @@ def arcsine_grid(points: int) -> FloatArray:
     return np.append(np.sin(angle / 2) ** 2, 1.0)
 
 
-def optimal_bias(K: int, *, rounds: int = 50) -> tuple[float, float]:
+def optimal_bias(K: int) -> tuple[float, float]:
     """Bounds on the least weighted bias any estimator from K samples can have.
 
     E_K = min_g sup_p |p B g(p) − p log p|, by Remez exchange on K + 1 alternation points.
 
     Args:
         K: samples per group, at least 2.
-        rounds: exchanges allowed; four suffice for every K up to 128.
 
     Returns:
         (lower, upper): the smallest and largest error at the alternation; they agree to 1e-9 relative.
@@ -79,7 +61,7 @@ def optimal_bias(K: int, *, rounds: int = 50) -> tuple[float, float]:
     basis, goal = _anchored_chebyshev(fine, K), xlogy(fine, fine)
     at = np.sin((np.arange(K + 1) + 0.7) / (K + 0.7) * np.pi / 2) ** 2
     lower, upper = 0.0, np.inf
-    for _ in range(rounds):
+    for _ in range(EXCHANGES):
         alternation = np.column_stack([_anchored_chebyshev(at, K), (-1.0) ** np.arange(K + 1)])
         # Dividing each row by p keeps the rows near p = 0 from vanishing.
         solution = np.linalg.solve(alternation / at[:, None], xlogy(at, at) / at)
@@ -173,8 +155,8 @@ def make_entry(K: int, factors: Sequence[float], largest: dict[str, float]) -> t
     raise ArithmeticError(f"no table for K = {K} within {factors[-1]} times the optimal bias")
 
 
-def make_tables(sizes: Sequence[int] = range(SMALLEST_K, LARGEST_K + 1)) -> dict[str, dict[str, object]]:
-    """Both families of tables for every K in `sizes`, each entry with its certificate."""
+def make_tables() -> dict[str, dict[str, object]]:
+    """Both families of tables for every K, each entry with its certificate."""
     wanted: dict[str, tuple[tuple[float, ...], dict[str, float]]] = {
         "minimax": (MINIMAX_FACTORS, {"largest_entry": LARGEST_ENTRY}),
         "variance-optimal": (VARIANCE_FACTORS, {"variance": LARGEST_VARIANCE}),
@@ -182,7 +164,7 @@ def make_tables(sizes: Sequence[int] = range(SMALLEST_K, LARGEST_K + 1)) -> dict
     tables: dict[str, dict[str, object]] = {name: {} for name in wanted}
     for name, (factors, largest) in wanted.items():
         reached = factors[0]
-        for K in sizes:
+        for K in range(SMALLEST_K, LARGEST_K + 1):
             # The factor needed rises with K, so the search resumes where the last one ended.
             remaining = [factor for factor in factors if factor >= reached]
             tables[name][str(K)], reached = make_entry(K, remaining, largest)

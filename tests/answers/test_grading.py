@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from alftbench.answers.pairs import Grade, Row, Summary, grade, read_rows
+from alftbench.answers.pairs import AnswerPair, Grade, Summary, grade, read_rows
 from alftbench.base.stats import wilson
 from alftbench.errors import BadInput
 
@@ -143,14 +143,14 @@ class Never:
 
 
 def test_rows_without_answers_ask_nobody():
-    assert [g.outcome for _, g in grade([Row(1, "", "1"), Row(2, "1", "")], Never())] == [
+    assert [g.outcome for _, g in grade([AnswerPair(1, "", "1"), AnswerPair(2, "1", "")], Never())] == [
         "gold_unparsed",
         "unparsed",
     ]
 
 
 def test_grading_with_more_workers_gives_the_same(judge):
-    rows = [Row(n, f"$x+{n}$", f"${n % 3}+x$") for n in range(60)]
+    rows = [AnswerPair(n, f"$x+{n}$", f"${n % 3}+x$") for n in range(60)]
     grades = [g.equivalent for _, g in grade(rows, judge)]
     assert grades == [n == n % 3 for n in range(60)]
 
@@ -166,7 +166,7 @@ def test_wilson_is_scipys():
 def test_a_summary_of_nothing_has_no_share():
     assert Summary().to_json()["equivalent"]["n"] == 0
     summary = Summary()
-    summary.add(Row(1, "", "1", True), Grade(1, False, "gold_unparsed", None, "1"))
+    summary.add(AnswerPair(1, "", "1", True), Grade(1, False, "gold_unparsed", None, "1"))
     assert summary.labelled == 0
 
 

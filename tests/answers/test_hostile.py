@@ -15,7 +15,7 @@ import pytest
 from alftbench.answers.canonical import KINDS, canonical
 from alftbench.answers.find.extract import RULES, extract, read_answer
 from alftbench.answers.judge.judge import Judge
-from alftbench.answers.pairs import Row, grade
+from alftbench.answers.pairs import AnswerPair, grade
 from alftbench.types import Outcome
 
 CANARY = "alftbench_canary"
@@ -216,8 +216,8 @@ def test_there_are_enough():
 def test_hostile_text_is_graded_within_limits_and_never_equal(name, strict):
     text = HOSTILE[name]
     rows = [
-        Row(0, GOLDS[0], text),
-        Row(1, GOLDS[1], f"So the answer is \\boxed{{{text}}}."),
+        AnswerPair(0, GOLDS[0], text),
+        AnswerPair(1, GOLDS[1], f"So the answer is \\boxed{{{text}}}."),
     ]
     started = time.monotonic()
     grades = [found for _, found in grade(rows, strict)]
@@ -239,17 +239,20 @@ def test_reading_is_quick_whatever_the_text(kind):
 
 
 def test_a_benign_answer_is_still_right_afterwards(strict):
-    assert [found.equivalent for _, found in grade([Row(1, "1/2", "0.5"), Row(2, "$x+1$", "$1+x$")], strict)] == [
+    assert [
+        found.equivalent
+        for _, found in grade([AnswerPair(1, "1/2", "0.5"), AnswerPair(2, "$x+1$", "$1+x$")], strict)
+    ] == [
         True,
         True,
     ]
 
 
 def test_hostile_gold_answers_are_outcomes_too(strict):
-    rows = [Row(n, HOSTILE[name], "7") for n, name in enumerate(["power tower", "open braces", "import"])]
+    rows = [AnswerPair(n, HOSTILE[name], "7") for n, name in enumerate(["power tower", "open braces", "import"])]
     assert not any(found.equivalent for _, found in grade(rows, strict))
 
 
 def test_an_answer_may_equal_itself(strict):
-    [(_, found)] = grade([Row(0, "9^{9^{9^{9}}}", "9^{9^{9^{9}}}")], strict)
+    [(_, found)] = grade([AnswerPair(0, "9^{9^{9^{9}}}", "9^{9^{9^{9}}}")], strict)
     assert (found.equivalent, found.outcome) == (True, str(Outcome.ANSWERED))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alftbench.answers.judge.judge import Judge, Verdict, shared_judge
-from alftbench.answers.judge.workers import VANISHED, Limits, Result, Status, Workers
+from alftbench.answers.judge.workers import VANISHED, Limits, Result, Workers, WorkerStatus
 from alftbench.errors import AlftbenchError, MissingPackage, UsageError
 from tests.helpers import ROOT
 
@@ -38,40 +38,42 @@ def gone(pid: int, seconds: float = 20.0) -> bool:
 
 def test_values_pass_through_whatever_is_in_them(pool):
     for value in ("", "a\nb\0c\ud800é☃", "x" * 10**6, None, True, [1, 2.5]):
-        assert pool.submit("echo", value).result() == Result(Status.DONE, value)
+        assert pool.submit("echo", value).result() == Result(WorkerStatus.DONE, value)
 
 
 @pytest.mark.parametrize(
     ("function", "arguments", "result"),
     [
-        ("hang", (), Result(Status.TIMEOUT)),
-        ("hold_the_interpreter", (), Result(Status.TIMEOUT)),
-        ("eat", (10_000,), Result(Status.MEMORY)),
-        ("eat_and_hide_it", (10_000,), Result(Status.MEMORY)),
+        ("hang", (), Result(WorkerStatus.TIMEOUT)),
+        ("hold_the_interpreter", (), Result(WorkerStatus.TIMEOUT)),
+        ("eat", (10_000,), Result(WorkerStatus.MEMORY)),
+        ("eat_and_hide_it", (10_000,), Result(WorkerStatus.MEMORY)),
         ("crash", (), VANISHED),
-        ("fail", (), Result(Status.FAILED, "ValueError")),
-        ("unserialisable", (), Result(Status.FAILED, "TypeError")),
-        ("no_such_function", (), Result(Status.FAILED, "AttributeError")),
-        ("chatter", (), Result(Status.DONE, "reply")),
-        ("eat", (10,), Result(Status.DONE, 10 << 20)),
+        ("fail", (), Result(WorkerStatus.FAILED, "ValueError")),
+        ("unserialisable", (), Result(WorkerStatus.FAILED, "TypeError")),
+        ("no_such_function", (), Result(WorkerStatus.FAILED, "AttributeError")),
+        ("chatter", (), Result(WorkerStatus.DONE, "reply")),
+        ("eat", (10,), Result(WorkerStatus.DONE, 10 << 20)),
     ],
 )
 def test_every_end_has_a_status_and_the_next_task_is_served(pool, function, arguments, result):
     started = time.monotonic()
     assert pool.submit(function, *arguments).result() == result
-    assert pool.submit("echo", 1).result() == Result(Status.DONE, 1)
+    assert pool.submit("echo", 1).result() == Result(WorkerStatus.DONE, 1)
     assert time.monotonic() - started < 2 * 2.0 + SLACK
 
 
 @pytest.mark.parametrize("function", ["write", "start", "system"])
 def test_a_worker_reaches_nothing_outside(pool, tmp_path, function):
-    assert pool.submit(function, str(tmp_path / "canary")).result() == Result(Status.FAILED, "PermissionError")
+    assert pool.submit(function, str(tmp_path / "canary")).result() == Result(
+        WorkerStatus.FAILED, "PermissionError"
+    )
     assert not (tmp_path / "canary").exists()
 
 
 def test_time_in_the_queue_does_not_count(pool):
     futures = [pool.submit("hang") for _ in range(3)] + [pool.submit("echo", n) for n in range(50)]
-    assert [f.result().status for f in futures] == [Status.TIMEOUT] * 3 + [Status.DONE] * 50
+    assert [f.result().status for f in futures] == [WorkerStatus.TIMEOUT] * 3 + [WorkerStatus.DONE] * 50
 
 
 def test_a_worker_that_died_while_idle_is_replaced():
@@ -79,7 +81,7 @@ def test_a_worker_that_died_while_idle_is_replaced():
     pid = workers.submit("pid").result().value
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
-    assert workers.submit("echo", 5).result() == Result(Status.DONE, 5)
+    assert workers.submit("echo", 5).result() == Result(WorkerStatus.DONE, 5)
     workers.close()
 
 
@@ -95,7 +97,7 @@ def test_closing_ends_running_tasks_and_workers_start_again():
     for future in (running, queued):
         with pytest.raises(CancelledError):
             future.result()
-    assert workers.submit("echo", 2).result() == Result(Status.DONE, 2)
+    assert workers.submit("echo", 2).result() == Result(WorkerStatus.DONE, 2)
     workers.close()
 
 

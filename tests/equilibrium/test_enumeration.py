@@ -15,7 +15,8 @@ from alftbench.backends.base import BackendOptions, TraceBounds
 from alftbench.backends.hf import enumeration
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.hf.choosing import nucleus
-from alftbench.backends.hf.enumeration import Rules, enumerate_completions, log_distribution, walk
+from alftbench.backends.hf.enumeration import enumerate_completions, log_distribution, walk
+from alftbench.backends.hf.generation import Decoding
 from alftbench.backends.stops import StopStrings
 from alftbench.equilibrium.from_samples import FIGURES, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, covered_answers, exact_figures
@@ -61,8 +62,8 @@ def pair():
     return small(0), small(1)
 
 
-def rules(**changes) -> Rules:
-    return replace(Rules(LENGTH - 1, 1.0, 1.0, frozenset({END}), PAD), **changes)
+def rules(**changes) -> Decoding:
+    return replace(Decoding(LENGTH - 1, 1.0, 1.0, frozenset({END}), PAD), **changes)
 
 
 @torch.no_grad()
@@ -119,7 +120,7 @@ def test_the_list_does_not_depend_on_what_goes_through_the_model_together(pair, 
 
 
 def test_a_stop_string_ends_a_completion_where_it_is_first_written(pair):
-    ends = rules(ends=lambda tokens: tokens[-2:] == (1, 1))
+    ends = rules(halt=lambda tokens: tokens[-2:] == (1, 1))
     found = enumerate_completions(pair, PROMPT, ends, TraceBounds(1e-5, 10_000))
     assert any(tokens[-2:] == (1, 1) for tokens in found.tokens_Y)
     assert all((1, 1) not in pairwise(tokens[:-1]) for tokens in found.tokens_Y)

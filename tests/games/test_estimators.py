@@ -12,9 +12,16 @@ from scipy.special import psi, xlogy
 
 from alftbench.errors import BadInput, UnknownName
 from alftbench.games import ESTIMATORS, certificate, log_reward, log_table, power_reward
-from alftbench.games.estimators import LARGEST_K, TABLE_PATH, bernstein, bias_and_variance
+from alftbench.games.estimators import LARGEST_K, TABLE_PATH, bernstein
 
 POLYNOMIAL = ("minimax", "variance-optimal")
+
+
+def bias_and_variance(table, p):
+    """E g_N − log p and Var g_N with N ~ Bin(K−1, p), in nats and nats²."""
+    chance = bernstein(table.size, p)
+    mean = chance @ table
+    return mean - np.log(p), chance @ table**2 - mean**2
 
 
 def weighted_bias(table, p):

@@ -53,19 +53,19 @@ def test_the_field_is_the_expected_sampled_gradient(name, target, group, scale, 
 @pytest.mark.parametrize("name", ["diversity", "coherence"])
 def test_with_the_true_p_the_fixed_point_is_the_equilibrium(name, language, settings):
     game = settled(name, language, settings)
-    found = fixed_point(Arm(name, "sampled", 0, "oracle", 4), game.game, settings)
-    assert found is not None
-    assert found.found
-    np.testing.assert_allclose(found.log_p_PZ, game.log_star_PZ, atol=1e-8)
+    fixed = fixed_point(Arm(name, "sampled", 0, "oracle", 4), game.game, settings)
+    assert fixed is not None
+    assert fixed.settled
+    np.testing.assert_allclose(fixed.log_p_PZ, game.log_star_PZ, atol=1e-8)
 
 
 def test_bias_falls_from_plug_in_to_minimax(language, settings):
     game = settled("diversity", language, settings)
 
     def bias(target):
-        found = fixed_point(Arm("diversity", "sampled", 0, target, 8), game.game, settings)
-        assert found.found
-        return total_variation(found.log_p_PZ, game.log_star_PZ).mean()
+        fixed = fixed_point(Arm("diversity", "sampled", 0, target, 8), game.game, settings)
+        assert fixed.settled
+        return total_variation(fixed.log_p_PZ, game.log_star_PZ).mean()
 
     assert bias("plug-in") > bias("digamma") > bias("minimax")
     assert bias("plug-in") > 10 * bias("memory") > 0
@@ -73,9 +73,9 @@ def test_bias_falls_from_plug_in_to_minimax(language, settings):
 
 def test_a_fixed_point_of_division_by_the_deviation_has_no_advantage_left(language, settings):
     game, arm = settled("diversity", language, settings), Arm("diversity", "sampled", 0, "plug-in", 8, "std")
-    found = fixed_point(arm, game.game, settings)
-    assert found.found
-    assert np.abs(_field(arm, game.game, settings)(found.log_p_PZ)).max() <= 1e-6
+    fixed = fixed_point(arm, game.game, settings)
+    assert fixed.settled
+    assert np.abs(_field(arm, game.game, settings)(fixed.log_p_PZ)).max() <= 1e-6
 
 
 def test_there_is_no_prediction_without_an_exact_expectation(language, settings):

@@ -6,7 +6,7 @@ import pytest
 
 from alftbench.base.jsonio import read_jsonl
 from alftbench.errors import RunConflict, UsageError
-from alftbench.settle import Report, SettleSettings, arms, run
+from alftbench.settle import SettleReport, SettleSettings, arms, run
 from alftbench.settle.plotting import draw_report
 from alftbench.settle.run import comparable
 from alftbench.settle.sweep import sweep
@@ -81,7 +81,7 @@ def test_the_share_closed_is_between_the_plug_ins_error_and_the_oracles():
         variant = f"diversity/sampled/{target}/G8"
         return {**kept, "target": target, "variant": variant, "final": {"tv": tv}}
 
-    report = Report(SettleSettings(), (arm("plug-in", 0.06), arm("memory", 0.01), arm("oracle", 0.004)), ())
+    report = SettleReport(SettleSettings(), (arm("plug-in", 0.06), arm("memory", 0.01), arm("oracle", 0.004)), ())
     [(name, share)] = report.closed()
     assert name == "diversity/memory/G8"
     assert share.mean == pytest.approx(0.05 / 0.056)
@@ -120,7 +120,7 @@ def test_the_committed_results_are_those_of_the_defaults_and_give_the_committed_
     assert comparable(settings) == comparable(SettleSettings())
     rows = {row["name"]: row for _, row in read_jsonl(folder / "arms.jsonl")}
     assert {row["settings"] for row in rows.values()} == {comparable(settings)}
-    report = Report(settings, tuple(rows[arm.name] for arm in arms(settings)), tuple(sweep(settings)))
+    report = SettleReport(settings, tuple(rows[arm.name] for arm in arms(settings)), tuple(sweep(settings)))
     assert report.markdown() == (folder / "table.md").read_text(encoding="utf-8")
     missed = [what for what, _, _, met in report.bars() if not met]
     assert missed == ["neural, sampled, correctness, G = 8"]  # docs/settle.md says why

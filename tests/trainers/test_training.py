@@ -23,7 +23,7 @@ from alftbench.types import Budget, Cost
 from alftbench_trainers.loop.cost import flops_per_token
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.options import GroupOptions
-from alftbench_trainers.loop.policy import batch_of
+from alftbench_trainers.loop.policy import RolloutBatch
 from alftbench_trainers.loop.schedule import schedule
 from alftbench_trainers.recipe import Recipe
 from tests.helpers import wait_until
@@ -119,7 +119,7 @@ def test_group_advantages():
 
 
 def test_chunks_keep_groups_whole_and_cover_everything():
-    batch = batch_of([(i,) for i in range(7)], [(0,)] * 28)
+    batch = RolloutBatch(tuple((i,) for i in range(7)), ((0,),) * 28)
     chunks = batch.chunks(10)
     assert [i for prompts, _ in chunks for i in range(7)[prompts]] == list(range(7))
     assert all(rows == slice(4 * prompts.start, 4 * prompts.stop) for prompts, rows in chunks)

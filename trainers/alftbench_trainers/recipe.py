@@ -13,12 +13,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.base.settings import options_of, read_settings
 from alftbench.games import Objective
 from alftbench.games.rewards import GroupRecord
-from alftbench.training.trainer import (
-    TrainerInfo,
-    TrainRequest,
-    TrainResult,
-    TrainSuite,
-)
+from alftbench.training.trainer import TrainerInfo, TrainRequest, TrainResult, TrainSuite
 from alftbench.types import Budget
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.schedule import check_plan

@@ -21,7 +21,7 @@ GOLD_UNPARSED = "gold_unparsed"
 
 
 @dataclass(frozen=True)
-class Row:
+class AnswerPair:
     """One pair to grade; `label` is what somebody else says about it, None where nobody does."""
 
     id: str | int
@@ -45,7 +45,7 @@ class Grade:
     guessed: bool = False
 
 
-def read_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
+def read_rows(lines: Iterable[str], source: str) -> Iterator[AnswerPair]:
     """The rows of a JSONL text; blank lines are passed over.
 
     Raises:
@@ -56,7 +56,7 @@ def read_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
             yield read_row(line, number, source)
 
 
-def read_row(line: str, number: int, source: str) -> Row:
+def read_row(line: str, number: int, source: str) -> AnswerPair:
     """One line; a row without an id is called by its line number."""
     place = f"{source}, line {number}"
     try:
@@ -70,24 +70,24 @@ def read_row(line: str, number: int, source: str) -> Row:
         raise BadInput(f"{place}: id is {type(name).__name__}, must be a string or a whole number")
     if label is not None and not isinstance(label, bool):
         raise BadInput(f"{place}: equivalent is {label!r}, must be true, false or absent")
-    return Row(name, _text(row, "gold", place), _text(row, "prediction", place), label)
+    return AnswerPair(name, _text(row, "gold", place), _text(row, "prediction", place), label)
 
 
 def _text(row: Mapping[str, Any], field: str, place: str) -> str:
     value = row.get(field)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        found = "is missing" if field not in row else f"is {type(value).__name__}"
-        raise BadInput(f"{place}: {field} {found}, must be a string or a number")
+        fault = "is missing" if field not in row else f"is {type(value).__name__}"
+        raise BadInput(f"{place}: {field} {fault}, must be a string or a number")
     return str(value)
 
 
-def grade(rows: Iterable[Row], judge: Judge) -> Iterator[tuple[Row, Grade]]:
+def grade(rows: Iterable[AnswerPair], judge: Judge) -> Iterator[tuple[AnswerPair, Grade]]:
     """Every row with its grade, in order; slow comparisons run in the judge's workers meanwhile.
 
     Raises:
         MissingPackage: a row needs math-verify, which is not installed.
     """
-    waiting: deque[tuple[Row, Grade, Verdict | Future[Result] | None]] = deque()
+    waiting: deque[tuple[AnswerPair, Grade, Verdict | Future[Result] | None]] = deque()
     for row in rows:
         waiting.append(begin(row, judge))
         while waiting and (len(waiting) > AHEAD or ready(waiting[0][2])):
@@ -96,15 +96,15 @@ def grade(rows: Iterable[Row], judge: Judge) -> Iterator[tuple[Row, Grade]]:
         yield finish(*waiting.popleft())
 
 
-def begin(row: Row, judge: Judge) -> tuple[Row, Grade, Verdict | Future[Result] | None]:
+def begin(row: AnswerPair, judge: Judge) -> tuple[AnswerPair, Grade, Verdict | Future[Result] | None]:
     """Read both answers and ask the judge; None where there is nothing to ask."""
     gold, prediction = read_answer(row.gold, KIND), read_answer(row.prediction, KIND)
     outcome = str(prediction.outcome) if gold.canonical is not None else GOLD_UNPARSED
     guessed = prediction.rule in GUESSES
-    found = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
+    draft = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
     if gold.canonical is None or prediction.canonical is None:
-        return row, found, None
-    return row, found, judge.ask_accepts(gold.canonical, prediction.canonical)
+        return row, draft, None
+    return row, draft, judge.ask_accepts(gold.canonical, prediction.canonical)
 
 
 def ready(asked: Verdict | Future[Result] | None) -> bool:
@@ -112,13 +112,13 @@ def ready(asked: Verdict | Future[Result] | None) -> bool:
     return not isinstance(asked, Future) or asked.done()
 
 
-def finish(row: Row, found: Grade, asked: Verdict | Future[Result] | None) -> tuple[Row, Grade]:
+def finish(row: AnswerPair, draft: Grade, asked: Verdict | Future[Result] | None) -> tuple[AnswerPair, Grade]:
     """The grade once its verdict is there; a limit that was hit is an outcome and never equal."""
     if asked is None:
-        return row, found
+        return row, draft
     verdict = settled(asked)
-    outcome = found.outcome if verdict.decided else OUTCOMES[verdict]
-    return row, replace(found, equivalent=verdict is Verdict.SAME, outcome=str(outcome))
+    outcome = draft.outcome if verdict.decided else OUTCOMES[verdict]
+    return row, replace(draft, equivalent=verdict is Verdict.SAME, outcome=str(outcome))
 
 
 OUTCOMES = {
@@ -138,7 +138,7 @@ class Summary:
         self.wrongly_equal: list[str | int] = []
         self.wrongly_unequal: list[str | int] = []
 
-    def add(self, row: Row, grade: Grade) -> None:
+    def add(self, row: AnswerPair, grade: Grade) -> None:
         """Count one grade."""
         self.rows += 1
         self.equivalent += grade.equivalent

@@ -119,10 +119,10 @@ def partition(
     answers = [answer for row in answers_VN for answer in row]
     verified = verified_keys(problem, answers)
     gold = reference_keys(problem) if verified is None else frozenset()
-    found = classify(distinct_keys(answers), gold, judge or shared_judge())
-    right = found.right if verified is None else {found.of[key] for key in verified if key in found.of}
-    made = assembled(problem.id, answers_VN, found.of, right)
-    return replace(made, conflicts=found.conflicts, unresolved=found.unresolved)
+    classes = classify(distinct_keys(answers), gold, judge or shared_judge())
+    right = classes.right if verified is None else {classes.of[key] for key in verified if key in classes.of}
+    assigned = assembled(problem.id, answers_VN, classes.of, right)
+    return replace(assigned, conflicts=classes.conflicts, unresolved=classes.unresolved)
 
 
 def grouped(problem_id: str, answers_VN: Sequence[Sequence[Answer]], right: Container[str]) -> AnswerPartition:

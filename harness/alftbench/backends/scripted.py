@@ -25,7 +25,7 @@ Script = Callable[[Variant, int], str]  # prompt and draw → completion
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line(Drawn):
+class ScriptLine(Drawn):
     """A completion, and which prompts it is for; all if it does not say."""
 
     text: str
@@ -34,7 +34,7 @@ class Line(Drawn):
     finish_reason: FinishReason = "stop"
 
 
-Lines = Mapping[tuple[str | None, str | None], Sequence[Line]]  # by problem and phrasing
+ScriptLines = Mapping[tuple[str | None, str | None], Sequence[ScriptLine]]  # by problem and phrasing
 
 
 def locate(model: str) -> str:
@@ -68,17 +68,13 @@ class ScriptedBackend:
             said = [scripted(variant, draw, lines[draw % len(lines)]) for draw in draws]
             yield [ended(sample, params.stop) for sample in said]
 
-    def _lines(self, variant: Variant) -> Sequence[Line]:
+    def _lines(self, variant: Variant) -> Sequence[ScriptLine]:
         """The lines for a prompt: those that name it most exactly."""
-        for key in (
-            (variant.problem_id, variant.name),
-            (variant.problem_id, None),
-            (None, variant.name),
-            (None, None),
-        ):
+        problem, phrasing = variant.problem_id, variant.name
+        for key in ((problem, phrasing), (problem, None), (None, phrasing), (None, None)):
             if key in self.lines:
                 return self.lines[key]
-        raise BadInput(f"{self.path}: no line for the problem {variant.problem_id}, phrasing {variant.name}")
+        raise BadInput(f"{self.path}: no line for the problem {problem}, phrasing {phrasing}")
 
 
 class FunctionBackend:
@@ -96,18 +92,18 @@ class FunctionBackend:
         """Prompt after prompt, what is not done."""
         for variant in variants:
             draws = [d for d in range(params.n) if (variant.problem_id, variant.name, d) not in done]
-            yield [scripted(variant, draw, Line(text=self.script(variant, draw))) for draw in draws]
+            yield [scripted(variant, draw, ScriptLine(text=self.script(variant, draw))) for draw in draws]
 
 
-def read_script(path: Path) -> Lines:
+def read_script(path: Path) -> ScriptLines:
     """The lines of a script by problem and phrasing.
 
     Raises:
         BadInput: a line has no text, a field that nobody would read, or one that cannot be what it says.
     """
-    lines: dict[tuple[str | None, str | None], list[Line]] = {}
+    lines: dict[tuple[str | None, str | None], list[ScriptLine]] = {}
     for number, row in read_jsonl(path, by_model=True):
-        line = read(Line, row, f"{path}, line {number}")
+        line = read(ScriptLine, row, f"{path}, line {number}")
         lines.setdefault((line.problem_id, line.variant), []).append(line)
     return lines
 
@@ -118,7 +114,7 @@ def ended(sample: Sample, stop: Sequence[str]) -> Sample:
     return sample if text == sample.text else replace(sample, text=text, finish_reason="stop")
 
 
-def scripted(variant: Variant, draw: int, line: Line) -> Sample:
+def scripted(variant: Variant, draw: int, line: ScriptLine) -> Sample:
     """A line as the completion of a prompt."""
     return Sample(
         problem_id=variant.problem_id,

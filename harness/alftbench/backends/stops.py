@@ -27,22 +27,22 @@ class StopStrings:
         """The text of tokens, special ones left out."""
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=True))
 
-    def found(self, token_ids: Sequence[int]) -> bool:
+    def ended(self, token_ids: Sequence[int]) -> bool:
         """Whether the text of these tokens holds a stop string."""
         text = self.text(token_ids)
         return any(stop in text for stop in self.stops)
 
     def reached(self, token_ids: Sequence[int]) -> bool:
-        """`found`, looking at the whole text only where its end holds a stop string."""
-        return self.found(token_ids[-self.window :]) and self.found(token_ids)
+        """`ended`, looking at the whole text only where its end holds a stop string."""
+        return self.ended(token_ids[-self.window :]) and self.ended(token_ids)
 
     def cut(self, token_ids: Sequence[int]) -> tuple[int, str, bool]:
         """How many tokens it took to write the first stop string, the text before it, and whether there is one.
 
         Depends on nothing that was written afterwards, so it is the same however late a row was halted.
         """
-        if not self.stops or not self.found(token_ids):
+        if not self.stops or not self.ended(token_ids):
             return len(token_ids), self.text(token_ids), False
-        needed = bisect_left(range(len(token_ids)), True, key=lambda n: self.found(token_ids[:n]))
+        needed = bisect_left(range(len(token_ids)), True, key=lambda n: self.ended(token_ids[:n]))
         text = self.text(token_ids[:needed])
         return needed, text[: min(text.find(stop) for stop in self.stops if stop in text)], True

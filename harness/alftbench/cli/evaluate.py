@@ -147,7 +147,7 @@ def say_orbit(run_plan: Plan) -> None:
     spec = run_plan.request.selection.orbit
     for added in count(run_plan.orbits, spec) if spec else ():
         rest = f"; it declined {added.declined} of the suite's phrasings" if added.declined else ""
-        typer.echo(f"{added.name}: {added.made} of {added.wanted} phrasings{rest}", err=True)
+        typer.echo(f"{added.name}: {added.phrasings} of {added.wanted} phrasings{rest}", err=True)
 
 
 def say_context(run_plan: Plan) -> None:

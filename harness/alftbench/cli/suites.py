@@ -13,7 +13,7 @@ from alftbench.errors import AlftbenchError
 if TYPE_CHECKING:
     from alftbench.suites.base import Suite
     from alftbench.suites.orbits import OrbitSpec
-    from alftbench.suites.validate import Check, Report
+    from alftbench.suites.validate import Check, SuiteReport
     from alftbench.types import Orbit as ShownOrbit
 
 group = typer.Typer(name="suites", help="List the suites; show or check one.", rich_markup_mode=None)
@@ -85,7 +85,7 @@ def say_declined(suite: Suite, shown: ShownOrbit, spec: OrbitSpec) -> None:
     from alftbench.suites.orbits import count, why_declined
 
     for added in count([shown], spec):
-        if not added.made:
+        if not added.phrasings:
             why = why_declined(shown, added.name, spec.seed, suite.info.answer_rules)
             typer.echo(f"{added.name}: adds no phrasing to this problem: {why}", err=True)
 
@@ -134,7 +134,7 @@ def validate_command(
         raise AlftbenchError(f"findings in {', '.join(bad)}")
 
 
-def print_report(report: Report) -> None:
+def print_report(report: SuiteReport) -> None:
     """The checks of a suite, and their first findings."""
     from alftbench.base.tables import Column, Table
     from alftbench.cli.console import show

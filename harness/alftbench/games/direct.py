@@ -14,7 +14,7 @@ from alftbench.games.numerics import log_normalise, log_ratio
 from alftbench.games.policies import TracePolicy
 from alftbench.games.solution import History, Solution, Status
 
-Traces = tuple[FloatArray, ...]
+LogTraces = tuple[FloatArray, ...]
 
 
 def direct(
@@ -105,7 +105,7 @@ class _Descent:
         self.features = features
         self.length = 1.0 / (game.beta + game.objective.curvature)
 
-    def start(self) -> Traces:
+    def start(self) -> LogTraces:
         """The reference, less the traces whose answers are forbidden."""
         rows = zip(self.game.prompts, self.game.log_admissible_PZ, strict=True)
         return tuple(
@@ -117,7 +117,7 @@ class _Descent:
         """Whether nothing is left to gain: by the gap, or with features by the slope within the class."""
         return min(gap, gap if self.features is None else slope) <= tolerance
 
-    def direction(self, traces: Traces) -> tuple[Traces, float]:
+    def direction(self, traces: LogTraces) -> tuple[LogTraces, float]:
         """Descent direction in logits, and its squared length in the natural metric (times 1/2β: reward)."""
         u_PZ = self.game.objective.gradient(TracePolicy(self.game, traces).log_p_PZ, self.game.weights_P)
         centred = []
@@ -131,7 +131,7 @@ class _Descent:
         slope = sum(float(w * (np.exp(log_pi) @ a_Y**2)) for w, log_pi, a_Y in pairs)
         return tuple(-a_Y for a_Y in centred), slope / (2 * self.game.beta)
 
-    def _project(self, traces: Traces, centred: list[FloatArray]) -> list[FloatArray]:
+    def _project(self, traces: LogTraces, centred: list[FloatArray]) -> list[FloatArray]:
         """Regress the centred a on the centred features, weighted by w π."""
         assert self.features is not None
         moved, roots = [], []
@@ -144,7 +144,7 @@ class _Descent:
         theta = np.linalg.lstsq(design, wanted, rcond=None)[0]
         return [phi @ theta for phi in moved]
 
-    def step(self, traces: Traces, direction: Traces, value: float) -> tuple[Traces, float]:
+    def step(self, traces: LogTraces, direction: LogTraces, value: float) -> tuple[LogTraces, float]:
         """One step, halved until J does not rise; the traces themselves where none is short enough."""
         allowed = value + 1e-14 * (abs(value) + self.game.beta)
         length = self.length

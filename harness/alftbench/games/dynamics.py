@@ -184,11 +184,7 @@ def _toward(log_p_PZ: FloatArray, log_best_PZ: FloatArray, share: float) -> Floa
 
 
 def _play(
-    game: Game,
-    update: Callable[[FloatArray], FloatArray],
-    method: str,
-    tolerance: float,
-    max_iterations: int,
+    game: Game, update: Callable[[FloatArray], FloatArray], method: str, tolerance: float, max_iterations: int
 ) -> Solution:
     """Iterate from the reference until the watch knows the end."""
     watch = _Watch(game, tolerance)

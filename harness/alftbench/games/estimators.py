@@ -99,23 +99,6 @@ def certificate(K: int, estimator: str) -> dict[str, float]:
     return dict(_entry(K, estimator)["certificate"])
 
 
-def bias_and_variance(table_K: FloatArray, p_N: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bias and variance of an estimator of log p at given probabilities.
-
-    E g_N − log p and Var g_N, where N ~ Bin(K−1, p).
-
-    Args:
-        table_K: the estimator over N = 0..K−1.
-        p_N: probabilities in (0, 1].
-
-    Returns:
-        Two arrays shaped like `p_N`, in nats and nats².
-    """
-    chance = bernstein(table_K.size, p_N)
-    mean = chance @ table_K
-    return mean - np.log(p_N), chance @ table_K**2 - mean**2
-
-
 def bernstein(K: int, p_N: FloatArray) -> FloatArray:
     """The binomial probabilities Bin(n; K−1, p), n = 0..K−1: shape (N, K)."""
     n = np.arange(K)

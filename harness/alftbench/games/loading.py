@@ -43,9 +43,9 @@ _LARGEST = 1e100
 _STRONGEST = 1e12
 """No objective is this many times stronger than its anchor: beyond, rounding leaves nothing of the anchor."""
 SMALL = Rule(f"at most {_LARGEST:g} in size", lambda value: abs(value) <= _LARGEST)
-Number = Annotated[float, SMALL]
+Bounded = Annotated[float, SMALL]
 NotNegative = Annotated[float, at_least(0), SMALL]
-Answer = Annotated[str, Rule("without halves of characters", lambda text: not SURROGATE.search(text))]
+AnswerName = Annotated[str, Rule("without halves of characters", lambda text: not SURROGATE.search(text))]
 LogProb = Annotated[
     Any,
     Rule(
@@ -54,20 +54,20 @@ LogProb = Annotated[
         alone=True,
     ),
 ]
-Answers = tuple[Answer, ...]
-Target = Mapping[Answer, NotNegative]
+AnswerNames = tuple[AnswerName, ...]
+TargetShares = Mapping[AnswerName, NotNegative]
 
 
 @dataclass(frozen=True)
 class _Trace:
-    answer: Answer
+    answer: AnswerName
     logprob: LogProb
 
 
 @dataclass(frozen=True)
 class _Prompt:
     traces: tuple[_Trace, ...]
-    weight: Number = 1.0
+    weight: Bounded = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class _File:
 @dataclass(frozen=True)
 class _Correctness:
     name: str
-    correct: Answers
-    eta: Number = 1.0
+    correct: AnswerNames
+    eta: Bounded = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ class _Strength:
 
 @dataclass(frozen=True, kw_only=True)
 class _Diversity(_Strength, Together):
-    correct: Answers = ()
-    eta: Number = 1.0
+    correct: AnswerNames = ()
+    eta: Bounded = 1.0
 
     @classmethod
     def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,15 +104,15 @@ class _Diversity(_Strength, Together):
 
 @dataclass(frozen=True, kw_only=True)
 class _TargetMatching(_Strength):
-    target: Target
+    target: TargetShares
 
 
 @dataclass(frozen=True)
 class _Constraint:
     name: str
-    A: tuple[tuple[Number, ...], ...]
-    b: tuple[Number, ...]
-    answers: Answers
+    A: tuple[tuple[Bounded, ...], ...]
+    b: tuple[Bounded, ...]
+    answers: AnswerNames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ class _Coherence(Together):
 
 @dataclass(frozen=True, kw_only=True)
 class _Consensus(_Strength):
-    target: Literal["reference"] | Target | None = None
+    target: Literal["reference"] | TargetShares | None = None
 
 
 def load_game(path: str | Path) -> Game:

@@ -91,14 +91,14 @@ def measure_phrasings(partitions: Iterable[AnswerPartition], orbits: Sequence[Or
 
 def read_phrasings(path: Path) -> dict[str, list[MetricValue]]:
     """Every phrasing's metrics of a metrics.json; empty where problems share no phrasings."""
-    found: dict[str, list[MetricValue]] = {}
+    metrics: dict[str, list[MetricValue]] = {}
     try:
         for row in (read_json(path).get("phrasings") or {}).get("metrics", []):
             metric = {key: value for key, value in row.items() if key != "phrasing"}
-            found.setdefault(row["phrasing"], []).append(revived(metric))
+            metrics.setdefault(row["phrasing"], []).append(revived(metric))
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a metrics file ({error!r})") from None
-    return found
+    return metrics
 
 
 def shared_names(orbits: Sequence[Orbit]) -> tuple[str, ...]:

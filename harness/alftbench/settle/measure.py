@@ -94,6 +94,6 @@ def settled(game: str, language: Language, settings: SettleSettings) -> Settled:
     tree = language.tree
     names = tuple(str(z) for z in range(tree.answers))
     prompts = tuple(Prompt(tree.answer_Y, row) for row in language.log_pi0_PY)
-    made = Game(settings.beta, objective_of(game, settings), names, prompts)
-    found = solve(made, "exact")
-    return Settled(language, made, found.log_p_PZ, found.value)
+    posed = Game(settings.beta, objective_of(game, settings), names, prompts)
+    solution = solve(posed, "exact")
+    return Settled(language, posed, solution.log_p_PZ, solution.value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alftbench.games.plotting import new_figure
-from alftbench.settle.report import Report
+from alftbench.settle.report import SettleReport
 from alftbench.settle.settings import TARGETS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _SWEPT = {
 }
 
 
-def draw_report(report: Report, path: Path) -> None:
+def draw_report(report: SettleReport, path: Path) -> None:
     """Distance, gap and drift against sampled tokens; predicted against found; the heterogeneity sweep.
 
     Args:
@@ -49,7 +49,7 @@ def draw_report(report: Report, path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
-def _draw_history(axes: Axes, report: Report, measure: str) -> None:
+def _draw_history(axes: Axes, report: SettleReport, measure: str) -> None:
     """One line per target player, the mean over seeds with their range."""
     for i, target in enumerate(TARGETS):
         variant = f"diversity/sampled/{target}/G{_GROUP}"
@@ -66,7 +66,7 @@ def _draw_history(axes: Axes, report: Report, measure: str) -> None:
     axes.set_title(f"diversity, group size {_GROUP}", fontsize=10)
 
 
-def _draw_prediction(axes: Axes, report: Report) -> None:
+def _draw_prediction(axes: Axes, report: SettleReport) -> None:
     """Predicted bias against what was found, one point per variant."""
     for i, game in enumerate(("diversity", "coherence", "correctness")):
         chosen = [r for r in report.rows() if r.variant.startswith(f"{game}/sampled") and r.bias.n]
@@ -80,7 +80,7 @@ def _draw_prediction(axes: Axes, report: Report) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _draw_sweep(axes: Axes, report: Report, measure: str, label: str) -> None:
+def _draw_sweep(axes: Axes, report: SettleReport, measure: str, label: str) -> None:
     """One line per method against heterogeneity."""
     for method, color in _SWEPT.items():
         points = [p for p in report.sweep if p.method == method and not np.isnan(p.right)]

@@ -53,7 +53,7 @@ class FixedPoint:
     residual: float
 
     @property
-    def found(self) -> bool:
+    def settled(self) -> bool:
         """Whether the iteration settled."""
         return self.residual <= 1e-6
 

@@ -34,7 +34,7 @@ CLOSED = "the share of the room between the plug-in's TV and the oracle's that a
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedSpread:
     """Mean and standard deviation over seeds; the deviation is NaN for one seed."""
 
     mean: float
@@ -47,18 +47,15 @@ class Spread:
         return f"{self.mean:.2g}" if self.n == 1 else f"{self.mean:.2g} ± {self.sd:.1g}"
 
 
-def spread(values: list[float | None]) -> Spread:
+def spread(values: list[float | None]) -> SeedSpread:
     """Of the values that exist."""
     known = [value for value in values if value is not None]
-    if not known:
-        return Spread(float("nan"), float("nan"), 0)
-    return Spread(
-        float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else float("nan"), len(known)
-    )
+    mean = float(np.mean(known)) if known else float("nan")
+    return SeedSpread(mean, float(np.std(known, ddof=1)) if len(known) > 1 else float("nan"), len(known))
 
 
 @dataclass(frozen=True)
-class Row:
+class VariantRow:
     """One variant over seeds.
 
     tv, excess, gap, drift: of the last iterate. averaged: total variation of the averaged parameters.
@@ -68,17 +65,17 @@ class Row:
     variant: str
     status: str
     seeds: int
-    tv: Spread
-    averaged: Spread
-    bias: Spread
-    noise: Spread
-    excess: Spread
-    gap: Spread
-    drift: Spread
+    tv: SeedSpread
+    averaged: SeedSpread
+    bias: SeedSpread
+    noise: SeedSpread
+    excess: SeedSpread
+    gap: SeedSpread
+    drift: SeedSpread
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class SettleReport:
     """All finished arms with the heterogeneity sweep.
 
     Args:
@@ -91,7 +88,7 @@ class Report:
     arms: tuple[dict[str, Any], ...]
     sweep: tuple[SweepPoint, ...]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[VariantRow]:
         """One row per variant, in the order they were run."""
         variants = dict.fromkeys(arm["variant"] for arm in self.arms)
         return [_row(variant, [arm for arm in self.arms if arm["variant"] == variant]) for variant in variants]
@@ -143,7 +140,7 @@ class Report:
         headings = ("TV", "averaged", "predicted", "to prediction", "J − J*", "gap", "drift", "ended")
         return Table("Results", columns("variant", "seeds", *headings), tuple(rows), RESULTS)
 
-    def closed(self) -> list[tuple[str, Spread]]:
+    def closed(self) -> list[tuple[str, SeedSpread]]:
         """Share of the plug-in's total variation in excess of the oracle's that each target player removes.
 
         (plug-in − target) / (plug-in − oracle), seed by seed, for unscaled sampled arms of the same game and
@@ -155,10 +152,10 @@ class Report:
             if a["method"] == "sampled" and (a["scale"], a["anchor"]) == ("none", "reward")
         }
         shares: dict[str, list[float | None]] = {}
-        for (game, group, target, seed), found in tv.items():
+        for (game, group, target, seed), distance in tv.items():
             ends = [tv.get((game, group, end, seed)) for end in ("plug-in", "oracle")]
             if target not in ("plug-in", "oracle") and ends[0] is not None and ends[1] is not None:
-                share = (ends[0] - found) / (ends[0] - ends[1])
+                share = (ends[0] - distance) / (ends[0] - ends[1])
                 shares.setdefault(f"{game}/{target}/G{group}", []).append(share)
         return [(name, spread(values)) for name, values in shares.items()]
 
@@ -195,9 +192,9 @@ class Report:
         append_jsonl(folder / "sweep.jsonl", [without_nan(asdict(point)) for point in self.sweep])
 
 
-def _row(variant: str, arms: list[dict[str, Any]]) -> Row:
+def _row(variant: str, arms: list[dict[str, Any]]) -> VariantRow:
     predicted = [arm.get("predicted") or {} for arm in arms]
-    return Row(
+    return VariantRow(
         variant=variant,
         status=", ".join(sorted({arm.get("status", "") for arm in arms})),
         seeds=len(arms),

@@ -18,7 +18,7 @@ from alftbench.settle.descent import Played, play_exact, play_sampled
 from alftbench.settle.language import Language, TraceTree, make_language
 from alftbench.settle.measure import Distance, Settled, settled
 from alftbench.settle.population import FixedPoint, fixed_point
-from alftbench.settle.report import Report
+from alftbench.settle.report import SettleReport
 from alftbench.settle.settings import Arm, SettleSettings, arms
 from alftbench.settle.sweep import sweep
 from alftbench.types import Listener, Progress, nobody
@@ -27,7 +27,7 @@ SCHEMA = 1
 LEAST_SKEW = 5.0
 
 
-def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Report:
+def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> SettleReport:
     """Run every arm that the folder does not hold yet, then report on all of them.
 
     Killing it loses at most one arm; the same settings in the same folder continue, and more seeds or the full
@@ -35,7 +35,7 @@ def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Re
 
     Args:
         settings: what to run.
-        folder: gets arms.jsonl (one line per arm), and from `Report.write` the table and the plot.
+        folder: gets arms.jsonl (one line per arm), and from `SettleReport.write` the table and the plot.
         listen: hears how many arms are done, and the next one's name.
 
     Raises:
@@ -55,7 +55,7 @@ def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Re
     finally:
         torch.set_num_threads(threads)
     listen(Progress("summing up", len(wanted), len(wanted)))
-    report = Report(settings, tuple(rows[arm.name] for arm in wanted), tuple(sweep(settings)))
+    report = SettleReport(settings, tuple(rows[arm.name] for arm in wanted), tuple(sweep(settings)))
     write_json(folder / "settings.json", settings.to_json())
     return report
 
@@ -120,9 +120,9 @@ def play(arm: Arm, game: Settled, settings: SettleSettings) -> dict[str, Any]:
 
 def _tabular(method: str, game: Settled) -> dict[str, Any]:
     """A solver of `alftbench.games` from the reference, measured on the enumerated traces."""
-    found = solve(game.game, method, tolerance=1e-22, max_iterations=5000)
-    distance = game.distance(np.stack(found.policy))
-    return {"status": str(found.status), "iterations": found.iterations, "final": distance.to_json()}
+    solution = solve(game.game, method, tolerance=1e-22, max_iterations=5000)
+    distance = game.distance(np.stack(solution.policy))
+    return {"status": str(solution.status), "iterations": solution.iterations, "final": distance.to_json()}
 
 
 def _outcome(played: Played, predicted: FixedPoint | None, game: Settled) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _mark(tokens: int, distance: Distance) -> dict[str, float]:
 
 def _prediction(played: Played, predicted: FixedPoint, game: Settled) -> dict[str, Any]:
     """The fixed point's distance to p* (bias) and the run's distance to the fixed point (noise and network)."""
-    if not predicted.found:
+    if not predicted.settled:
         return {"tv": None, "from_prediction": None, "residual": predicted.residual}
     return {
         "tv": float(total_variation(predicted.log_p_PZ, game.log_star_PZ).mean()),

@@ -92,11 +92,11 @@ def _at(h: float, settings: SettleSettings) -> Iterator[SweepPoint]:
 
 def _solved(name: str, h: float, game: Game, method: str, options: dict[str, Any]) -> SweepPoint:
     try:
-        found = solve(game, method, **options)
+        solution = solve(game, method, **options)
     except UsageError as error:
         nothing = float("nan")
         return SweepPoint(name, h, nothing, nothing, nothing, str(error))
-    return _point(name, h, found.log_p_PZ, str(found.status))
+    return _point(name, h, solution.log_p_PZ, str(solution.status))
 
 
 def _point(name: str, h: float, log_p_PZ: FloatArray, status: str) -> SweepPoint:

@@ -13,16 +13,8 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.games.numerics import log_of, log_sum_exp
-from alftbench.games.rewards import (
-    Estimates,
-    FromCounts,
-    Rule,
-    Target,
-    coherence,
-    correctness,
-    entropy,
-    quadratic,
-)
+from alftbench.games.rewards import Estimates, FromCounts, Rule, Target, coherence, correctness, entropy, quadratic
+from alftbench.games.rewards.expectation import DEVIATION_FLOOR
 from alftbench.games.rewards.group import BoolArray
 from alftbench.settle.settings import Arm, SettleSettings
 
@@ -188,8 +180,8 @@ def rule_of(arm: Arm, settings: SettleSettings, target: Target) -> Rule:
 
 
 def advantages(rewards_PRG: FloatArray, scale: str) -> FloatArray:
-    """Rewards less their group's mean; "std" divides by the group's standard deviation (plus 1e-4) too."""
+    """Rewards less their group's mean; "std" divides by its standard deviation too, plus `DEVIATION_FLOOR`."""
     centred = rewards_PRG - rewards_PRG.mean(axis=-1, keepdims=True)
     if scale == "std":
-        return np.asarray(centred / (centred.std(axis=-1, keepdims=True) + 1e-4))
+        return np.asarray(centred / (centred.std(axis=-1, keepdims=True) + DEVIATION_FLOOR))
     return np.asarray(centred)

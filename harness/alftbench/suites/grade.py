@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from alftbench.answers.find.extract import extract
-from alftbench.answers.judge.judge import Judge
 from alftbench.answers.partition import by_orbit, by_phrasing, partition
 from alftbench.suites.base import Grader, Suite
 from alftbench.types import AnswerPartition, GradedOrbit, Orbit, Problem, Sample
 
 
 def grade_orbits(
-    suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample], judge: Judge | None = None
+    suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample]
 ) -> Iterator[tuple[list[list[Sample]], GradedOrbit]]:
     """Extract every sample's answer and group each orbit's answers into classes, problem by problem.
 
@@ -21,7 +20,6 @@ def grade_orbits(
         orbits: what was sampled, in any order.
         samples: sorted by problem, phrasing and draw, as a complete run holds them; read as problems are
             graded, so that memory holds one problem's samples.
-        judge: compares answers that need more than their text; the process's own if not given.
 
     Yields:
         The samples of a problem, a list for each phrasing, and their grades; in the order of `samples`.
@@ -30,26 +28,22 @@ def grade_orbits(
         BadInput: samples of a problem are missing, unknown or out of order.
     """
     for orbit, samples_VN in by_orbit(orbits, samples):
-        yield samples_VN, grade(suite, orbit, samples_VN, judge)
+        yield samples_VN, grade(suite, orbit, samples_VN)
 
 
-def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample], judge: Judge | None = None) -> AnswerPartition:
+def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample]) -> AnswerPartition:
     """The classes of one orbit's samples."""
-    return grade(suite, orbit, by_phrasing(orbit, samples), judge).partition
+    return grade(suite, orbit, by_phrasing(orbit, samples)).partition
 
 
-def grade(
-    suite: Suite, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]], judge: Judge | None = None
-) -> GradedOrbit:
+def grade(suite: Suite, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
     """The answers of one orbit's samples and their classes, by the suite's own rules where it has some."""
     if isinstance(suite, Grader):
         return suite.grade(orbit, samples_VN)
-    return grade_by_rules(orbit.problem, samples_VN, suite.info.answer_rules, judge)
+    return grade_by_rules(orbit.problem, samples_VN, suite.info.answer_rules)
 
 
-def grade_by_rules(
-    problem: Problem, samples_VN: Sequence[Sequence[Sample]], rules: Sequence[str], judge: Judge | None = None
-) -> GradedOrbit:
+def grade_by_rules(problem: Problem, samples_VN: Sequence[Sequence[Sample]], rules: Sequence[str]) -> GradedOrbit:
     """The answers that rules find in the samples of a problem, and their classes.
 
     Raises:
@@ -57,4 +51,4 @@ def grade_by_rules(
     """
     kind = problem.answer_kind
     answers_VN = tuple(tuple(extract(s.text, kind, rules, s.finish_reason) for s in row) for row in samples_VN)
-    return GradedOrbit(partition(problem, answers_VN, judge), answers_VN)
+    return GradedOrbit(partition(problem, answers_VN), answers_VN)

@@ -38,7 +38,7 @@ READ = frozenset(files("alftbench.suites").joinpath("reasoning.txt").read_text(e
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ItemSource:
     """What makes an item again: dataset, its options, its seed, and how many items it may give."""
 
     dataset: str
@@ -88,10 +88,10 @@ class ProceduralSuite:
             f"{MAX_DRAWS * self.size} draws; ask for a smaller size="
         )
 
-    def _source(self, split: str) -> Source:
+    def _source(self, split: str) -> ItemSource:
         """A split's items. They are seeded with seed + index, so the seeds of splits must lie far apart."""
         seed = name_key(f"{self.dataset} {split} {self.seed}") % 2**31
-        return Source(self.dataset, self.options, seed, MAX_DRAWS * self.size)
+        return ItemSource(self.dataset, self.options, seed, MAX_DRAWS * self.size)
 
     def _orbit(self, split: str, index: int, item: Mapping[str, Any]) -> Orbit:
         if item["answer"] is None:
@@ -132,7 +132,7 @@ def family(text: str) -> ProceduralSuite:
     options = tuple(sorted(given.items()))
     suite = ProceduralSuite(describe(name, dataset), dataset, options, size, seed)
     try:
-        entry(Source(dataset, options, 0, size), 0)
+        entry(ItemSource(dataset, options, 0, size), 0)
     except Exception as error:
         raise UsageError(f"suite {name}: {type(error).__name__}: {error}") from error
     return suite
@@ -178,7 +178,7 @@ def configuration(dataset: str) -> type:
 
 
 @lru_cache(maxsize=16)
-def open_dataset(source: Source) -> ProceduralDataset:
+def open_dataset(source: ItemSource) -> ProceduralDataset:
     """A dataset whose items are made when they are asked for."""
     import reasoning_gym
 
@@ -186,7 +186,7 @@ def open_dataset(source: Source) -> ProceduralDataset:
 
 
 @lru_cache(maxsize=4096)
-def entry(source: Source, index: int) -> Mapping[str, Any]:
+def entry(source: ItemSource, index: int) -> Mapping[str, Any]:
     """One item: question, answer and what the verifier needs."""
     item: Mapping[str, Any] = open_dataset(source)[index]
     return item
@@ -194,9 +194,9 @@ def entry(source: Source, index: int) -> Mapping[str, Any]:
 
 def accepts(problem: Problem, answer: str) -> bool:
     """Does the dataset's verifier give an answer its full score?"""
-    made = problem.metadata
-    source = Source(made["dataset"], tuple(map(tuple, made["options"])), made["seed"], made["size"])
-    return bool(open_dataset(source).score_answer(answer, dict(entry(source, made["index"]))) >= 1.0)
+    stated = problem.metadata
+    source = ItemSource(stated["dataset"], tuple(map(tuple, stated["options"])), stated["seed"], stated["size"])
+    return bool(open_dataset(source).score_answer(answer, dict(entry(source, stated["index"]))) >= 1.0)
 
 
 verifiers.register(FAMILY, accepts)

@@ -47,7 +47,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class SuiteReport:
     """Every check of one suite, and the flaws that it declares."""
 
     suite: str
@@ -61,7 +61,7 @@ class Report:
         return not any(check.findings for check in self.checks)
 
 
-def validate(suite: Suite, selection: Selection, train_data: str | None = None) -> Report:
+def validate(suite: Suite, selection: Selection, train_data: str | None = None) -> SuiteReport:
     """Check a split of a suite, and that its training problems are others.
 
     Raises:
@@ -79,15 +79,15 @@ def validate(suite: Suite, selection: Selection, train_data: str | None = None) 
         *declared(suite, selection, orbits),
     ]
     apart = tuple(set_known_apart(suite, check) for check in checks)
-    return Report(suite.info.name, suite.info.version, apart, suite.info.flaws)
+    return SuiteReport(suite.info.name, suite.info.version, apart, suite.info.flaws)
 
 
 def set_known_apart(suite: Suite, check: Check) -> Check:
     """Move findings that the suite declares from found to known: they are shown, and no reason to fail."""
     declared = {flaw.problem for flaw in suite.info.flaws if flaw.check == check.name}
     known = tuple(finding for finding in check.findings if finding.problem in declared)
-    found = tuple(finding for finding in check.findings if finding.problem not in declared)
-    return Check(check.name, check.looked_at, check.n, found, known, check.skipped)
+    new = tuple(finding for finding in check.findings if finding.problem not in declared)
+    return Check(check.name, check.looked_at, check.n, new, known, check.skipped)
 
 
 def source(suite: Suite, selection: Selection) -> Check:
@@ -147,10 +147,10 @@ def misses(problem: Problem, other: Problem) -> list[str]:
     problems have the same.
     """
     kind, reference = problem.answer_kind, problem.reference[0]
-    made = off_by_one(kind, reference)
+    near = off_by_one(kind, reference)
     right = {canonical(kind, text) for text in problem.reference}
-    made += [text for text in other.reference[:1] if canonical(kind, text) not in right]
-    return [miss for miss in dict.fromkeys(made) if miss not in problem.reference]
+    near += [text for text in other.reference[:1] if canonical(kind, text) not in right]
+    return [miss for miss in dict.fromkeys(near) if miss not in problem.reference]
 
 
 def off_by_one(kind: str, reference: str) -> list[str]:
@@ -233,8 +233,8 @@ def plain(question: str) -> str:
 
 def transformed(selection: Selection, orbits: Sequence[Orbit]) -> Iterator[Check]:
     """How often each transformation asked for found something to say; declining is no finding."""
-    for made in count(orbits, selection.orbit) if selection.orbit else ():
-        yield Check(f"+{made.name}", f"of {made.wanted} phrasings wanted", made.made)
+    for added in count(orbits, selection.orbit) if selection.orbit else ():
+        yield Check(f"+{added.name}", f"of {added.wanted} phrasings wanted", added.phrasings)
 
 
 def declared(suite: Suite, selection: Selection, orbits: Sequence[Orbit]) -> Iterator[Check]:
@@ -268,13 +268,15 @@ def is_right(suite: Suite, problem: Problem, text: str) -> bool:
     return any(grade_by_rules(problem, [[completion]], rules).partition.correct_Z)
 
 
-def validate_all(suites: Iterable[Suite], selection: Selection) -> Iterator[Report]:
+def validate_all(suites: Iterable[Suite], selection: Selection) -> Iterator[SuiteReport]:
     """Every suite whose data can be had; the others say why they were not checked."""
     for suite in suites:
         try:
             yield validate(suite, selection_for(suite, selection))
         except AlftbenchError as error:
-            yield Report(suite.info.name, suite.info.version, (Check("source", "rows", 0, skipped=str(error)),))
+            yield SuiteReport(
+                suite.info.name, suite.info.version, (Check("source", "rows", 0, skipped=str(error)),)
+            )
 
 
 def selection_for(suite: Suite, selection: Selection) -> Selection:

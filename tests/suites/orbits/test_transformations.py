@@ -313,8 +313,8 @@ def test_what_declines_is_counted():
     orbits = [ask("Peter is 9. How old is he in 3 years?"), ask("How many of the four are in for 2 or more?")]
     grown = [expand(orbit, spec, RULES) for orbit in orbits]
     names, digits = count(grown, spec)
-    assert (names.wanted, names.made, names.declined) == (4, 2, 1)
-    assert (digits.wanted, digits.made, digits.declined) == (2, 1, 1)
+    assert (names.wanted, names.phrasings, names.declined) == (4, 2, 1)
+    assert (digits.wanted, digits.phrasings, digits.declined) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from alftbench.types import Cost
+from alftbench_trainers.loop.policy import RolloutBatch
 
 BACKWARD_OVER_FORWARD = 2.0  # a backward pass forms two matrix products where a forward pass forms one
 
@@ -25,17 +26,11 @@ def flops_per_token(model: Any, context: float) -> float:
     return float(2 * n_weights + attention)
 
 
-def spent(
-    cost: Cost,
-    model: Any,
-    prompts: int,
-    prompt_tokens: int,
-    completion_tokens: int,
-    rows: int,
-    reference: bool,
-) -> Cost:
+def spent(cost: Cost, model: Any, batch: RolloutBatch, reference: bool) -> Cost:
     """Add one update: a rollout, a forward and backward pass, and the reference's forward pass if there is one."""
-    context = prompt_tokens / prompts + completion_tokens / rows / 2
+    rows = len(batch.completions)
+    prompt_tokens, completion_tokens = sum(map(len, batch.prompts)), sum(map(len, batch.completions))
+    context = prompt_tokens / len(batch.prompts) + completion_tokens / rows / 2
     per_pass = flops_per_token(model, context) * (prompt_tokens + completion_tokens)
     passes = 1 + (1 + BACKWARD_OVER_FORWARD) + reference
     return replace(

@@ -16,7 +16,7 @@ from alftbench.games.rewards import Rule, correctness
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench_trainers.loop.cost import spent
 from alftbench_trainers.loop.options import GroupOptions
-from alftbench_trainers.loop.policy import Batch, Policy, batch_of
+from alftbench_trainers.loop.policy import Policy, RolloutBatch
 from alftbench_trainers.loop.rewards import rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
@@ -54,7 +54,7 @@ def train_step(request: TrainRequest, options: GroupOptions, policy: Policy, tra
     rewards_R = rewards_of(trainer, rule, rollouts)
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
     kl, norm = policy.update(batch, rewards_R, rate)
-    count(policy, batch)
+    policy.cost = spent(policy.cost, policy.model, batch, policy.reference is not None)
     return Update(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,
@@ -65,22 +65,9 @@ def train_step(request: TrainRequest, options: GroupOptions, policy: Policy, tra
     )
 
 
-def as_batch(rollouts: list[OrbitRollouts]) -> Batch:
+def as_batch(rollouts: list[OrbitRollouts]) -> RolloutBatch:
     """All prompts and completions of a step in order."""
-    return batch_of(
-        [prompt for orbit in rollouts for prompt in orbit.prompts_V],
-        [tokens for orbit in rollouts for group in orbit.completions_VG for tokens in group],
-    )
-
-
-def count(policy: Policy, batch: Batch) -> None:
-    """Add a step's tokens and passes to the policy's cost."""
-    policy.cost = spent(
-        policy.cost,
-        policy.model,
-        prompts=len(batch.prompts),
-        prompt_tokens=sum(map(len, batch.prompts)),
-        completion_tokens=sum(map(len, batch.completions)),
-        rows=len(batch.completions),
-        reference=policy.reference is not None,
+    return RolloutBatch(
+        tuple(prompt for orbit in rollouts for prompt in orbit.prompts_V),
+        tuple(tokens for orbit in rollouts for group in orbit.completions_VG for tokens in group),
     )

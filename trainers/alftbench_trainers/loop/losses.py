@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from alftbench.games.rewards.expectation import DEVIATION_FLOOR
+
 
 def policy_gradient_loss(log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> Tensor:
     """−(1/N) Σ_r A_r Σ_t log π(y_rt): its gradient is the policy gradient.
@@ -28,5 +30,5 @@ def group_advantages(rewards_PG: Tensor, scale: str) -> Tensor:
     """
     centred = rewards_PG - rewards_PG.mean(-1, keepdim=True)
     if scale == "std":
-        centred = centred / (rewards_PG.std(-1, correction=0, keepdim=True) + 1e-4)
+        centred = centred / (rewards_PG.std(-1, correction=0, keepdim=True) + DEVIATION_FLOOR)
     return centred

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from alftbench_trainers.loop.options import GroupOptions
 
 
 @dataclass(frozen=True)
-class Batch:
+class RolloutBatch:
     """Rollouts of one update: P prompts and R = P × G completions, G in a row for each prompt."""
 
     prompts: tuple[tuple[int, ...], ...]
@@ -56,7 +55,7 @@ class Policy:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.step, self.cost = 0, Cost()
 
-    def update(self, batch: Batch, rewards_R: Tensor, learning_rate: float) -> tuple[float, float]:
+    def update(self, batch: RolloutBatch, rewards_R: Tensor, learning_rate: float) -> tuple[float, float]:
         """One optimiser step on reward − β log(π/π₀); gradients add up over chunks of whole groups.
 
         Returns:
@@ -96,8 +95,3 @@ class Policy:
         self.optimizer.step()
         self.step += 1
         return float(norm)
-
-
-def batch_of(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Batch:
-    """A batch of tuples from any sequences."""
-    return Batch(tuple(map(tuple, prompts)), tuple(map(tuple, completions)))

@@ -31,13 +31,7 @@ class OrbitRollouts:
 
 
 def sample_orbits(
-    model: Any,
-    tokenizer: Any,
-    items: Sequence[OrbitItem],
-    group: int,
-    temperature: float,
-    seed: int,
-    step: int,
+    model: Any, tokenizer: Any, items: Sequence[OrbitItem], group: int, temperature: float, seed: int, step: int
 ) -> list[OrbitRollouts]:
     """G rollouts for every phrasing of every orbit, in one batch; every rollout has its own random stream."""
     variants = [variant for item in items for variant in item.orbit.variants]
@@ -88,7 +82,7 @@ def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupR
         PluginError: the suite's own rules do not give every sample a class.
     """
     samples = [sample for row in samples_VG for sample in row]
-    partition = graded(item.suite.suite, item.orbit, samples, judge=None)
+    partition = graded(item.suite.suite, item.orbit, samples)
     if [len(row) for row in partition.class_VN] != [len(row) for row in samples_VG]:
         raise PluginError(
             f"suite {item.suite.name!r} does not give every sample of {item.orbit.problem.id} a class"

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +20,9 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from alftbench.backends.hf.loading import prompt_ids
+from alftbench.backends.hf.scoring import right_pad
 from alftbench.backends.model_files import fingerprint
-from alftbench.suites.arithmetic import (
-    SPLIT_PHRASINGS,
-    SUM_PHRASINGS,
-    split_totals,
-    sum_pairs,
-)
+from alftbench.suites.arithmetic import SPLIT_PHRASINGS, SUM_PHRASINGS, split_totals, sum_pairs
 from alftbench_trainers.tiny.demonstrators import solve_split, solve_sum
 from alftbench_trainers.tiny.tokenizer import build_tokenizer
 
@@ -73,19 +68,10 @@ def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> Itera
         for _ in range(config.batch):
             question, worked = next(stream)
             prompt = prompt_ids(tokenizer, [{"role": "user", "content": question}])
-            rows.append((prompt, completion_ids(tokenizer, worked)))
-        length = max(len(prompt) + len(solution) for prompt, solution in rows)
-        ids = torch.full((config.batch, length), tokenizer.pad_token_id)
-        labels = torch.full((config.batch, length), IGNORED)
-        for i, (prompt, solution) in enumerate(rows):
-            ids[i, : len(prompt) + len(solution)] = torch.tensor(prompt + solution)
-            labels[i, len(prompt) : len(prompt) + len(solution)] = torch.tensor(solution)
+            rows.append((prompt, [*tokenizer.encode(worked), tokenizer.eos_token_id]))
+        ids, _ = right_pad([prompt + solution for prompt, solution in rows], tokenizer.pad_token_id, "cpu")
+        labels, _ = right_pad([[IGNORED] * len(prompt) + solution for prompt, solution in rows], IGNORED, "cpu")
         yield ids, labels
-
-
-def completion_ids(tokenizer: Any, solution: str) -> list[int]:
-    """Token ids of a worked solution and its end."""
-    return [*tokenizer.encode(solution), tokenizer.eos_token_id]
 
 
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:

@@ -155,8 +155,8 @@ def _marker(text: str) -> Place | None:
     lower = text.lower()
     if not any(stem in lower for stem in (STEMS if lower.isascii() else ALL_STEMS)):
         return None
-    found = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
-    return max(found, key=lambda place: place.end) if found else None
+    places = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
+    return max(places, key=lambda place: place.end) if places else None
 
 
 def _number(text: str) -> Place | None:

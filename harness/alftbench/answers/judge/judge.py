@@ -16,7 +16,14 @@ from types import TracebackType
 from typing import Any
 
 from alftbench.answers import equivalence
-from alftbench.answers.judge.workers import DEFAULT_MEGABYTES, DEFAULT_SECONDS, Limits, Result, Status, Workers
+from alftbench.answers.judge.workers import (
+    DEFAULT_MEGABYTES,
+    DEFAULT_SECONDS,
+    Limits,
+    Result,
+    Workers,
+    WorkerStatus,
+)
 from alftbench.errors import UsageError
 
 Pair = tuple[str, str]
@@ -49,10 +56,7 @@ class Judge:
     """
 
     def __init__(
-        self,
-        workers: int | None = None,
-        seconds: float = DEFAULT_SECONDS,
-        megabytes: int = DEFAULT_MEGABYTES,
+        self, workers: int | None = None, seconds: float = DEFAULT_SECONDS, megabytes: int = DEFAULT_MEGABYTES
     ) -> None:
         _check(workers, seconds, megabytes)
         self._settings = (workers, seconds, megabytes)
@@ -134,9 +138,11 @@ def settled(asked: Verdict | Future[Result]) -> Verdict:
     if isinstance(asked, Verdict):
         return asked
     result = asked.result()
-    if result.status is Status.DONE:
+    if result.status is WorkerStatus.DONE:
         return _verdict(result.value is True)
-    return {Status.TIMEOUT: Verdict.TIMEOUT, Status.MEMORY: Verdict.MEMORY}.get(result.status, Verdict.UNPARSED)
+    return {WorkerStatus.TIMEOUT: Verdict.TIMEOUT, WorkerStatus.MEMORY: Verdict.MEMORY}.get(
+        result.status, Verdict.UNPARSED
+    )
 
 
 def _settle(asked: Sequence[Verdict | Future[Result]]) -> list[Verdict]:

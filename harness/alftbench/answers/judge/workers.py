@@ -27,7 +27,7 @@ DEFAULT_SECONDS, DEFAULT_MEGABYTES = 2.0, 512
 MOST_WORKERS = 4  # by default: each holds about 60 MiB, and every process of a training run may have its own
 
 
-class Status(StrEnum):
+class WorkerStatus(StrEnum):
     """How a task ended."""
 
     DONE = "done"
@@ -40,12 +40,12 @@ class Status(StrEnum):
 class Result:
     """The end of a task; `value` is what the function returned, or the name of what it raised."""
 
-    status: Status
+    status: WorkerStatus
     value: Any = None
 
 
 # A worker that ends without a word, twice, was ended by its task: a stack or a heap that overflowed.
-VANISHED = Result(Status.MEMORY, "the process ended")
+VANISHED = Result(WorkerStatus.MEMORY, "the process ended")
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Worker:
             raise MissingPackage("math-verify", "math-verify==0.9.0", str(hello["missing"]))
         if not isinstance(hello, dict):
             self.end()
-            why = "it took too long" if hello is Status.TIMEOUT else "it ended"
+            why = "it took too long" if hello is WorkerStatus.TIMEOUT else "it ended"
             raise AlftbenchError(f"a judge process did not start ({why}); try: python -c 'import math_verify'")
 
     def call(self, function: str, arguments: tuple[Any, ...]) -> Result:
@@ -182,13 +182,13 @@ class Worker:
             reply = self._receive(time.monotonic() + self._limits.seconds)
         except OSError:  # it died with the request in the pipe
             reply = None
-        if reply is None or reply is Status.TIMEOUT:
+        if reply is None or reply is WorkerStatus.TIMEOUT:
             self.alive = False
-            return VANISHED if reply is None else Result(Status.TIMEOUT)
+            return VANISHED if reply is None else Result(WorkerStatus.TIMEOUT)
         self.alive = not reply["last"]
         if "value" in reply:
-            return Result(Status.DONE, reply["value"])
-        return Result(Status.MEMORY) if "memory" in reply else Result(Status.FAILED, reply["error"])
+            return Result(WorkerStatus.DONE, reply["value"])
+        return Result(WorkerStatus.MEMORY) if "memory" in reply else Result(WorkerStatus.FAILED, reply["error"])
 
     def _send(self, request: Any) -> None:
         content = memoryview(json.dumps(request).encode() + b"\n")  # ASCII: lone surrogates pass as escapes
@@ -196,7 +196,7 @@ class Worker:
         while content:
             content = content[self._process.stdin.write(content) :]
 
-    def _receive(self, deadline: float) -> dict[str, Any] | Literal[Status.TIMEOUT] | None:
+    def _receive(self, deadline: float) -> dict[str, Any] | Literal[WorkerStatus.TIMEOUT] | None:
         """The next reply; TIMEOUT at the deadline, None where the process is gone."""
         assert self._process.stdout is not None
         readable = select.poll()
@@ -204,7 +204,7 @@ class Worker:
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not readable.poll(left * 1000):
-                return Status.TIMEOUT
+                return WorkerStatus.TIMEOUT
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
                 return None

@@ -14,7 +14,7 @@ INTERVAL = re.compile(rf"([(\[])({END}); ({END})([)\]])")
 POINT = re.compile(END)
 
 
-class Interval(NamedTuple):
+class RealInterval(NamedTuple):
     """Ends as (value, side, text): a side of ±1 keeps the end itself out, 0 takes it in."""
 
     low: tuple[float | Fraction, int, str]
@@ -33,15 +33,15 @@ class Interval(NamedTuple):
         return f"{'[('[self.low[1]]}{self.low[2]}; {self.high[2]}{'])'[-self.high[1]]}"
 
 
-def interval(key: str) -> Interval | None:
+def interval(key: str) -> RealInterval | None:
     """The interval that a key is; a number is one of a single point."""
     if POINT.fullmatch(key) and "oo" not in key:
-        return Interval((_end(key), 0, key), (_end(key), 0, key))
+        return RealInterval((_end(key), 0, key), (_end(key), 0, key))
     match = INTERVAL.fullmatch(key)
     if match is None:
         return None
     opening, low, high, closing = match.groups()
-    span = Interval((_end(low), int(opening == "("), low), (_end(high), -int(closing == ")"), high))
+    span = RealInterval((_end(low), int(opening == "("), low), (_end(high), -int(closing == ")"), high))
     return None if span.empty else span
 
 
@@ -55,16 +55,16 @@ def union(keys: Sequence[str]) -> list[str]:
     """Intervals and points joined: those that overlap or touch become one. Other keys stay as they are."""
     spans = [(key, interval(key)) for key in keys]
     others = [key for key, span in spans if span is None]
-    joined: list[Interval] = []
+    joined: list[RealInterval] = []
     for span in sorted(span for _, span in spans if span is not None):
         if joined and _touch(joined[-1], span):
-            joined[-1] = Interval(joined[-1].low, max(joined[-1].high, span.high))
+            joined[-1] = RealInterval(joined[-1].low, max(joined[-1].high, span.high))
         else:
             joined.append(span)
     return others + [span.key for span in joined]
 
 
-def _touch(first: Interval, second: Interval) -> bool:
+def _touch(first: RealInterval, second: RealInterval) -> bool:
     """Whether nothing lies between two intervals in order."""
     if first.high[0] == second.low[0]:
         return first.high[1] == 0 or second.low[1] == 0
@@ -80,7 +80,7 @@ def intersection(first: Sequence[str], second: Sequence[str]) -> list[str]:
     left, right = ([interval(key) for key in keys] for keys in (first, second))
     if None in left or None in right:
         raise Unreadable
-    common = [Interval(max(a.low, b.low), min(a.high, b.high)) for a in left for b in right if a and b]
+    common = [RealInterval(max(a.low, b.low), min(a.high, b.high)) for a in left for b in right if a and b]
     return [span.key for span in common if not span.empty]
 
 
@@ -99,5 +99,5 @@ def without(whole: str, points: Sequence[str]) -> list[str]:
         if last is None or hole.low[2] != hole.high[2]:
             raise Unreadable
         value, _, text = hole.low
-        left += [Interval(last.low, (value, -1, text)), Interval((value, 1, text), last.high)]
+        left += [RealInterval(last.low, (value, -1, text)), RealInterval((value, 1, text), last.high)]
     return [span.key for span in left if span is not None and not span.empty]

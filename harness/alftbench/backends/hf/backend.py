@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alftbench.backends.base import ARGS, BackendOptions, TraceBounds, Traces
 from alftbench.backends.hf.batching import Batch, batches, is_shortage, prompt_groups
-from alftbench.backends.hf.enumeration import Rules, enumerate_completions
+from alftbench.backends.hf.enumeration import enumerate_completions
 from alftbench.backends.hf.generation import Completion, Decoding, generate
 from alftbench.backends.hf.info import INFO
 from alftbench.backends.hf.loading import (
@@ -99,25 +99,15 @@ class HfBackend:
         if not prompt or room < 1:
             return None
         stops = StopStrings(self.tokenizer, params.stop)
-        rules = self._rules(params, stops, room)
-        found = enumerate_completions((self.model, reference.model), prompt, rules, bounds)
-        if found is None:
+        decoding = replace(self._decoding(params, stops), max_tokens=min(params.max_tokens, room))
+        listed = enumerate_completions((self.model, reference.model), prompt, decoding, bounds)
+        if listed is None:
             return None
         samples = tuple(
-            self._sample((variant.problem_id, variant.name, place), rules.completion(tokens), stops)
-            for place, tokens in enumerate(found.tokens_Y)
+            self._sample((variant.problem_id, variant.name, place), decoding.completion(tokens), stops)
+            for place, tokens in enumerate(listed.tokens_Y)
         )
-        return Traces(samples, found.log_prob_MY)
-
-    def _rules(self, params: SamplingParams, stops: StopStrings, room: int) -> Rules:
-        return Rules(
-            max_tokens=min(params.max_tokens, room),
-            temperature=params.temperature,
-            top_p=params.top_p,
-            end_ids=end_token_ids(self.model, self.tokenizer),
-            pad_id=self.tokenizer.pad_token_id,
-            ends=stops.reached if params.stop else None,
-        )
+        return Traces(samples, listed.log_prob_MY)
 
     def _check_shared(self, reference: HfBackend, prompt: list[int], variant: Variant) -> None:
         """Refuse models that write a text in other tokens."""

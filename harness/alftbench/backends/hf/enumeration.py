@@ -8,7 +8,7 @@ both models is small. The models walk together, so whatever either lists is know
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from transformers import DynamicCache
 
 from alftbench.backends.base import TraceBounds
 from alftbench.backends.hf.choosing import nucleus
-from alftbench.backends.hf.generation import Completion, Decoding, prefill
+from alftbench.backends.hf.generation import Decoding, prefill
 
 ROWS = 1024  # prefixes that are extended at a time; more only wait for memory
 LOGIT_BYTES = 1 << 27  # of them, where the vocabulary is large
@@ -29,25 +29,6 @@ STEEPEST, FLATTEST = 1 / 64, 1 / 2  # by how much ε falls from one walk to the 
 VANISHING = 1e-30  # an ε at which what is still missing is rounding
 
 Tokens = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Rules(Decoding):
-    """How draws are made, for a walk that looks for the end at every token.
-
-    ends: says of written tokens whether a stop string ends them; None where there are none.
-    """
-
-    ends: Callable[[Sequence[int]], bool] | None = None
-
-    def finished(self, tokens: Tokens) -> bool:
-        """Is a completion over with its last token?"""
-        is_last = tokens[-1] in self.end_ids or len(tokens) == self.max_tokens
-        return is_last or (self.ends is not None and self.ends(tokens))
-
-    def completion(self, tokens: Tokens) -> Completion:
-        """Finished tokens as what a draw of them would be."""
-        return Completion(tokens, "stop" if tokens[-1] in self.end_ids else "length")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +45,7 @@ class Listing:
 
 
 def enumerate_completions(
-    models: Sequence[Any], prompt: Sequence[int], rules: Rules, bounds: TraceBounds
+    models: Sequence[Any], prompt: Sequence[int], decoding: Decoding, bounds: TraceBounds
 ) -> Listing | None:
     """The likeliest completions of a prompt, until no more than `bounds.mass` is left of any model.
 
@@ -72,8 +53,8 @@ def enumerate_completions(
 
     Args:
         models: M causal language models in evaluation mode with one vocabulary.
-        prompt: token ids, shorter than the context by `rules.max_tokens` at least.
-        rules: the distribution that is enumerated.
+        prompt: token ids, shorter than the context by `decoding.max_tokens` at least.
+        decoding: the distribution that is enumerated.
         bounds: when to stop.
 
     Returns:
@@ -82,7 +63,7 @@ def enumerate_completions(
     """
     least = FIRST * bounds.mass
     while least > VANISHING:
-        listing = walk(models, prompt, rules, least, bounds.prefixes)
+        listing = walk(models, prompt, decoding, least, bounds.prefixes)
         if listing is None or listing.left_M.max() <= bounds.mass:
             return listing
         least *= float(np.clip((bounds.mass / listing.left_M.max()) ** 2, STEEPEST, FLATTEST))
@@ -100,12 +81,14 @@ class Branch:
 
 
 @torch.inference_mode()
-def walk(models: Sequence[Any], prompt: Sequence[int], rules: Rules, least: float, most: int) -> Listing | None:
+def walk(
+    models: Sequence[Any], prompt: Sequence[int], decoding: Decoding, least: float, most: int
+) -> Listing | None:
     """Every completion to which a model gives at least `least`; None beyond `most` prefixes.
 
     Depth first and some prefixes at a time, so memory holds a few thousand of them however many there are.
     """
-    waiting = [root(models, prompt, rules.pad_id)]
+    waiting = [root(models, prompt, decoding.pad_id)]
     tokens: list[Tokens] = []
     log_probs = [torch.empty((len(models), 0), dtype=torch.float64)]
     extended = 0
@@ -114,8 +97,8 @@ def walk(models: Sequence[Any], prompt: Sequence[int], rules: Rules, least: floa
         extended += len(branch.tokens_F)
         if extended > most:
             return None
-        children = likely_children(branch, rules, least)
-        is_over = torch.tensor([rules.finished(child) for child in children.tokens_C], dtype=torch.bool)
+        children = likely_children(branch, decoding, least)
+        is_over = torch.tensor([decoding.finished(child) for child in children.tokens_C], dtype=torch.bool)
         tokens += [child for child, over in zip(children.tokens_C, is_over.tolist(), strict=True) if over]
         log_probs.append(children.log_prob_MC[:, is_over])
         waiting += extended_by(models, branch, children, (~is_over).nonzero().flatten())
@@ -138,9 +121,9 @@ class Children:
     log_prob_MC: Tensor
 
 
-def likely_children(branch: Branch, rules: Rules, least: float) -> Children:
+def likely_children(branch: Branch, decoding: Decoding, least: float) -> Children:
     """The prefixes one token longer to which a model gives at least `least`."""
-    steps_M = [log_distribution(logits, rules.temperature, rules.top_p).cpu() for logits in branch.logits_M]
+    steps_M = [log_distribution(logits, decoding.temperature, decoding.top_p).cpu() for logits in branch.logits_M]
     pairs = zip(steps_M, branch.log_prob_MF, strict=True)
     likely = [step >= (np.log(least) - log_prob_F)[:, None] for step, log_prob_F in pairs]
     parent_C, token_C = torch.stack(likely).any(0).nonzero(as_tuple=True)

@@ -39,7 +39,7 @@ class Decoding:
     """How tokens are chosen and where a completion ends.
 
     log_probs: record each token's. context: tokens of prompt and completion together at most. halt: says of
-    the tokens written so far that the rest will not be needed; asked now and then.
+    the tokens written so far that the rest will not be needed; draws ask now and then, a walk at every token.
     """
 
     max_tokens: int
@@ -50,6 +50,15 @@ class Decoding:
     log_probs: bool = False
     context: int | None = None
     halt: Callable[[Sequence[int]], bool] | None = None
+
+    def finished(self, tokens: Sequence[int]) -> bool:
+        """Is a completion over with its last token?"""
+        is_last = tokens[-1] in self.end_ids or len(tokens) == self.max_tokens
+        return is_last or (self.halt is not None and self.halt(tokens))
+
+    def completion(self, tokens: Sequence[int], log_probs: tuple[float, ...] | None = None) -> Completion:
+        """Finished tokens as a completion."""
+        return Completion(tuple(tokens), "stop" if tokens[-1] in self.end_ids else "length", log_probs)
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
@@ -115,7 +124,7 @@ class RepeatedCache:
         self.mask = self.mask[rows]
 
 
-class Drawn:
+class RunningDraws:
     """What N draws have written so far, and which of them still run.
 
     Shapes: tokens (N, T); lengths (N,); rows (R,), the draws that are in the batch; running (R,).
@@ -155,10 +164,7 @@ class Drawn:
         """The N completions."""
         log_probs = [None] * len(self.tokens) if self.log_probs is None else self.log_probs.tolist()
         rows = zip(self.tokens.tolist(), self.lengths.tolist(), log_probs, strict=True)
-        return [self._completion(tokens[:n], values and tuple(values[:n])) for tokens, n, values in rows]
-
-    def _completion(self, tokens: list[int], log_probs: tuple[float, ...] | None) -> Completion:
-        return Completion(tuple(tokens), "stop" if tokens[-1] in self.decoding.end_ids else "length", log_probs)
+        return [self.decoding.completion(tokens[:n], values and tuple(values[:n])) for tokens, n, values in rows]
 
 
 @torch.inference_mode()
@@ -182,13 +188,13 @@ def generate(
     else:
         decoder = RepeatedCache(cache, mask, group)
     room = (decoding.context or 1 << 62) - mask.sum(-1).repeat_interleave(group)
-    drawn = Drawn(len(uniforms), room, decoding)
+    drawn = RunningDraws(len(uniforms), room, decoding)
     decode(model, decoder, logits.repeat_interleave(group, 0), uniforms, drawn)
     rows = drawn.completions()
     return [rows[p * group : (p + 1) * group] for p in range(n_prompts)]
 
 
-def decode(model: Any, decoder: Decoder, logits: Tensor, uniforms: Tensor, drawn: Drawn) -> None:
+def decode(model: Any, decoder: Decoder, logits: Tensor, uniforms: Tensor, drawn: RunningDraws) -> None:
     """Token by token until every row has ended; ended rows leave the batch now and then."""
     decoding = drawn.decoding
     for t in range(decoding.max_tokens):

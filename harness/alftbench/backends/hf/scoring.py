@@ -70,11 +70,7 @@ def token_log_probs(
 
 @torch.inference_mode()
 def sequence_log_probs(
-    model: Any,
-    tokenizer: Any,
-    prompts: Mapping[PromptKey, Sequence[int]],
-    samples: Sequence[Sample],
-    end_id: int,
+    model: Any, tokenizer: Any, prompts: Mapping[PromptKey, Sequence[int]], samples: Sequence[Sample], end_id: int
 ) -> NDArray[np.float64]:
     """Log π(y|x) = Σ_t log π(y_t|x, y_<t) of every sample, in nats, at temperature 1.
 

@@ -98,7 +98,7 @@ class OpenAIBackend:
             while left:
                 finished.extend(await self._complete(client, left.popleft(), params))
 
-        async with Client(self.url, self.key, self.settings) as client, Workers() as workers:
+        async with Client(self.url, self.key, self.settings) as client, Tasks() as workers:
             workers.start(work(client) for _ in range(min(self.settings.concurrency, len(left))))
             while workers.running:
                 await workers.wait(PORTION_SECONDS)
@@ -124,12 +124,14 @@ class OpenAIBackend:
             try:
                 body = self._body(request.variant, left, params)
                 read = partial(read_samples, request.variant, left, params.max_tokens, self.logprobs)
-                got = await client.post(PATHS[self.settings.endpoint], body, read)
+                received = await client.post(PATHS[self.settings.endpoint], body, read)
             except Refused as refusal:
                 self._refusal = str(refusal)
-                got = [Sample(request.variant.problem_id, request.variant.name, d, "", "error", 0) for d in left]
-            samples += got
-            left = left[len(got) :]
+                received = [
+                    Sample(request.variant.problem_id, request.variant.name, d, "", "error", 0) for d in left
+                ]
+            samples += received
+            left = left[len(received) :]
         return samples
 
     def _body(self, variant: Variant, draws: Sequence[int], params: SamplingParams) -> dict[str, Any]:
@@ -151,7 +153,7 @@ class OpenAIBackend:
         return body
 
 
-class Workers:
+class Tasks:
     """Tasks that end together: on the way out, whatever still runs is cancelled."""
 
     def __init__(self) -> None:
@@ -271,7 +273,7 @@ def can_be_count(said: Any, text: str, max_tokens: int) -> bool:
 
 def _token_log_probs(choice: Any, text: str) -> list[float] | None:
     """Log-probabilities of the drawn tokens, None where the server gives none that are numbers."""
-    found = choice.get("logprobs") or {}
-    given = [token["logprob"] for token in found.get("content") or ()] or found.get("token_logprobs") or []
-    values = [float(value) for value in given]
+    given = choice.get("logprobs") or {}
+    drawn = [token["logprob"] for token in given.get("content") or ()] or given.get("token_logprobs") or []
+    values = [float(value) for value in drawn]
     return values if all(map(math.isfinite, values)) and (values or not text) else None

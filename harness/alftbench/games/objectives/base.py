@@ -66,10 +66,6 @@ class Objective(ABC):
         """
         return self
 
-    def reward(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
-        """The reward r = −u that a trainer needs, up to a constant per prompt; shape (P, Z)."""
-        return -self.gradient(log_p_PZ, weights_P)
-
     def target(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray | None:
         """The target player's answer distribution log q_Z, where the objective has one."""
         return None

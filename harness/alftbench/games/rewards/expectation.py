@@ -132,7 +132,7 @@ def enumerated_advantage(
         p_VZ: answer marginals, all positive.
         correct_Z: whether an answer is right.
         group: G.
-        scale: "std" divides by the group's standard deviation + 1e-4, "none" does not.
+        scale: "std" divides by the group's standard deviation + `DEVIATION_FLOOR`, "none" does not.
 
     Raises:
         UsageError: there are more than `LARGEST_ENUMERATION` count vectors.

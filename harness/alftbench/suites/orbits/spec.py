@@ -76,8 +76,8 @@ def expand(orbit: Orbit, spec: OrbitSpec, rules: tuple[str, ...]) -> Orbit:
     for variant in orbit.variants:
         asked = Asked.of(orbit, variant, rules)
         for name, wanted in spec.wanted:
-            made = distinct(asked, name, wanted, seen, spec.seed, orbit.problem.id, variant.name)
-            for place, messages in enumerate(made, 1):
+            prompts = distinct(asked, name, wanted, seen, spec.seed, orbit.problem.id, variant.name)
+            for place, messages in enumerate(prompts, 1):
                 variants.append(Variant(orbit.problem.id, f"{variant.name}+{name}-{place}", messages))
     return replace(orbit, variants=tuple(variants))
 
@@ -86,7 +86,7 @@ def distinct(
     asked: Asked, name: str, wanted: int, seen: set[str], seed: int, *keys: str
 ) -> Iterable[tuple[Message, ...]]:
     """Up to `wanted` prompts of a transformation that no other phrasing has; `seen` grows by them."""
-    made = 0
+    yielded = 0
     for draw in range(wanted + TRIES):
         messages = TRANSFORMS[name](asked, stream(seed, "orbit", name, *keys, draw))
         if isinstance(messages, Declined):
@@ -95,8 +95,8 @@ def distinct(
             continue
         seen.add(key)
         yield messages
-        made += 1
-        if made == wanted:
+        yielded += 1
+        if yielded == wanted:
             return
 
 
@@ -115,11 +115,11 @@ def prompt_key(messages: Iterable[Message]) -> str:
 
 @dataclass(frozen=True)
 class OrbitCount:
-    """What a transformation added: phrasings wanted and made, and how many of the suite's it declined entirely."""
+    """How many phrasings a transformation added, of how many wanted, and how many of the suite's it declined."""
 
     name: str
     wanted: int
-    made: int
+    phrasings: int
     declined: int
 
 
@@ -130,7 +130,7 @@ def count(orbits: Iterable[Orbit], spec: OrbitSpec) -> list[OrbitCount]:
         present = {variant.name for variant in orbit.variants}
         given = [name for name in present if "+" not in name]
         for name, k in spec.wanted:
-            made = [sum(f"{base}+{name}-{i}" in present for i in range(1, k + 1)) for base in given]
-            for place, value in enumerate((k * len(given), sum(made), made.count(0))):
+            added = [sum(f"{base}+{name}-{i}" in present for i in range(1, k + 1)) for base in given]
+            for place, value in enumerate((k * len(given), sum(added), added.count(0))):
                 totals[name][place] += value
     return [OrbitCount(name, *values) for name, values in totals.items()]

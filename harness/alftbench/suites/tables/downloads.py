@@ -33,15 +33,15 @@ class Download:
         """
         path = Path(data)
         if path.is_dir():
-            found = self._in_folder(split, path)
+            files = self._in_folder(split, path)
         elif len(self.hub.files) > 1:
             raise UsageError(f"--data {data}: suite {self.suite} has several files; name the folder with them")
         else:
-            found = {next(iter(self.hub.files), ""): path}
-        for file in found.values():
+            files = {next(iter(self.hub.files), ""): path}
+        for file in files.values():
             if not file.is_file():
                 raise UsageError(f"--data {file}: no such file; {self.wanted(split)}")
-        return found
+        return files
 
     def _in_folder(self, split: str, folder: Path) -> dict[str, Path]:
         """Files of the hub by their names there, or a split's rows by the name of the suite."""

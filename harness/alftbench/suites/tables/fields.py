@@ -77,24 +77,24 @@ class FieldRule:
         """
         if self.format is not None:
             names = template_names(self.format) or set()
-            made: Any = self.format.format(**{name: plain(look_up(row, name), name) for name in names})
+            value: Any = self.format.format(**{name: plain(look_up(row, name), name) for name in names})
         elif self.join:
-            made = " ".join(plain(look_up(row, name), name) for name in self.join)
+            value = " ".join(plain(look_up(row, name), name) for name in self.join)
         else:
-            made = look_up(row, str(self.column))
+            value = look_up(row, str(self.column))
         if self.take is None:
-            return [plain(made, self.says)]
-        found = TAKES[self.take](made)
-        if not found or not all(text.strip() for text in found):
-            raise FieldError(f"the field {self.says!r} does not hold what {self.take} takes: {str(made)[:60]!r}")
-        return found
+            return [plain(value, self.says)]
+        texts = TAKES[self.take](value)
+        if not texts or not all(text.strip() for text in texts):
+            raise FieldError(f"the field {self.says!r} does not hold what {self.take} takes: {str(value)[:60]!r}")
+        return texts
 
     def value(self, row: Row) -> str:
         """The field's only value."""
-        found = self.values(row)
-        if len(found) != 1:
-            raise FieldError(f"the field {self.says!r} holds {len(found)} values where one is needed")
-        return found[0]
+        texts = self.values(row)
+        if len(texts) != 1:
+            raise FieldError(f"the field {self.says!r} holds {len(texts)} values where one is needed")
+        return texts[0]
 
 
 def look_up(row: Row, column: str) -> Any:

@@ -62,8 +62,7 @@ class Phrasing(Together):
         """There is one way to make it."""
         ways = [way for way in ("column", "join", "format", "variants") if way in given]
         if len(ways) != 1:
-            found = ", ".join(ways) or "none"
-            yield "", f"needs exactly one of column, join, format, variants; found {found}"
+            yield "", f"needs exactly one of column, join, format, variants; found {', '.join(ways) or 'none'}"
 
 
 @dataclass(frozen=True)

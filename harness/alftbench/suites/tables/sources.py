@@ -52,8 +52,8 @@ class Rows:
     def columns(self) -> str:
         """The columns that are needed, as messages name them."""
         rules = [*self.fields.values(), *self.questions.values()]
-        made = [column for rule in rules for column in rule.columns if column not in (INDEX, SPLIT, FILE)]
-        return ", ".join(dict.fromkeys([*made, *self.keep, *self.drop]))
+        read = [column for rule in rules for column in rule.columns if column not in (INDEX, SPLIT, FILE)]
+        return ", ".join(dict.fromkeys([*read, *self.keep, *self.drop]))
 
 
 def among(value: Any, wanted: Any) -> bool:

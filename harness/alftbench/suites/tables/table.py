@@ -20,7 +20,7 @@ from alftbench.types import Message, Orbit, Problem, SamplingParams, Variant
 
 ORIGINAL = "original"  # the name of the only phrasing
 QUESTIONS = "questions"  # metadata: the question of each phrasing, where they differ
-Place = tuple[str, dict[str, Any]]  # where a row stands, and the row
+PlacedRow = tuple[str, dict[str, Any]]  # where a row stands, and the row
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class TableSuite:
         phrasings: dict[str, dict[str, str]] = {}
         problems: dict[str, Problem] = {}
         seen: set[str] = set()
-        source, places = self._rows(split, data)
-        for place, row in places:
+        source, rows = self._rows(split, data)
+        for place, row in rows:
             seen |= row.keys()
             if not source.wants(row):
                 continue
@@ -69,7 +69,7 @@ class TableSuite:
             return self._download().check(split, data)
         return self.file.check(self.info.name, split, data)
 
-    def _rows(self, split: str, data: str | None) -> tuple[Rows, Iterable[Place]]:
+    def _rows(self, split: str, data: str | None) -> tuple[Rows, Iterable[PlacedRow]]:
         if data is not None and self.file is not None:
             return self.file.rows, self.file.read(split, data)
         if data is not None:
@@ -186,8 +186,8 @@ def read_suite(text: str, name: str) -> Suite:
         spec = yaml.load(text, UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-    if found := mistakes(spec):
-        raise BadInput("\n".join(f"{name}: {line}" for line in found))
+    if lines := mistakes(spec):
+        raise BadInput("\n".join(f"{name}: {line}" for line in lines))
     return build_suite(spec)
 
 
