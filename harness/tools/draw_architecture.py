@@ -29,7 +29,7 @@ WAY = (
     ("suites", "grade.grade", "reads their answers by the suite's rules"),
     ("answers", "partition.partition", "groups equal answers into classes"),
     ("metrics", "summary.per_problem", "turns classes into numbers"),
-    ("equilibrium", "quality.measure", "measures the distance to the equilibrium"),
+    ("equilibrium", "quality.measure_sampled", "measures the distance to the equilibrium"),
     ("games", "solvers.solve", "finds that equilibrium"),
     ("publish", "board.publish", "verifies the records and writes the pages"),
 )

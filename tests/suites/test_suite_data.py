@@ -107,5 +107,8 @@ def test_show_prints_an_orbit_as_the_model_sees_it_in_80_columns(cli, shared_dat
     ):
         assert part in shown
     declined = cli(*arguments[:-1], "shots,names")
-    assert declined.stderr == "shots: adds no phrasing to this problem\n"
+    assert (
+        declined.stderr
+        == "shots: adds no phrasing to this problem: there are not two worked examples before the question\n"
+    )
     assert "known MathCheck answers 12, GSM8K answers 13" in " ".join(shown.split())

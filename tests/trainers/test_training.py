@@ -271,7 +271,7 @@ def test_a_trainer_that_breaks_its_contract_is_named(tmp_path, lie, message):
 GRADER = """
 from dataclasses import replace
 from alftbench.suites.arithmetic import SUMS
-from alftbench.types import AnswerPartition
+from alftbench.types import Answer, AnswerPartition, GradedOrbit, Outcome
 
 class EvenDraws:
     info = replace(SUMS.info, name="even-draws")
@@ -280,18 +280,20 @@ class EvenDraws:
     def orbits(self, split="test", data=None):
         return SUMS.orbits(split, data)
 
-    def partition(self, orbit, samples_VN):
+    def grade(self, orbit, samples_VN):
         self.texts += [sample.text for row in samples_VN for sample in row]
         class_VN = tuple(tuple(sample.draw % 2 for sample in row) for row in samples_VN)
-        return AnswerPartition(orbit.problem.id, ("even", "odd"), (True, False), class_VN, {})
+        partition = AnswerPartition(orbit.problem.id, ("even", "odd"), (True, False), class_VN, {})
+        answers = tuple(tuple(Answer(Outcome.ANSWERED) for _ in row) for row in samples_VN)
+        return GradedOrbit(partition, answers)
 
 SUITE = EvenDraws()
 
 class Silent(EvenDraws):
     info = replace(SUMS.info, name="silent")
 
-    def partition(self, orbit, samples_VN):
-        return AnswerPartition(orbit.problem.id, (), (), ((),) * len(samples_VN), {})
+    def grade(self, orbit, samples_VN):
+        return GradedOrbit(AnswerPartition(orbit.problem.id, (), (), ((),) * len(samples_VN), {}), ((),))
 
 SILENT = Silent()
 """

@@ -6,8 +6,9 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from alftbench.backends.base import BackendInfo, BackendOptions, known_args
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
 from alftbench.base.seeds import stream
+from alftbench.base.settings import NoSettings, read_settings
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 
@@ -17,7 +18,7 @@ class GuessBackend:
     info = BackendInfo(locate=None)  # any name will do for its model
 
     def __init__(self, model: str, options: BackendOptions) -> None:
-        known_args("guess", options.args, ())
+        read_settings(NoSettings, options.args, ARGS)
         self.about: Mapping[str, Any] = {"engine": {"guesses": model}}
 
     def sample(
