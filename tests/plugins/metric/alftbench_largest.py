@@ -10,7 +10,7 @@ from alftbench.types import AnswerPartition
 
 def metrics(n: int) -> list[Metric]:
     """The share of the largest class among the answers."""
-    return [Metric("largest_class", "share", None, (0.0, 1.0), largest_class)]
+    return [Metric("largest_class", "share", None, (0.0, 1.0), largest_class, shown=True, compared=True)]
 
 
 def largest_class(partition: AnswerPartition) -> float:
