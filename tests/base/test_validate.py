@@ -99,6 +99,7 @@ class Settings:
     count: Annotated[Whole | None, "how many"] = None
     fast: bool = False
     kind: Literal["x", "y"] = "x"
+    name: str | None = None
 
 
 def test_settings_are_read_by_their_types(caplog):
@@ -106,6 +107,7 @@ def test_settings_are_read_by_their_types(caplog):
     assert read_settings(Settings, given, "--args") == Settings(1000.0, 4, True, "y")
     assert "--args rate=1e3: far from 1e-07 to 0.01" in caplog.text
     assert read_settings(Settings, {"count": "none"}, "--args") == Settings()
+    assert read_settings(Settings, {"name": "none"}, "--args").name == "none"  # a text like any other
     assert [(o.name, o.kind, o.default, o.meaning) for o in options_of(Settings)][:2] == [
         ("rate", "a number, above 0", 1e-3, "step size"),
         ("count", "a whole number, at least 1, or null", None, "how many"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import product
 
@@ -17,14 +18,14 @@ from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.base.jsonio import write_json
 from alftbench.equilibrium.from_samples import FIGURES, OrbitDraws, divergence_at, estimate, least_divergence
-from alftbench.equilibrium.quality import Quality, orbit_draws, read_quality_file
+from alftbench.equilibrium.quality import Quality, orbit_draws, read_quality, read_quality_file
 from alftbench.errors import BadInput
 from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, Prompt, solve, trace_drift
 from alftbench.games.numerics import log_normalise, total_variation
 from alftbench.publish.comparison import quality_value
 from alftbench.suites.arithmetic import SUMS
 from alftbench.training.trainer import PlaysGame
-from alftbench.types import AnswerPartition, SamplingParams
+from alftbench.types import AnswerPartition, RunRecord, SamplingParams
 from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
 from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
 from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
@@ -335,3 +336,18 @@ def test_a_file_of_quality_with_a_text_for_a_number_is_one_line(tmp_path):
         tmp_path / "equilibrium.json", vars(quality) | {"per_problem": {name: [None, 0.5] for name in FIGURES}}
     )
     assert np.isnan(read_quality_file(tmp_path).per_problem[FIGURES[0]][0])
+
+
+def test_figures_of_other_answers_are_refused(tmp_path):
+    """A run that was graded anew has other verdicts than those that its figures were made of."""
+    per_problem = {name: [0.0] for name in FIGURES}
+    inputs = {"samples_sha256": "s", "answers_sha256": "a"}
+    content = {"schema_version": 2, "inputs": inputs, "game": None, "problems": ["p"], "per_problem": per_problem}
+    (tmp_path / "equilibrium.json").write_text(json.dumps(content), encoding="utf-8")
+    record = RunRecord(1, "", "complete", "m", {}, {}, samples_sha256="s", answers_sha256="a")
+    assert read_quality(tmp_path, record) is not None
+    with pytest.raises(BadInput, match="made from other answers than the run's; run compare again"):
+        read_quality(tmp_path, replace(record, answers_sha256="b"))
+    del inputs["answers_sha256"]  # as earlier code wrote it
+    (tmp_path / "equilibrium.json").write_text(json.dumps(content), encoding="utf-8")
+    assert read_quality(tmp_path, replace(record, answers_sha256="b")) is not None

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from alftbench.publish.board import Board
+from tests.helpers import register
 
+COMPARE = (
+    "compare", "vanilla-grpo", "--suite", "sums", "--seeds", "1", "--budget-tokens", "6000", "--limit", "3",
+    "--samples", "2",
+)  # fmt: skip
 HEAD = "from alftbench.metrics.base import Metric\n"
 SILENCE = HEAD + (
     "def silence(p): return sum(z < 0 for row in p.class_VN for z in row) / p.n_samples\n"
@@ -80,6 +86,17 @@ def test_two_plugins_that_give_one_metric_are_both_named_before_anything_is_draw
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_family_that_two_packages_register_is_refused(cli, tmp_path):
+    """Left out, it would take accuracy from every table."""
+    folder = tmp_path / "again"
+    register(folder, "again-package", "[alftbench.metrics]\naccuracy = again_code:metrics\n")
+    (folder / "again_code.py").write_text(SILENCE, encoding="utf-8")
+    done = cli("eval", "--limit", "2", env={"PYTHONPATH": str(folder)})
+    assert done.returncode == 1
+    assert "metric 'accuracy' is registered by the packages again-package and alftbench" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_docstring_is_listed_as_it_is(cli, tmp_path):
     assert (
         "How [red] a model is silent."
@@ -93,8 +110,7 @@ def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
     environment = {**os.environ, "PYTHONPATH": install(folder, "silent", SILENCE), "COLUMNS": "80"}
     done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--suite", "sums", "--seeds", "1",
-         "--budget-tokens", "6000", "--limit", "3", "--samples", "2"],
+        [sys.executable, "-m", "alftbench.cli", *COMPARE],
         cwd=folder, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -131,3 +147,14 @@ def test_records_say_what_is_shown_beside_what_they_always_said(compared):
         "name", "value", "low", "high", "level", "n_problems", "n_samples", "unit", "higher_is_better", "shown",
         "compared",
     ]  # fmt: skip
+
+
+def test_without_the_plugin_a_comparison_goes_on_without_its_column(compared, tmp_path):
+    shutil.copytree(compared[0], tmp_path / "runs/compare")
+    done = subprocess.run(
+        [sys.executable, "-m", "alftbench.cli", *COMPARE], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning: no run has the metric silence_of_models; the board leaves it out" in done.stderr
+    assert "silence" not in done.stdout
+    assert "silence" not in (tmp_path / "runs/compare/leaderboards/tiny/README.md").read_text(encoding="utf-8")

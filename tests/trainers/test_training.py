@@ -17,6 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.errors import BadInput, Diverged, PluginError, RunConflict, UsageError
+from alftbench.suites.arithmetic import SUMS
 from alftbench.training.train import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
@@ -332,8 +333,23 @@ def test_training_goes_by_the_suites_own_verdicts(tmp_path):
 @pytest.mark.usefixtures("grading_suites")
 def test_a_suite_that_leaves_samples_without_a_verdict_is_named(tmp_path):
     plan = plan_training(job(suites=("silent",), budget=Budget(steps=1)))
-    with pytest.raises(PluginError, match="suite 'silent' does not give every sample of sums"):
+    with pytest.raises(
+        PluginError, match="suite 'silent', problem .*: grade.. does not give every sample an answer and a class"
+    ):
         run_training(plan, tmp_path / "run")
+
+
+def test_answers_end_where_the_suites_stop_string_begins(tmp_path):
+    """As in an evaluation: nothing after the first stop string is read."""
+    plan = plan_training(job(suites=("sums",), budget=Budget(steps=1)))
+    info = replace(SUMS.info, sampling=replace(SUMS.info.sampling, stop=("Answer",)))
+    stopped = replace(plan, suites=(replace(plan.suites[0], suite=replace(SUMS, info=info)),))
+    rewards = []
+    for name, each in (("whole", plan), ("stopped", stopped)):
+        run_training(each, tmp_path / name)
+        rewards.append(json.loads((tmp_path / name / "updates.jsonl").read_text(encoding="utf-8"))["reward"])
+    assert rewards[0] > 0.3
+    assert rewards[1] == 0
 
 
 def of_rule(rule, **changes):

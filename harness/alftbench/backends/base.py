@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alftbench.backends.model_files import locate
 from alftbench.base.validate import Count, at_most
+from alftbench.errors import UsageError
 from alftbench.types import Message, Sample, SampleKey, SamplingParams, Variant
 
 
@@ -143,6 +144,18 @@ class Drawn:
     n_tokens: Count = 0
     logprob: Annotated[float, at_most(0)] | None = None
     n_tokens_estimated: bool = False
+
+
+def refuse_engine_options(options: BackendOptions, backend: str) -> None:
+    """Refuse what would be accepted and ignored by a backend that computes nothing.
+
+    Raises:
+        UsageError: an option of an engine was given.
+    """
+    if (options.device, options.dtype, options.batch_size) != ("auto", "auto", None):
+        raise UsageError(
+            f"--device, --dtype and --batch-size: the {backend} backend computes nothing; leave them out"
+        )
 
 
 def plain_text(messages: Sequence[Message]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, Drawn, FinishReason
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, Drawn, FinishReason, refuse_engine_options
 from alftbench.backends.stops import until
 from alftbench.base.jsonio import read_jsonl
 from alftbench.base.settings import NoSettings, read_settings
@@ -55,6 +55,7 @@ class ScriptedBackend:
     about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
+        refuse_engine_options(options, "scripted")
         read_settings(NoSettings, options.args, ARGS)
         self.path, self.lines = model, read_script(Path(model))
 

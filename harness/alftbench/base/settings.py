@@ -126,7 +126,7 @@ def from_text(kind: Any, text: str) -> Any:
     bare, _ = split_annotated(kind)
     kinds = get_args(bare) if get_origin(bare) in (Union, UnionType) else (bare,)
     plain = {split_annotated(one)[0] for one in kinds}
-    if NoneType in plain and text.lower() == "none":
+    if NoneType in plain and str not in plain and text.lower() == "none":
         return None
     if bool in plain and text.lower() in ("true", "false"):
         return text.lower() == "true"

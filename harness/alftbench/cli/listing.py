@@ -90,7 +90,8 @@ def show_trainer(name: str, output_format: Format) -> None:
     headings = (Column("option"), Column("default"), Column("what it is", prose=True), Column("value", prose=True))
     rows = tuple((o.name, str(o.default), o.meaning, o.kind) for o in trainer.info.options)
     show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}", headings, rows))
-    typer.echo(f"use: alftbench train {name}:{trainer.info.options[0].name}={trainer.info.options[0].default}")
+    first = next((f":{option.name}={option.default}" for option in trainer.info.options), "")
+    typer.echo(f"use: alftbench train {name}{first} --steps 100")
 
 
 @app.command("backends")

@@ -68,11 +68,16 @@ def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
     from alftbench.launch.local import Message
 
     running: dict[str, tuple[TaskID, float]] = {}
+    wave: Sequence[str] = ()
     with bars() as shown:
         overall = shown.add_task("all", total=None, state="")
 
         def show(names: Sequence[str], event: Message | Finished) -> None:
+            nonlocal wave
             name = names[event.job]
+            if names is not wave:
+                wave = names
+                shown.reset(overall, total=len(names), state=f"of {len(names)} jobs")
             if isinstance(event, Message):
                 if name not in running:
                     running[name] = (shown.add_task(name, total=1.0, state=""), time.monotonic())
@@ -84,6 +89,6 @@ def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
                 shown.remove_task(running.pop(name)[0])
             if event.error is not None:
                 shown.console.print(Text(f"failed: {name}: {event.error}", style="red"), soft_wrap=True)
-            shown.update(overall, total=len(names), advance=1, state=f"of {len(names)} jobs")
+            shown.advance(overall)
 
         yield show

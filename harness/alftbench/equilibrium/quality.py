@@ -63,9 +63,12 @@ def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Train
     if not (folder / RATIOS).exists():
         return
     header, log_ratios = read_ratios(folder / RATIOS)
+    ours, theirs = read_record(folder), read_record(base)
     inputs = {
         **header,
-        "reference_samples_sha256": read_record(base).samples_sha256,
+        "answers_sha256": ours.answers_sha256,
+        "reference_samples_sha256": theirs.samples_sha256,
+        "reference_answers_sha256": theirs.answers_sha256,
         "trainer": trainer_digest(trainer),
     }
     if measured(folder, inputs):
@@ -93,8 +96,9 @@ def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
     """
     path = folder / LISTED
     header = read_header(path)
-    samples_sha256 = read_record(folder).samples_sha256
-    inputs = {**header, "samples_sha256": samples_sha256, "trainer": trainer_digest(trainer)}
+    record = read_record(folder)
+    graded_by = {"samples_sha256": record.samples_sha256, "answers_sha256": record.answers_sha256}
+    inputs = {**header, **graded_by, "trainer": trainer_digest(trainer)}
     if measured(folder, inputs):
         return
     ids, figures, sizes, game = [], [], [], None
@@ -212,13 +216,16 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
     """The equilibrium quality of a run, None where it was not measured.
 
     Raises:
-        BadInput: it was made from other samples.
+        BadInput: it was made from other samples or answers.
     """
     if not (folder / QUALITY).exists():
         return None
     quality = read_quality_file(folder)
     if quality.inputs.get("samples_sha256") != record.samples_sha256:
         raise BadInput(f"{folder / QUALITY}: made from other samples than the run's; remove it")
+    answers = quality.inputs.get("answers_sha256")  # None of a run from before answers were recorded
+    if answers is not None and answers != record.answers_sha256:
+        raise BadInput(f"{folder / QUALITY}: made from other answers than the run's; run compare again")
     return quality
 
 

@@ -26,6 +26,7 @@ from alftbench.lm_eval.rows import INVALID, SampleRow, read_rows
 from alftbench.suites.base import Grader, SuiteInfo
 from alftbench.suites.grade import grade_by_rules
 from alftbench.suites.load import load_suite
+from alftbench.suites.tables.table import TableSuite
 from alftbench.types import Answer, GradedOrbit, Orbit, Outcome, Problem, Sample, SamplingParams, Variant
 
 FAMILY = "imported"
@@ -92,7 +93,8 @@ class ImportedSuite:
         suite = load_suite(name)
         if isinstance(suite, Grader) or not suite.info.answer_rules:
             raise UsageError(f"--suite {name}: it has no answer rules that other problems could be graded by")
-        kind = getattr(suite, "answer_kind", None) or suite.orbits(suite.info.splits[0])[0].problem.answer_kind
+        of_table = suite.answer_kind if isinstance(suite, TableSuite) else None  # its problems may need a file
+        kind = of_table or suite.orbits(suite.info.splits[0])[0].problem.answer_kind
         return lambda lines: by_rules(lines, kind, suite.info.answer_rules)
 
     def grade(self, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
+from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, refuse_engine_options
 from alftbench.base.settings import read_settings
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.run_folder import read_samples, verify_samples
@@ -45,6 +45,7 @@ class ReplayBackend:
     about: Mapping[str, Any] = {}
 
     def __init__(self, model: str, options: BackendOptions) -> None:
+        refuse_engine_options(options, "replay")
         settings = read_settings(ReplaySettings, options.args, ARGS)
         self.source = model
         self.samples = {sample.key: sample for sample in read_source(Path(model), settings.filter)}

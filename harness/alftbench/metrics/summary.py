@@ -27,8 +27,10 @@ def metrics_for(n: int) -> list[Metric]:
     """Every registered metric for n samples per prompt; a plugin that fails is named in a warning and left out.
 
     Raises:
-        PluginError: two plugins give a metric the same name.
+        PluginError: two packages register one family, or two plugins give a metric the same name.
     """
+    for family in entry_points.available("metric"):
+        entry_points.find("metric", family)  # a family that two packages take is not left out, but refused
     loaded, broken = entry_points.load_all("metric")
     for error in broken.values():
         leave_out(str(error))

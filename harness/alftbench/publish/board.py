@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
 from alftbench.publish.html import html
 from alftbench.publish.tables import BoardLayout, comparison_tables
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +106,13 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
     if not evidence:
         raise BadInput(f"board {board.title}: there is no run of {', '.join(board.suites)} to show")
     compared = compare_runs(evidence, board.suites, board.methods)
-    for name in (board.rank_by, *board.metrics):
-        if all(row.metric(name) is None for row in compared.rows):
-            raise BadInput(f"{board.folder / 'board.toml'}: no run has a metric {name!r}")
+    there = [name for name in board.metrics if any(row.metric(name) for row in compared.rows)]
+    if not any(row.metric(board.rank_by) for row in compared.rows):
+        raise BadInput(f"{board.folder / 'board.toml'}: no run has the metric {board.rank_by!r}, the ranks' own")
+    if missing := [name for name in board.metrics if name not in there]:
+        log.warning("warning: no run has the metric %s; the board leaves it out", ", ".join(missing))
     results = os.path.relpath(trials[0].parent, board.folder)
-    layout = BoardLayout(board.metrics, board.rank_by, board.phrasings, results)
+    layout = BoardLayout(tuple(there), board.rank_by, board.phrasings, results)
     page = {
         "board": board,
         "tables": comparison_tables(compared, layout),

@@ -277,9 +277,9 @@ def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
         raise PluginError(f"trainer {name!r} generated {spent} tokens with a budget of {budget.tokens}")
     if not math.isfinite(result.cost.flops + result.cost.seconds):
         raise PluginError(f"trainer {name!r} reports a cost that is not finite")
-    made = request.checkpoint
-    if not made.is_dir() or fingerprint(made) != result.checkpoint.sha256:
-        raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {made}")
+    checkpoint = request.checkpoint
+    if not checkpoint.is_dir() or fingerprint(checkpoint) != result.checkpoint.sha256:
+        raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {checkpoint}")
     return result
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from alftbench.backends.hf.generation import Completion, Decoding, generate
 from alftbench.backends.hf.loading import end_token_ids, prompt_ids
+from alftbench.backends.stops import until
 from alftbench.base.seeds import stream
-from alftbench.errors import PluginError
 from alftbench.games.rewards import GroupRecord
-from alftbench.suites.grade import graded
-from alftbench.types import Sample
+from alftbench.suites.grade import grade
+from alftbench.types import Sample, Variant
 from alftbench_trainers.loop.schedule import OrbitItem
 
 TokenIds = tuple[int, ...]
@@ -52,12 +52,7 @@ def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[TokenIds, li
     """One orbit's rollouts, graded as an evaluation of its suite grades them."""
     problem_id = item.orbit.problem.id
     samples_VG = [
-        [
-            Sample(
-                problem_id, variant.name, draw, decoded(tokenizer, done), done.finish_reason, len(done.token_ids)
-            )
-            for draw, done in enumerate(completions)
-        ]
+        [rollout_sample(tokenizer, item, variant, draw, done) for draw, done in enumerate(completions)]
         for variant, (_, completions) in zip(item.orbit.variants, groups, strict=True)
     ]
     return OrbitRollouts(
@@ -68,9 +63,15 @@ def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[TokenIds, li
     )
 
 
-def decoded(tokenizer: Any, completion: Completion) -> str:
-    """The text of a completion."""
-    return str(tokenizer.decode(completion.token_ids, skip_special_tokens=True))
+def rollout_sample(tokenizer: Any, item: OrbitItem, variant: Variant, draw: int, done: Completion) -> Sample:
+    """A completion as an evaluation holds it: its text ends before the suite's first stop string.
+
+    It was drawn without them: a step may mix suites whose stop strings differ.
+    """
+    whole = str(tokenizer.decode(done.token_ids, skip_special_tokens=True))
+    text = until(whole, item.suite.suite.info.sampling.stop)
+    reason = done.finish_reason if text == whole else "stop"
+    return Sample(item.orbit.problem.id, variant.name, draw, text, reason, len(done.token_ids))
 
 
 def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupRecord:
@@ -79,14 +80,9 @@ def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupR
     Log-probabilities are left out: they come with the update, after the reward.
 
     Raises:
-        PluginError: the suite's own rules do not give every sample a class.
+        PluginError: the suite's own rules break their contract.
     """
-    samples = [sample for row in samples_VG for sample in row]
-    partition = graded(item.suite.suite, item.orbit, samples)
-    if [len(row) for row in partition.class_VN] != [len(row) for row in samples_VG]:
-        raise PluginError(
-            f"suite {item.suite.name!r} does not give every sample of {item.orbit.problem.id} a class"
-        )
+    partition = grade(item.suite.suite, item.orbit, samples_VG).partition
     return GroupRecord(
         class_VG=np.array(partition.class_VN, dtype=np.int64),
         correct_Z=np.array(partition.correct_Z, dtype=bool),
