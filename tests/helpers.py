@@ -18,7 +18,8 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.openai.backend import OpenAIBackend
 from alftbench.suites.arithmetic import SUMS
 from alftbench.suites.load import load_suite
-from alftbench.types import SamplingParams
+from alftbench.suites.orbits import expand, parse_orbit
+from alftbench.types import Orbit, Problem, SamplingParams, Variant
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -297,3 +298,17 @@ def openai_backend(server, logprobs=False, **args):
 
 def drawn(engine, params=PARAMS, done=(), variants=VARIANTS):
     return {s.key: s for portion in engine.sample(variants, params, done) for s in portion}
+
+
+RULES = ("boxed", "marker")  # of problems that are asked in tests of transformations
+
+
+def ask(text, reference="1", kind="number", **metadata):
+    problem = Problem("p", text, (reference,), kind, metadata)
+    return Orbit(problem, (Variant("p", "original", ({"role": "user", "content": text},)),))
+
+
+def only(transform, text, reference="1", kind="number"):
+    """What one transformation makes of a text, or None where it declines."""
+    grown = expand(ask(text, reference, kind), parse_orbit(transform), RULES)
+    return grown.variants[1].messages[-1]["content"] if len(grown.variants) > 1 else None

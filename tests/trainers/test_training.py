@@ -334,7 +334,7 @@ def test_training_goes_by_the_suites_own_verdicts(tmp_path):
 def test_a_suite_that_leaves_samples_without_a_verdict_is_named(tmp_path):
     plan = plan_training(job(suites=("silent",), budget=Budget(steps=1)))
     with pytest.raises(
-        PluginError, match="suite 'silent', problem .*: grade.. does not give every sample an answer and a class"
+        PluginError, match=r"suite 'silent', problem .*: grade.. does not give every sample an answer and a class"
     ):
         run_training(plan, tmp_path / "run")
 

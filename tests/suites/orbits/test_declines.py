@@ -10,7 +10,7 @@ from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import TRANSFORMS, expand, parse_orbit
 from alftbench.suites.orbits.names import FAMILIES, alike
 from alftbench.suites.reasoning import WORD_PROBLEMS
-from tests.suites.orbits.test_transformations import RULES, ask, only
+from tests.helpers import RULES, ask, only
 
 TOUCHING = ",".join(name for name in TRANSFORMS if name not in ("wording", "shots"))
 

@@ -17,8 +17,8 @@ from alftbench.suites.orbits import TRANSFORMS, count, expand, parse_orbit, why_
 from alftbench.suites.orbits.asked import is_english, words
 from alftbench.suites.orbits.quantities import read, spell
 from alftbench.types import Orbit, Problem, Variant
+from tests.helpers import RULES, ask, only
 
-RULES = ("boxed", "marker")
 UNITS = [
     "zero",
     "one",
@@ -88,17 +88,6 @@ def made(orbits, spec):
         assert grown.variants[: len(orbit.variants)] == orbit.variants
         for variant in grown.variants[len(orbit.variants) :]:
             yield orbit.problem, orbit.variants[0].messages[-1]["content"], variant.messages[-1]["content"]
-
-
-def ask(text, reference="1", kind="number", **metadata):
-    problem = Problem("p", text, (reference,), kind, metadata)
-    return Orbit(problem, (Variant("p", "original", ({"role": "user", "content": text},)),))
-
-
-def only(transform, text, reference="1", kind="number"):
-    """What one transformation makes of a text, or None where it declines."""
-    grown = expand(ask(text, reference, kind), parse_orbit(transform), RULES)
-    return grown.variants[1].messages[-1]["content"] if len(grown.variants) > 1 else None
 
 
 @pytest.mark.parametrize("spec", ["names:2", "sentences:2", "digits", "number-words"])
