@@ -354,7 +354,7 @@ def test_answers_end_where_the_suites_stop_string_begins(tmp_path):
 
 def of_rule(rule, **changes):
     """A plan that trains by a rule."""
-    recipe = Recipe("mine", "A rule of one's own.", "", GroupOptions, rule)
+    recipe = Recipe("mine", "A rule of one's own.", GroupOptions, rule)
     return replace(plan_training(job(budget=Budget(steps=1), **changes)), trainer=recipe({}))
 
 

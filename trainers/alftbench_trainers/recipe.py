@@ -28,21 +28,21 @@ class Recipe(Generic[OptionsT]):
     Args:
         name: as registered.
         description: one line.
-        paper: where it comes from, such as "arXiv 2402.03300".
         options: a frozen dataclass of all its options; `GroupOptions` or a subclass with more fields.
         rule: (record, options) → rewards of an orbit's rollouts, shape (V, G), finite.
         game: (options, correct_Z) → the objective that the rule plays, of `alftbench.games`, on a problem whose
             answer class z is right where correct_Z[z], or None where it is not known.
         needs_orbits: it compares phrasings and cannot train on problems that have one.
+        paper: where it comes from, such as "arXiv 2402.03300"; empty for a method of one's own.
     """
 
     name: str
     description: str
-    paper: str
     options: type[OptionsT]
     rule: Callable[[GroupRecord, OptionsT], FloatArray]
     game: Callable[[OptionsT, NDArray[np.bool_]], Objective | None] | None = None
     needs_orbits: bool = False
+    paper: str = ""
 
     def __call__(self, options: Mapping[str, str]) -> RecipeTrainer[OptionsT]:
         """A trainer with options of the command line.

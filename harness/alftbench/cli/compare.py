@@ -31,7 +31,7 @@ from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
     from alftbench.backends.base import TraceBounds
-    from alftbench.compare.compare import Outcome
+    from alftbench.compare.compare import CompareOutcome
     from alftbench.compare.plan import CompareRequest
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
@@ -140,7 +140,7 @@ def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | N
     return None
 
 
-def print_comparison(request: CompareRequest, outcome: Outcome, output_format: Format) -> None:
+def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_format: Format) -> None:
     """The tables of a comparison; a failed trial makes the exit code 1."""
     from alftbench.cli.console import show
     from alftbench.publish.tables import comparison_tables

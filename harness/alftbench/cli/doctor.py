@@ -21,7 +21,7 @@ EXTRA = re.compile(r"""extra == ["']([^"']+)["']""")
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineFact:
     """One thing looked at; `advice` is empty where nothing needs doing."""
 
     what: str
@@ -29,11 +29,11 @@ class Finding:
     advice: str = ""
 
 
-def examine(dev: bool = False) -> list[Finding]:
+def examine(dev: bool = False) -> list[MachineFact]:
     """Everything that `alftbench doctor` shows; the packages of its developers only where they are asked for."""
     return [
-        Finding("python", platform.python_version()),
-        Finding("processor", f"{os.cpu_count()} × {cpu_name()}"),
+        MachineFact("python", platform.python_version()),
+        MachineFact("processor", f"{os.cpu_count()} × {cpu_name()}"),
         memory(),
         disk(Path.cwd()),
         *torch_findings(),
@@ -41,35 +41,35 @@ def examine(dev: bool = False) -> list[Finding]:
     ]
 
 
-def memory() -> Finding:
+def memory() -> MachineFact:
     """Physical memory, and what is free of it."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / GIB
-    return Finding("memory", f"{total:.1f} GiB, {free:.1f} GiB unused")
+    return MachineFact("memory", f"{total:.1f} GiB, {free:.1f} GiB unused")
 
 
-def disk(folder: Path) -> Finding:
+def disk(folder: Path) -> MachineFact:
     """Free space where runs are written by default."""
     free = shutil.disk_usage(folder).free / GIB
     advice = "free some space: a run that cannot be written stops" if free < 1 else ""
-    return Finding("disk", f"{free:.1f} GiB free here", advice)
+    return MachineFact("disk", f"{free:.1f} GiB free here", advice)
 
 
-def torch_findings() -> Iterator[Finding]:
+def torch_findings() -> Iterator[MachineFact]:
     """Torch, its threads and CUDA."""
     import torch
 
-    yield Finding("torch", torch.__version__)
-    yield Finding("torch threads", f"{torch.get_num_threads()} by default; alftbench uses 1 per process")
+    yield MachineFact("torch", torch.__version__)
+    yield MachineFact("torch threads", f"{torch.get_num_threads()} by default; alftbench uses 1 per process")
     if not torch.cuda.is_available():
-        yield Finding("CUDA", "none", "nothing to do on a CPU; on a GPU machine install a CUDA build of torch")
+        yield MachineFact("CUDA", "none", "nothing to do on a CPU; on a GPU machine install a CUDA build of torch")
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        yield Finding(f"cuda:{index}", f"{properties.name}, {properties.total_memory / GIB:.0f} GiB")
+        yield MachineFact(f"cuda:{index}", f"{properties.name}, {properties.total_memory / GIB:.0f} GiB")
 
 
-def extras(dev: bool) -> Iterator[Finding]:
+def extras(dev: bool) -> Iterator[MachineFact]:
     """Packages of every extra, by this distribution's own metadata; users' extras first."""
     needed = [
         (extra_of(requirement), requirement) for requirement in map(Requirement, requires("alftbench") or [])
@@ -78,7 +78,7 @@ def extras(dev: bool) -> Iterator[Finding]:
         if not extra or (extra == DEV and not dev):
             continue
         version = installed(requirement.name)
-        yield Finding(
+        yield MachineFact(
             f"{requirement.name} (extra {extra})",
             version or "missing",
             "" if version else f"pip install 'alftbench[{extra}]'",

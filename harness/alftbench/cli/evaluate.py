@@ -61,7 +61,8 @@ def evaluate_command(
     backend: Annotated[str, typer.Option("--backend", help="Engine that samples.")] = "hf",
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Completions per batch.")] = None,
     backend_args: Annotated[
-        str | None, typer.Option("--backend-args", help="Settings of the engine, as key=value,key=value.")
+        list[str] | None,
+        typer.Option("--backend-args", help="Settings of the engine, as key=value,key=value; repeatable."),
     ] = None,
     logprobs: Annotated[bool, typer.Option("--logprobs", help="Record each sample's log-probability.")] = False,
     device: Device = "auto",
@@ -107,7 +108,7 @@ def evaluate_command(
                 dtype=dtype,
                 batch_size=batch_size,
                 logprobs=logprobs,
-                args=parse_pairs(ARGS, backend_args or ""),
+                args=parse_pairs(ARGS, ",".join(backend_args or [])),
             ),
             ray=ray_cluster(launcher, ray_address, actors, threads),
         )

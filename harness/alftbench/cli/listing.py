@@ -89,7 +89,7 @@ def show_trainer(name: str, output_format: Format) -> None:
         return
     headings = (Column("option"), Column("default"), Column("what it is", prose=True), Column("value", prose=True))
     rows = tuple((o.name, str(o.default), o.meaning, o.kind) for o in trainer.info.options)
-    show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}", headings, rows))
+    show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}".rstrip(), headings, rows))
     first = next((f":{option.name}={option.default}" for option in trainer.info.options), "")
     typer.echo(f"use: alftbench train {name}{first} --steps 100")
 
@@ -116,7 +116,7 @@ def doctor_command(
     from alftbench.cli.console import show
     from alftbench.cli.doctor import examine
 
-    findings = examine(dev or output_format is Format.JSON)
+    findings = examine(dev)
     if output_format is Format.JSON:
         echo_json([{"what": f.what, "found": f.found, "advice": f.advice} for f in findings])
         return

@@ -19,7 +19,7 @@ from alftbench.types import Listener
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CompareOutcome:
     """What came of a comparison: the table of what finished, and the error of every trial that did not."""
 
     table: Compared
@@ -31,7 +31,7 @@ Watch = Callable[[Sequence[str], Message | Finished], None]  # the names of a wa
 JobT = TypeVar("JobT", Trial, Measurement)
 
 
-def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lambda *_: None) -> Outcome:
+def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lambda *_: None) -> CompareOutcome:
     """Run or continue a comparison's trials and publish its board; finished trials are not run again.
 
     Two waves of jobs: all trials, then the measuring of each beside the base of its seed, which waits for both.
@@ -49,7 +49,7 @@ def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lam
         table = compare_runs(collect(done), suites, order)
         board = Board.ensure(folder, suites, order, table.shown)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])
-    return Outcome(table, failed, board.folder)
+    return CompareOutcome(table, failed, board.folder)
 
 
 def run_wave(

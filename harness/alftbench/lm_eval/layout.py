@@ -117,7 +117,7 @@ def plain_number(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class SampledPrompt:
     """A prompt with its number, its samples, and of each of them the key of its answer's class and the verdict."""
 
     number: int
@@ -128,7 +128,7 @@ class Prompt:
     verdicts: Sequence[bool]
 
 
-def prompts(run: Evaluated) -> Iterator[Prompt]:
+def prompts(run: Evaluated) -> Iterator[SampledPrompt]:
     """Every prompt of a run, numbered as its suite lists them."""
     ids = [orbit.problem.id for orbit in run.orbits]
     first = dict(zip(ids, accumulate([len(orbit.variants) for orbit in run.orbits], initial=0), strict=False))
@@ -137,7 +137,7 @@ def prompts(run: Evaluated) -> Iterator[Prompt]:
         for number, (variant, samples, classes) in enumerate(rows, first[orbit.problem.id]):
             keys = [partition.classes_Z[z] if z != NO_ANSWER else None for z in classes]
             verdicts = [z != NO_ANSWER and partition.correct_Z[z] for z in classes]
-            yield Prompt(number, orbit, variant, samples, keys, verdicts)
+            yield SampledPrompt(number, orbit, variant, samples, keys, verdicts)
 
 
 def own_rows(run: Evaluated) -> Iterator[dict[str, Any]]:
@@ -177,7 +177,7 @@ def native_rows(run: Evaluated, task: Task) -> Iterator[dict[str, Any]]:
             }
 
 
-def common(prompt: Prompt, doc: Any, run: Evaluated) -> dict[str, Any]:
+def common(prompt: SampledPrompt, doc: Any, run: Evaluated) -> dict[str, Any]:
     """What every line says of a document, with lm-eval's hashes."""
     references = list(prompt.orbit.problem.reference)
     target = str(references[0] if len(references) == 1 else references)
@@ -197,7 +197,7 @@ def common(prompt: Prompt, doc: Any, run: Evaluated) -> dict[str, Any]:
     }
 
 
-def extra(prompt: Prompt, run: Evaluated) -> dict[str, Any]:
+def extra(prompt: SampledPrompt, run: Evaluated) -> dict[str, Any]:
     """What lm-eval has no word for: enough to make the same run of the file again."""
     return {
         "suite": run.record.config["suite"],
