@@ -40,14 +40,7 @@ TWIN = HEAD + "def metrics(n): return [Metric('accuracy', 'x', None, (0.0, 1.0),
 
 def install(folder, name: str, code: str) -> str:
     """A package with one metric plugin; the path to put on PYTHONPATH."""
-    info = folder / name / f"{name}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n", encoding="utf-8"
-    )
-    (info / "entry_points.txt").write_text(
-        f"[alftbench.metrics]\n{name} = {name}_code:metrics\n", encoding="utf-8"
-    )
+    register(folder / name, f"{name}-package", f"[alftbench.metrics]\n{name} = {name}_code:metrics\n")
     (folder / name / f"{name}_code.py").write_text(code, encoding="utf-8")
     return str(folder / name)
 

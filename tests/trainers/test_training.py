@@ -27,7 +27,7 @@ from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import RolloutBatch
 from alftbench_trainers.loop.schedule import schedule
 from alftbench_trainers.recipe import Recipe
-from tests.helpers import wait_until
+from tests.helpers import register, wait_until
 
 END, PAD = 3, 0
 
@@ -304,14 +304,9 @@ SILENT = Silent()
 def grading_suites(tmp_path, monkeypatch):
     """A package from outside with two suites that grade by rules of their own."""
     site = tmp_path / "site"
-    (site / "grading_plugin-1.dist-info").mkdir(parents=True)
+    suites = "[alftbench.suites]\neven-draws = grading_plugin:SUITE\nsilent = grading_plugin:SILENT\n"
+    register(site, "grading-plugin", suites)
     (site / "grading_plugin.py").write_text(GRADER, encoding="utf-8")
-    (site / "grading_plugin-1.dist-info" / "METADATA").write_text(
-        "Name: grading-plugin\nVersion: 1\n", encoding="utf-8"
-    )
-    (site / "grading_plugin-1.dist-info" / "entry_points.txt").write_text(
-        "[alftbench.suites]\neven-draws = grading_plugin:SUITE\nsilent = grading_plugin:SILENT\n", encoding="utf-8"
-    )
     monkeypatch.syspath_prepend(site)
 
 
