@@ -21,8 +21,8 @@ from math_verify import parse, verify
 
 from alftbench.answers.canonical import remembered
 from alftbench.answers.equivalence import accepts
-from alftbench.answers.equivalence import verify as slow_check
 from alftbench.answers.find.extract import extract, read_answer
+from alftbench.answers.symbolic import verify as slow_check
 
 REPEATS = 5
 Row = tuple[str, str]  # text, gold

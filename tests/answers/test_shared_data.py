@@ -9,8 +9,9 @@ from fractions import Fraction
 import pytest
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.equivalence import accepts, verify
+from alftbench.answers.equivalence import accepts
 from alftbench.answers.find.extract import extract, read_answer
+from alftbench.answers.symbolic import verify
 
 RULES = ("boxed", "hashes", "marker", "last-number")
 

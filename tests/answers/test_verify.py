@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alftbench.answers.equivalence import verify
+from alftbench.answers.symbolic import verify
 
 PAIRS = [
     (r"\sum_{k=1}^{3} k", "6", True),

@@ -11,7 +11,7 @@ class.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -44,15 +44,27 @@ def rank(key: str) -> tuple[bool, int, str]:
     return (not is_exact(key), len(key), key)
 
 
-def classify(keys: Iterable[str], gold: Iterable[str], judge: Judge) -> Classes:
-    """The classes of distinct keys, and which of them are right by one of the gold keys."""
+def classify(
+    keys: Iterable[str],
+    gold: Iterable[str],
+    judge: Judge,
+    confirms: Callable[[str, str], bool] = lambda gold, key: True,
+) -> Classes:
+    """The classes of distinct keys, and which of them are right by one of the gold keys.
+
+    Args:
+        keys: of the answers.
+        gold: keys of the gold answers.
+        judge: compares keys that do not decide alone.
+        confirms: whether a key that a gold key accepts is right by the texts of both, too.
+    """
     ordered, golds = sorted(keys, key=rank), sorted(gold)
     checks = Checks(judge, incomparable(ordered, golds, judge))
     union = Union(ordered)
     for place, key in enumerate(ordered):
         if not is_exact(key):
             join(key, ordered[:place], union, checks)
-    accepted = checks.accepted(golds, ordered)
+    accepted = checks.accepted(golds, ordered, confirms)
     forgiven = frozenset(key for key in accepted if not is_same(key, golds))
     lost = checks.incomparable - accepted - union.joined()
     of, right = set_apart({key: union.find(key) for key in ordered if key not in lost}, accepted, forgiven)
@@ -167,8 +179,10 @@ class Checks:
                 self.unresolved += 1
                 self._failed.update(key for key in pair if not is_exact(key))
 
-    def accepted(self, golds: Sequence[str], keys: Sequence[str]) -> frozenset[str]:
-        """The keys that one of the gold answers accepts."""
+    def accepted(
+        self, golds: Sequence[str], keys: Sequence[str], confirms: Callable[[str, str], bool]
+    ) -> frozenset[str]:
+        """The keys that one of the gold answers accepts, and is confirmed to."""
         pairs = [
             (gold, key)
             for gold in golds
@@ -177,7 +191,8 @@ class Checks:
         ]
         verdicts = self._judge.accepts(pairs)
         self.unresolved += sum(not verdict.decided for verdict in verdicts)
-        return frozenset(key for (_, key), verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME)
+        same = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME]
+        return frozenset(key for gold, key in same if accepts(gold, key) is None or confirms(gold, key))
 
 
 class Union:

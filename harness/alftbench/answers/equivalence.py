@@ -1,30 +1,25 @@
-"""Whether two answers are the same: by their keys at once, else by a slow check that the caller may kill.
+"""Whether two answers are the same by their keys; None where only the slow check can tell (`symbolic.verify`).
 
-`decide` and `verify` make classes: they are symmetric, and `decide` alone is an equivalence relation on the keys
+`decide` and that check make classes: they are symmetric, and `decide` alone is an equivalence relation on the keys
 that it decides. `accepts` asks another question, whether a prediction is right by the gold answer: it forgives a
 rounded decimal, a percent sign or a missing name, and is never used to join classes.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from fractions import Fraction
 from itertools import permutations
 
 from alftbench.answers.mathematics.forms import TEX, elements
-from alftbench.answers.mathematics.tokens import dressed_down
 
 MIN_DIGITS = 3  # significant ones that a rounded decimal must have
 INTEGER = re.compile(r"-?\d+")
 RATIONAL = re.compile(r"-?\d+(?:/\d+)?")
 CLOCK = re.compile(r"(?:1?\d|2[0-4]):[0-5]\d")
-EULER = "≈2.718281828459045235360287471352662497757"  # the key of e, which may be the letter
+EULER = "≈2.71828182845904523536028747135266249775"  # the key of e, which may be the letter, begins so
 LABEL = re.compile(r"[A-J] \| ")  # of a choice
 HEAD = re.compile(r"([a-z]*)([(\[{])")
-UNSAFE = re.compile(
-    r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
-)
 
 
 def decide(a: str, b: str) -> bool | None:
@@ -179,7 +174,7 @@ def _proportion(key: str) -> Fraction | None:
 
 
 def _letter(a: str, b: str) -> bool:
-    a, b = ("e" if key == EULER else key for key in (a, b))
+    a, b = ("e" if key.startswith(EULER) else key for key in (a, b))
     return len(a) == len(b) == 1 and a.isalpha() and a.upper() == b.upper() and a.upper() in "ABCDE"
 
 
@@ -201,36 +196,3 @@ def _residue(a: str, b: str) -> bool:
 
 
 LENIENCIES = (_residue, _percent, _rounded, _named, _column, _ratio, _letter, _parts)
-
-
-def verify(a: str, b: str) -> bool:
-    """The slow check on two answers as written (or on their keys), by math-verify, asked both ways.
-
-    It may take any time and memory: call it in a process that can be killed. Texts that look like a program
-    are different before anything reads them.
-    """
-    texts = [clean(text) for text in (a, b)]
-    if "" in texts or any(UNSAFE.search(text) for text in texts):
-        return texts[0] == texts[1] != ""
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it says at every call that its timeouts are off
-    from math_verify import LatexExtractionConfig, parse
-    from math_verify import verify as same
-
-    config = [LatexExtractionConfig()]
-    one, other = (parse(f"${text}$", extraction_config=config, parsing_timeout=None) for text in texts)
-    if not one or not other:
-        return False
-    return bool(same(one, other, timeout_seconds=None)) and bool(same(other, one, timeout_seconds=None))
-
-
-def clean(text: str) -> str:
-    """An answer or a key as LaTeX without dollar signs."""
-    text = text.removeprefix(TEX).partition(" | ")[0].removeprefix("≈")
-    if re.match(r"(?:expr|eq|lt|le|where|bounded|ne)\{|mod\(|\"", text):
-        return ""
-    return dressed_down(text)
-
-
-def warm() -> None:
-    """Import symbolic algebra and use it once."""
-    verify(TEX + "x^2", TEX + "x^{2}")

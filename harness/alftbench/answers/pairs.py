@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
+from alftbench.answers.confirm import Confirmation, as_bytes, read_text
 from alftbench.answers.find.extract import GUESSES, read_answer
 from alftbench.answers.judge.judge import Judge, Verdict, settled
 from alftbench.answers.judge.workers import Result
@@ -81,22 +82,32 @@ def _text(row: Mapping[str, Any], field: str, place: str) -> str:
     return str(value)
 
 
-def grade(rows: Iterable[AnswerPair], judge: Judge) -> Iterator[tuple[AnswerPair, Grade]]:
+def grade(
+    rows: Iterable[AnswerPair], judge: Judge, secret: str | None = None
+) -> Iterator[tuple[AnswerPair, Grade]]:
     """Every row with its grade, in order; slow comparisons run in the judge's workers meanwhile.
+
+    Args:
+        rows: as they come.
+        judge: whose workers.
+        secret: says where verdicts are confirmed; the process's own if not given.
 
     Raises:
         MissingPackage: a row needs math-verify, which is not installed.
     """
     waiting: deque[tuple[AnswerPair, Grade, Verdict | Future[Result] | None]] = deque()
+    confirmation = Confirmation(KIND, judge, as_bytes(secret))
     for row in rows:
-        waiting.append(begin(row, judge))
+        waiting.append(begin(row, confirmation))
         while waiting and (len(waiting) > AHEAD or ready(waiting[0][2])):
             yield finish(*waiting.popleft())
     while waiting:
         yield finish(*waiting.popleft())
 
 
-def begin(row: AnswerPair, judge: Judge) -> tuple[AnswerPair, Grade, Verdict | Future[Result] | None]:
+def begin(
+    row: AnswerPair, confirmation: Confirmation
+) -> tuple[AnswerPair, Grade, Verdict | Future[Result] | None]:
     """Read both answers and ask the judge; None where there is nothing to ask."""
     gold, prediction = read_answer(row.gold, KIND), read_answer(row.prediction, KIND)
     outcome = str(prediction.outcome) if gold.canonical is not None else GOLD_UNPARSED
@@ -104,7 +115,10 @@ def begin(row: AnswerPair, judge: Judge) -> tuple[AnswerPair, Grade, Verdict | F
     draft = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
     if gold.canonical is None or prediction.canonical is None:
         return row, draft, None
-    return row, draft, judge.ask_accepts(gold.canonical, prediction.canonical)
+    asked = confirmation.judge.ask_accepts(gold.canonical, prediction.canonical)
+    if asked is Verdict.SAME and not confirmation.accepts(read_text(gold), read_text(prediction)):
+        asked = Verdict.DIFFERENT
+    return row, draft, asked
 
 
 def ready(asked: Verdict | Future[Result] | None) -> bool:

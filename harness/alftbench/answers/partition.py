@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from alftbench.answers.canonical import canonical
 from alftbench.answers.classes import classify
+from alftbench.answers.confirm import Confirmation, as_bytes, confirmed, read_text
 from alftbench.answers.find.extract import GUESSES
 from alftbench.answers.judge.judge import Judge, shared_judge
 from alftbench.answers.verifiers import VERIFIER, any_right
@@ -96,14 +97,16 @@ def verified_keys(problem: Problem, answers: Sequence[Answer]) -> frozenset[str]
         return None
     spellings: dict[str, list[str]] = {}
     for answer in answers:
-        spelling = answer.raw if answer.read is None else answer.read
-        if answer.canonical is not None and spelling is not None:
-            spellings.setdefault(answer.canonical, []).append(spelling)
+        if answer.canonical is not None:
+            spellings.setdefault(answer.canonical, []).append(read_text(answer))
     return frozenset(key for key, written in spellings.items() if any_right(problem, written))
 
 
 def partition(
-    problem: Problem, answers_VN: Sequence[Sequence[Answer]], judge: Judge | None = None
+    problem: Problem,
+    answers_VN: Sequence[Sequence[Answer]],
+    judge: Judge | None = None,
+    secret: bytes | None = None,
 ) -> AnswerPartition:
     """The classes of an orbit's answers, with the class of every sample.
 
@@ -111,15 +114,24 @@ def partition(
         problem: its references say which classes are right.
         answers_VN: N answers of each of V phrasings.
         judge: compares keys that do not decide alone; the process's own if not given, started when needed.
+        secret: of the run, says where verdicts are confirmed; the process's own if not given.
 
     Raises:
         BadInput: a reference cannot be read.
         MissingPackage: a pair needs math-verify, which is not installed.
     """
+    judge = judge or shared_judge()
+    confirmation = Confirmation(problem.answer_kind, judge, as_bytes(None) if secret is None else secret)
+    golds = () if VERIFIER in problem.metadata else problem.reference
+    gold = reference_keys(problem) if golds else frozenset()
+    answers_VN, texts = confirmed(answers_VN, golds, confirmation)
     answers = [answer for row in answers_VN for answer in row]
     verified = verified_keys(problem, answers)
-    gold = reference_keys(problem) if verified is None else frozenset()
-    classes = classify(distinct_keys(answers), gold, judge or shared_judge())
+
+    def confirms(gold: str, key: str) -> bool:
+        return confirmation.accepts(texts[gold][0], texts[key][0])
+
+    classes = classify(distinct_keys(answers), gold, judge, confirms)
     right = classes.right if verified is None else {classes.of[key] for key in verified if key in classes.of}
     assigned = assembled(problem.id, answers_VN, classes.of, right)
     return replace(assigned, conflicts=classes.conflicts, unresolved=classes.unresolved)

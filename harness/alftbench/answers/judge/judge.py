@@ -15,7 +15,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from alftbench.answers import equivalence
+from alftbench.answers import equivalence, symbolic
 from alftbench.answers.judge.workers import (
     DEFAULT_MEGABYTES,
     DEFAULT_SECONDS,
@@ -60,7 +60,7 @@ class Judge:
     ) -> None:
         _check(workers, seconds, megabytes)
         self._settings = (workers, seconds, megabytes)
-        self._workers = Workers(equivalence.__name__, workers, Limits(seconds, megabytes))
+        self._workers = Workers(symbolic.__name__, workers, Limits(seconds, megabytes))
         self._forget()
         _JUDGES.add(self)
 
@@ -100,6 +100,14 @@ class Judge:
         """
         return _settle([self.ask_accepts(gold, prediction) for gold, prediction in pairs])
 
+    def verify(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Does symbolic algebra find each pair of texts the same?
+
+        Raises:
+            MissingPackage: math-verify is not installed.
+        """
+        return _settle([self._slow(a, b) for a, b in pairs])
+
     def ask_same(self, a: str, b: str) -> Verdict | Future[Result]:
         """A verdict, or where a worker has to find it, its future."""
         same = equivalence.decide(a, b)
@@ -118,7 +126,7 @@ class Judge:
                 return self._known[question]
             while len(self._known) >= REMEMBERED:
                 del self._known[next(iter(self._known))]
-            self._known[question] = future = self._workers.submit(equivalence.verify.__name__, *question)
+            self._known[question] = future = self._workers.submit(symbolic.verify.__name__, *question)
         future.add_done_callback(lambda done: self._keep(question, done))
         return future
 

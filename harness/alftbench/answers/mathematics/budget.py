@@ -6,11 +6,11 @@ import threading
 
 from alftbench.answers.mathematics.brackets import Unreadable
 
-STEPS = 12_000  # of about 5 µs
+STEPS, CLOSE_STEPS = 12_000, 60_000  # of about 5 µs; the latter for a closer look, with many digits
 
 
 class _Meter(threading.local):
-    left = STEPS
+    left, other = STEPS, CLOSE_STEPS
 
 
 _meter = _Meter()
@@ -18,7 +18,12 @@ _meter = _Meter()
 
 def renew() -> None:
     """Begin with another answer in this thread."""
-    _meter.left = STEPS
+    _meter.left, _meter.other = STEPS, CLOSE_STEPS
+
+
+def change_over() -> None:
+    """Count steps of a closer look from now on, or again those of the first."""
+    _meter.left, _meter.other = _meter.other, _meter.left
 
 
 def spend(steps: int = 1) -> None:

@@ -8,21 +8,19 @@ from itertools import product
 
 from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.cursor import Node, Tokens
+from alftbench.answers.mathematics.precision import confirming, context, is_confirming, point, precision, station
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token
 from alftbench.answers.mathematics.values import (
     Value,
     children,
-    context,
     evaluate,
     inexact,
     number_text,
-    point,
     recognised,
     symbols,
 )
 
-FINGERPRINT = 30  # digits
 CONSTANT_SETS = {("sym", "\\emptyset"): "{}", ("sym", "\\bbR"): "(-oo; oo)"}
 MAX_SIGNED = 3  # variables beside absolute values
 ZERO = 1e-40  # below it, a difference of computed numbers is rounding
@@ -34,15 +32,37 @@ def expression_key(node: Node) -> str:
     if node in CONSTANT_SETS:
         return CONSTANT_SETS[node]
     if not names:
-        return number_text(recognised(evaluate(node, {})))
+        return number_text(constant(node))
     points = [positive(names, which) for which in (0, 1)]
     if holds_bars(node):
         points += where_bars_matter(node, names)
     values = [recognised(evaluate(node, at)) for at in points]
     if len(values) == 2 and number_text(values[0]) == number_text(values[1]):
         return number_text(values[0])  # the variables cancel
-    same = [name for name in names if values == [at[name] for at in points]]
-    return same[0] if same else fingerprint("expr", values)
+    told = fingerprint("expr", values)
+    same = [name for name in names if told == fingerprint("expr", [at[name] for at in points])]
+    return same[0] if same else told
+
+
+def constant(node: Node) -> Value:
+    """The value of a tree without variables.
+
+    Raises:
+        Unreadable: it looks like a fraction, and no longer does so with more digits.
+    """
+    value = recognised(evaluate(node, {}))
+    if isinstance(value, Fraction) and not is_arithmetic(node) and not is_confirming():
+        with confirming(b""):
+            if recognised(evaluate(node, {})) != value:
+                raise Unreadable
+    return value
+
+
+def is_arithmetic(node: Node) -> bool:
+    """Whether a tree is made of numbers by + × and whole powers, so that its value is exact."""
+    if node[0] == "^":
+        return is_arithmetic(node[1]) and node[2][0] == "num" and node[2][1].denominator == 1
+    return node[0] == "num" or (node[0] in ("+", "*", "pct") and all(map(is_arithmetic, node[1:])))
 
 
 def positive(names: set[str], which: int) -> dict[str, Fraction]:
@@ -82,7 +102,9 @@ def without_bars(node: Node) -> Node:
 
 def fingerprint(head: str, values: Sequence[Value]) -> str:
     """Values in a key; fractions too long to be recognised when computed inexactly are digits as well."""
-    return head + "{" + "; ".join(number_text(_shortened(value), FINGERPRINT) for value in values) + "}"
+    return (
+        head + "{" + "; ".join(number_text(_shortened(value), precision().fingerprint) for value in values) + "}"
+    )
 
 
 def _shortened(value: Value) -> Value:
@@ -131,11 +153,12 @@ def inequality(sides: Sequence[Tokens], relation: Token) -> str:
 
 def half_line(node: Node, name: str, strict: bool, below: bool) -> str | None:
     """The interval where a linear expression is below (else above) 0; None where it is not linear."""
-    at = [inexact(evaluate(node, {name: Fraction(x)})) for x in (1, 2, 3)]
-    slope = real(at[1] - at[0])
-    if abs(slope) < ZERO or abs(at[2] - at[1] - slope) > ZERO:
+    places = [station(name, which) for which in (0, 1, 2)]
+    at = [inexact(evaluate(node, {name: place})) for place in places]
+    slope = real(at[1] - at[0]) / inexact(places[1] - places[0])
+    if abs(slope) < ZERO or abs(at[2] - at[0] - slope * inexact(places[2] - places[0])) > ZERO:
         return None
-    end = number_text(recognised(1 - real(at[0]) / slope))
+    end = number_text(recognised(inexact(places[0]) - real(at[0]) / slope))
     if below == (slope > 0):
         return f"(-oo; {end}{')' if strict else ']'}"
     return f"{'(' if strict else '['}{end}; oo)"

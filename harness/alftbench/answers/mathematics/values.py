@@ -1,58 +1,38 @@
-r"""Values of trees: exact rationals where they exist, else 75 digits.
+r"""Values of trees: exact rationals where they exist, else digits (see precision.py).
 
 A closed form is known by its value, so \frac{\sqrt{3}}{3} and \frac{1}{\sqrt{3}} get one key. An expression with
-variables is known by its values at two fixed points: unequal polynomials of degree d agree at both for a share
-of about (d/20,000)² of all names. Functions with steps or bends (⌊x⌋, max, |x + 5|) are no polynomials: they
-are not read where variables stand in them. Sizes, exponents and the work as a whole are bounded before anything is
-computed; where digits that count would be lost (1 + e^{-200}), there is no value.
+variables is known by its values at two points, which a verdict confirms at secret ones. Functions with steps or
+bends (⌊x⌋, max, |x + 5|) are no polynomials: they are not read where variables stand in them. Sizes, exponents and
+the work as a whole are bounded before anything is computed; where digits that count would be lost (1 + e^{-200},
+tanh tanh 9), there is no value: close is not equal.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import Node
 from alftbench.answers.mathematics.powers import MAX_BITS, exact_power
+from alftbench.answers.mathematics.precision import context, is_confirming, precision
 
-DIGITS = 75  # of every computation
-KEPT = 40  # in a key
 LONG = 2_048  # bits of a fraction that need not be exact
 MAX_EXPONENT = 10_000
 MAX_FACTORIAL = 2_500
 MAX_ARGUMENT = 10**6  # of a function
 MAX_HYPERBOLIC = 20  # beyond it, tanh is 1 and cosh is sinh in all digits that show
 MAX_BINOMIAL = 1_000  # of numbers that are not whole
+MAX_CHOSEN = 50  # by multiplying
 LEAST_ARGUMENT = 1e-10  # of a function: closer to 0, cos x is 1 in too many digits
 SHOWN = 120  # bits of an exact number that all show in the digits of a computed one
-SWAMPED = 1e-20  # a term below this share of another does not show enough
+FLAT = 1e-8  # a function that passes on a smaller share of a change hides what its argument is
 Value = Any  # a Fraction, or a number of the thread's mpmath context
 Points = Mapping[str, Fraction]
-_local = threading.local()
-
-
-def context() -> Any:
-    """This thread's own mpmath context: precision is state, and threads must not share it."""
-    if not hasattr(_local, "mp"):
-        from mpmath import MPContext  # type: ignore[import-untyped]
-
-        _local.mp = MPContext()
-        _local.mp.dps = DIGITS
-    return _local.mp
-
-
-@lru_cache(maxsize=4096)
-def point(name: str, which: int) -> Fraction:
-    """Where a variable stands: a fixed fraction between 1/2 and 5/2 that its name decides."""
-    digest = hashlib.blake2b(f"{which}:{name}".encode(), digest_size=4).digest()
-    return Fraction(10_007 + 2 * (int.from_bytes(digest, "big") % 20_011), 20_021)
 
 
 def symbols(node: Node) -> set[str]:
@@ -144,14 +124,15 @@ def plus(terms: Sequence[Value], points: Points) -> Value:
     if not rest and not points:
         return bounded(exact)
     sizes = [abs(inexact(term)) for term in terms if term != 0]
-    if sizes and min(sizes) < max(sizes) * SWAMPED:
+    swamped = max(sizes, default=0) * precision().swamped
+    if sizes and min(sizes) < swamped:
         raise Unreadable
     if not rest:
         return affordable(bounded(exact), points)
     total = inexact(exact) + sum(rest)
-    if abs(total) < max(sizes) * context().mpf(10) ** (15 - DIGITS):
+    if abs(total) < max(sizes) * precision().rounding:
         return Fraction(0)  # what is left is rounding
-    if abs(total) < max(sizes) * SWAMPED:
+    if abs(total) < swamped:
         raise Unreadable
     return shown(bounded(total), [exact], points)
 
@@ -176,6 +157,8 @@ def times(factors: Sequence[Value], points: Points) -> Value:
 
 
 def _power(node: Node, points: Points) -> Value:
+    if is_confirming() and node[2][0] != "num" and bends("root", node[1]):
+        raise Unreadable
     base, exponent = evaluate(node[1], points), evaluate(node[2], points)
     if points and isinstance(base, Fraction) and base.denominator.bit_length() * abs(exponent) > LONG:
         base = inexact(base)
@@ -194,7 +177,7 @@ def power(base: Value, exponent: Value) -> Value:
         return bounded(base ** int(exponent))
     if base == 0 or 0 < abs(exponent) < LEAST_ARGUMENT:
         raise Unreadable
-    spend(10)
+    spend(precision().work)
     return bounded(inexact(base) ** inexact(exponent))
 
 
@@ -212,11 +195,11 @@ def root(value: Value, degree: Value) -> Value:
 
 def factorial(value: Value) -> Value:
     """The factorial of a whole number that is not too large."""
-    if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= MAX_FACTORIAL:
-        if value not in (0,) and isinstance(value, Fraction) and abs(value) < 50:
-            return context().gamma(inexact(value) + 1)
-        raise Unreadable
-    return Fraction(math.factorial(int(value)))
+    if isinstance(value, Fraction) and value.denominator == 1 and 0 <= value <= MAX_FACTORIAL:
+        return Fraction(math.factorial(int(value)))
+    if is_confirming() or not isinstance(value, Fraction) or value == 0 or abs(value) >= 50:
+        raise Unreadable  # between whole numbers it takes seconds to thousands of digits
+    return context().gamma(inexact(value) + 1)
 
 
 def _whole(value: Value) -> int:
@@ -231,7 +214,11 @@ def binomial(n: Value, k: Value) -> Value:
         if not 0 <= k <= n or n > MAX_FACTORIAL:
             raise Unreadable
         return Fraction(math.comb(int(n), int(k)))
-    if max(abs(n), abs(k)) > MAX_BINOMIAL:
+    for chosen in (k, n - k):
+        if isinstance(chosen, Fraction) and chosen.denominator == 1 and 0 <= chosen <= MAX_CHOSEN:
+            factors = [n - i for i in range(int(chosen))]
+            return math.prod(factors, start=Fraction(1, math.factorial(int(chosen))) if factors else Fraction(1))
+    if is_confirming() or max(abs(n), abs(k)) > MAX_BINOMIAL:
         raise Unreadable
     return context().binomial(inexact(n), inexact(k))
 
@@ -242,7 +229,15 @@ def logarithm(value: Value, base: Value | None = None) -> Value:
     if value == 0 or (base is not None and base in (0, 1)):
         raise Unreadable
     result = mp.log(inexact(value))
-    return result if base is None else result / mp.log(inexact(base))
+    if base is None:
+        return result
+    result /= mp.log(inexact(base))
+    near = recognised(result)
+    if isinstance(value, Fraction) and isinstance(base, Fraction) and isinstance(near, Fraction):
+        if exact_power(value, Fraction(near.denominator)) != exact_power(base, Fraction(near.numerator)):
+            raise Unreadable  # close to a fraction, but none
+        return near
+    return result
 
 
 def _through(name: str, largest: int = MAX_ARGUMENT) -> Any:
@@ -251,25 +246,42 @@ def _through(name: str, largest: int = MAX_ARGUMENT) -> Any:
         size = abs(inexact(value))
         if size > largest or 0 < size < LEAST_ARGUMENT:
             raise Unreadable
-        result = getattr(mp, name)(inexact(value))
-        if abs(result) > mp.mpf(10) ** (DIGITS // 2) and name != "exp":
+        function = getattr(mp, name)
+        result = function(inexact(value))
+        if abs(result) > mp.mpf(10) ** (precision().digits // 2) and name != "exp":
             raise Unreadable  # a pole, met but for rounding
-        if name != "exp" and abs(result) < mp.mpf(10) ** (15 - DIGITS) * max(1, size):
+        if name != "exp" and abs(result) < precision().rounding * max(1, size):
             return Fraction(0)  # a zero, met but for rounding
+        if not isinstance(value, Fraction) and is_flat(function, value, result):
+            raise Unreadable
         return result
 
     return apply
 
 
+def is_flat(function: Any, value: Value, result: Value) -> bool:
+    """Does a function hide what its argument is: by a maximum nearby, or far out where it no longer changes?
+
+    At the maximum itself, sin(π/2), the result is a fraction.
+    """
+    if is_confirming():
+        return False  # the key was made: it told already
+    step = context().mpf(10) ** -25
+    change = abs(function(value * (1 + step)) - result)
+    return change < FLAT * step * abs(result) and not isinstance(recognised(result), Fraction)
+
+
 def _function(node: Node, points: Points) -> Value:
     name = node[1]
-    spend(10)
+    spend(precision().work)
     arguments = [evaluate(child, points) for child in node[2:]]
     if points and any(not smooth(name, child) for child in node[2:]):
         raise Unreadable
+    if is_confirming() and any(bends(name, child) for child in node[2:]):
+        raise Unreadable
     if name in STEPS:
         arguments = [recognised(value) for value in arguments]
-    return shown(bounded(recognised(FUNCTIONS[name](*arguments))), arguments, points)
+    return recognised(shown(bounded(FUNCTIONS[name](*arguments)), arguments, points))
 
 
 def smooth(name: str, argument: Node) -> bool:
@@ -280,6 +292,34 @@ def smooth(name: str, argument: Node) -> bool:
     if name == "abs":
         return is_monomial(argument) or not symbols(argument)
     return name not in STEPS or not symbols(argument)
+
+
+def bends(name: str, argument: Node) -> bool:
+    """Whether points in one place cannot tell a function of this argument: √(x − 5)² is 5 − x at all below 5.
+
+    Roots and logarithms are told everywhere where their argument cannot change its sign.
+    """
+    if not symbols(argument) or is_monomial(argument):
+        return False
+    return name.startswith("arc") or (name in BENDING and not is_positive(argument))
+
+
+def is_positive(node: Node) -> bool:
+    """Whether a tree is made of positive numbers and variables so that it cannot be 0 or below."""
+    if node[0] in ("+", "*"):
+        return all(map(is_positive, node[1:]))
+    if node[0] == "^":
+        return is_positive(node[1]) and is_real(node[2])
+    if node[0] == "num":
+        return bool(node[1] > 0)
+    return node[0] == "sym" or (node[0] == "const" and node[1] != "i")
+
+
+def is_real(node: Node) -> bool:
+    """Whether a tree is real for want of functions, roots and i."""
+    if node[0] in ("+", "*"):
+        return all(map(is_real, node[1:]))
+    return node[0] in ("num", "sym") or (node[0] == "const" and node[1] != "i")
 
 
 def is_monomial(node: Node) -> bool:
@@ -298,7 +338,7 @@ def recognised(value: Value) -> Value:
         return value
     spend(5)
     if isinstance(value, mp.mpc):
-        if abs(value.imag) > mp.mpf(10) ** (20 - DIGITS) * abs(value.real):
+        if abs(value.imag) > precision().rounding * 10**5 * abs(value.real):
             return value
         value = value.real
     if not mp.isfinite(value) or value == 0 or not 10**-15 < abs(value) < 10**30:
@@ -306,7 +346,7 @@ def recognised(value: Value) -> Value:
     sign, mantissa, exponent, _ = value._mpf_
     exact = Fraction(mantissa) * Fraction(2) ** exponent * (-1) ** sign
     near = exact.limit_denominator(10**12)
-    return near if abs(near - exact) <= abs(exact) / 10 ** (DIGITS - 15) else value
+    return near if abs(near - exact) <= abs(exact) / 10 ** (precision().digits - precision().guard) else value
 
 
 def _constant(node: Node, _: Points) -> Value:
@@ -321,6 +361,7 @@ def _constant(node: Node, _: Points) -> Value:
 
 
 TEN = Fraction(10)  # the base of a logarithm that names none
+BENDING = frozenset(("root", "sqrt", "cbrt", "ln", "log"))
 STEPS = frozenset(("floor", "ceil", "min", "max", "gcd", "lcm"))  # functions that jump or bend
 
 FUNCTIONS: dict[str, Any] = {
@@ -350,8 +391,9 @@ EVALUATORS: dict[str, Any] = {
 }
 
 
-def number_text(value: Value, kept: int = KEPT) -> str:
-    """A value as text: a fraction exactly, another number to `kept` digits behind ≈."""
+def number_text(value: Value, digits: int | None = None) -> str:
+    """A value as text: a fraction exactly, another number to a few digits behind ≈."""
+    kept = digits or precision().kept
     if isinstance(value, Fraction):
         if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4000:
             return str(value)
@@ -360,7 +402,7 @@ def number_text(value: Value, kept: int = KEPT) -> str:
     mp = context()
     if isinstance(value, mp.mpc):
         size = abs(value)
-        real, imag = (Fraction(0) if abs(part) < size * mp.mpf(10) ** (20 - DIGITS) else recognised(part)
+        real, imag = (Fraction(0) if abs(part) < size * precision().rounding * 10**5 else recognised(part)
                       for part in (value.real, value.imag))  # fmt: skip
         if imag != 0:
             return f"complex({number_text(real, kept)}; {number_text(imag, kept)})"
