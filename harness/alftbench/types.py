@@ -266,7 +266,8 @@ class RunRecord:
     config identifies the run: the same config gives the same samples and the same metrics.
     seconds: sampling time, summed over attempts. samples_sha256, answers_sha256: of the uncompressed lines of
     samples and of their answers; None for the latter where the run was measured before answers were recorded.
-    metrics_sha256: of metrics.json, which is made of those answers.
+    metrics_sha256: of metrics.json, which is made of those answers. secret: 32 hexadecimal digits, drawn when the
+    run began: its verdicts are confirmed at points that follow from them; None in runs from before there were any.
     """
 
     schema_version: int
@@ -281,3 +282,4 @@ class RunRecord:
     samples_sha256: str | None = None
     metrics_sha256: str | None = None
     answers_sha256: str | None = None
+    secret: str | None = None

@@ -164,8 +164,8 @@ def test_wilson_is_scipys():
 
 
 def test_a_summary_of_nothing_has_no_share():
-    assert Summary().to_json()["equivalent"]["n"] == 0
-    summary = Summary()
+    assert Summary("0" * 32).to_json()["equivalent"]["n"] == 0
+    summary = Summary("0" * 32)
     summary.add(AnswerPair(1, "", "1", True), Grade(1, False, "gold_unparsed", None, "1"))
     assert summary.labelled == 0
 

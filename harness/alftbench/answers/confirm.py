@@ -1,10 +1,11 @@
-"""Verdicts confirmed where nobody could look before: at points from a secret, with more digits than an answer is long.
+"""Verdicts confirmed where nobody could look before: at secret points, with more digits than an answer is long.
 
-A key is public: whoever knows the code can write a text that has the key of another answer, such as x + (x − a)(x − b)
-where a and b are the points at which expressions are known. So two texts of one key are one answer only if their
-*closer* keys agree too, which are made at secret points (see `mathematics.precision`). What points cannot tell at
-all (√(x − 5)² is 5 − x at every x below 5) is left to symbolic algebra. A secret belongs to a run and is recorded
-with it, so that its verdicts can be made again; it is no key's part, so keys of different runs stay comparable.
+A key is public: whoever knows the code can write a text that has the key of another answer, such as
+x + (x − a)(x − b) where a and b are the points at which expressions are known. So two texts of one key are one
+answer only if their *closer* keys agree too, which are made at secret points (see `mathematics.precision`). What
+points cannot tell at all (√(x − 5)² is 5 − x at every x below 5) is left to symbolic algebra. A secret belongs to
+a run and is recorded with it, so that its verdicts can be made again; it is no key's part, so keys of different
+runs stay comparable.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _OF_THIS_PROCESS = secrets.token_bytes(BYTES)
 
 @lru_cache(maxsize=1 << 13)
 def closer_key(text: str, secret: bytes) -> str:
-    """The key of a mathematical answer at the points of a secret; what is not read there is compared as it stands."""
+    """The key of a mathematical answer at the points of a secret; what is not read there stands as it is."""
     renew()
     try:
         with confirming(secret):
@@ -89,7 +90,7 @@ class Confirmation:
         return self.judge.verify([(a, b)]) == [Verdict.SAME]
 
     def one_answer(self, texts: Sequence[str]) -> list[list[str]]:
-        """Texts of one key, grouped by what they are at the secret's points; the first group holds the first text."""
+        """Texts of one key in groups that are the same at the secret's points; the first holds the first text."""
         groups: dict[str, list[str]] = {}
         for text in texts:
             key = bare(

@@ -145,7 +145,8 @@ OUTCOMES = {
 class Summary:
     """Counts over the grades of a run, and the ids of the rows that somebody should look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
         self.rows = self.equivalent = self.labelled = self.guessed = 0
         self.outcomes: Counter[str] = Counter()
         self.unreadable: list[str | int] = []
@@ -187,6 +188,7 @@ class Summary:
             "equivalent": share(self.equivalent, self.graded),
             "guessed": share(self.guessed, self.rows),
             "outcomes": dict(self.outcomes.most_common()),
+            "secret": self.secret,
             **({"agreement": agreement} if self.labelled else {}),
         }
 

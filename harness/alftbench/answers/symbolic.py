@@ -20,6 +20,7 @@ from alftbench.answers.mathematics.tokens import dressed_down
 UNSAFE = re.compile(
     r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
 )
+SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 MAX_UNORDERED = 8  # elements of sets, tried in every order
 
 
@@ -31,6 +32,11 @@ def verify(a: str, b: str) -> bool:
     texts = [clean(text) for text in (a, b)]
     if "" in texts or any(UNSAFE.search(text) for text in texts):
         return texts[0] == texts[1] != ""
+    if any(SIGNS.search(text) for text in texts):
+        (a_plus, a_minus), (b_plus, b_minus) = ([with_sign(text, sign) for sign in (0, 1)] for text in texts)
+        return (verify(a_plus, b_plus) and verify(a_minus, b_minus)) or (
+            verify(a_plus, b_minus) and verify(a_minus, b_plus)
+        )
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it says at every call that its timeouts are off
     from math_verify import LatexExtractionConfig, parse
     from math_verify import verify as same
@@ -43,6 +49,11 @@ def verify(a: str, b: str) -> bool:
     return found and any(is_proved(x, y) for x in one for y in other)
 
 
+def with_sign(text: str, which: int) -> str:
+    """One of the two answers that ± and ∓ make."""
+    return SIGNS.sub(lambda match: {"pm": "+-", "mp": "-+"}[match[1]][which], text)
+
+
 def clean(text: str) -> str:
     """An answer or a key as LaTeX without dollar signs."""
     text = text.removeprefix(TEX).partition(" | ")[0].removeprefix("≈")
@@ -53,7 +64,7 @@ def clean(text: str) -> str:
 
 def is_proved(a: Any, b: Any) -> bool:
     """Whether two objects of sympy are equal for a reason: as they stand, or because their difference is 0."""
-    import sympy
+    import sympy  # type: ignore[import-untyped]
 
     if isinstance(a, str) or isinstance(b, str) or a == b:
         return bool(a == b)
@@ -93,7 +104,7 @@ def is_same_set(left: list[Any], right: Sequence[Any]) -> bool:
 
 
 def is_same_relation(a: Any, b: Any) -> bool:
-    """Whether two equations or inequalities have the same difference of sides, up to a factor where that is allowed."""
+    """Whether two equations (up to a factor) or inequalities have the same difference of their sides."""
     import sympy
 
     first, second = a.lhs - a.rhs, b.lhs - b.rhs

@@ -14,7 +14,7 @@ import typer
 
 from alftbench.cli.app import app
 from alftbench.cli.options import Format
-from alftbench.errors import AlftbenchError, UsageError
+from alftbench.errors import AlftbenchError, BadInput, UsageError
 
 if TYPE_CHECKING:
     from alftbench.answers.pairs import Summary
@@ -36,8 +36,17 @@ def grade_command(
     time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds per comparison in a worker.")] = 2.0,
     memory_limit: Annotated[int, typer.Option("--memory-limit", help="MB of a worker's address space.")] = 512,
     output: Annotated[Path | None, typer.Option("--output", help="File for the grades instead of stdout.")] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            "--secret",
+            help="32 hexadecimal digits that say where verdicts are confirmed; drawn anew if not given. The "
+            "summary names them, so that a grading can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Say for every pair whether the prediction is the gold answer: JSON lines, in order."""
+    from alftbench.answers.confirm import drawn_secret
     from alftbench.answers.judge.judge import Judge
     from alftbench.answers.pairs import Summary, grade, read_rows
     from alftbench.cli.progress import progress_bar
@@ -45,14 +54,15 @@ def grade_command(
 
     check_output(output, pairs)
     total = check_rows(pairs)
-    summary = Summary()
+    summary = Summary(secret or drawn_secret())
+    check_secret(summary.secret)
     with (
         Judge(workers, time_limit, memory_limit) as judge,
         lines_of(pairs) as lines,
         writing(output) as out,
         progress_bar("grade") as show,
     ):
-        for row, verdict in grade(read_rows(lines, name_of(pairs)), judge):
+        for row, verdict in grade(read_rows(lines, name_of(pairs)), judge, summary.secret):
             out.write(json.dumps(asdict(verdict)) + "\n")
             summary.add(row, verdict)
             out.flush()  # whoever reads a pipe has every grade when it is found
@@ -65,6 +75,16 @@ def grade_command(
             f"{len(summary.unreadable)} of {summary.rows} gold answers could not be read (first: {first}); "
             f"all other rows were graded"
         )
+
+
+def check_secret(secret: str) -> None:
+    """Refuse what is no secret before anything is opened."""
+    from alftbench.answers.confirm import as_bytes
+
+    try:
+        as_bytes(secret)
+    except BadInput as error:
+        raise UsageError(f"--secret: {error}") from None
 
 
 def name_of(path: Path) -> str:
@@ -151,6 +171,7 @@ def summary_text(summary: Summary, output_format: Format) -> str:
         ]
     lines.append(shares("guessed from a text that names no answer", content["guessed"]))
     lines.append("outcomes: " + ", ".join(f"{name} {count}" for name, count in content["outcomes"].items()))
+    lines.append(f"secret: {content['secret']}")
     return "\n".join(lines)
 
 

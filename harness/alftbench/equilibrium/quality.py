@@ -103,7 +103,7 @@ def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
         return
     ids, figures, sizes, game = [], [], [], None
     for orbit, listing in read_listing(path, problems.orbits):
-        of_orbit, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer)
+        of_orbit, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer, record.secret)
         ids.append(orbit.problem.id)
         figures.append(of_orbit)
         sizes += [listing.n_traces] if listing.samples else []
@@ -134,12 +134,12 @@ def write_quality(
 
 
 def listed_figures(
-    suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer
+    suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer, secret: str | None
 ) -> tuple[Figures, Declared | None]:
     """The figures of an orbit and its declared game; NaN where its completions are not listed."""
     if not listing.samples:
         return NOT_LISTED, None
-    traces = orbit_traces(graded(suite, orbit, listing.samples), listing, mass)
+    traces = orbit_traces(graded(suite, orbit, listing.samples, secret), listing, mass)
     declared = declared_game(trainer, traces.correct_Z)
     return exact_figures(traces, declared), declared
 

@@ -49,7 +49,7 @@ class RecordedAnswer:
 
 def record_answers(run: RunFolder, suite: Suite, orbits: Sequence[Orbit]) -> None:
     """Grade a complete run, problem by problem, and write answers.jsonl.gz."""
-    graded = grade_orbits(suite, orbits, run.samples())
+    graded = grade_orbits(suite, orbits, run.samples(), run.record.secret)
     run.save_answers(line for samples_VN, orbit in graded for line in answer_lines(samples_VN, orbit))
 
 
@@ -109,8 +109,9 @@ def read_partitions(folder: Path, suite: Suite, orbits: Sequence[Orbit]) -> Iter
     Raises:
         BadInput: the run is not of these orbits, or a file cannot be read.
     """
-    if read_record(folder).answers_sha256 is None:
-        for _, graded in grade_orbits(suite, orbits, read_sealed(folder)):
+    record = read_record(folder)
+    if record.answers_sha256 is None:
+        for _, graded in grade_orbits(suite, orbits, read_sealed(folder), record.secret):
             yield graded.partition
     else:
         for orbit, recorded_VN in by_orbit(orbits, read_answers(folder)):

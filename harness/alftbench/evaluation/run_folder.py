@@ -24,6 +24,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any, BinaryIO
 
+from alftbench.answers.confirm import drawn_secret
 from alftbench.base.jsonio import (
     append_jsonl,
     differences,
@@ -73,7 +74,9 @@ class RunFolder:
             drop_torn_line(path / "samples.jsonl")
             return cls(path, record)
         about = {**provenance(), **(where or {})}
-        folder = cls(path, RunRecord(SCHEMA_VERSION, digest(config)[:12], "running", name, dict(config), about))
+        run_id = digest(config)[:12]
+        record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), about, secret=drawn_secret())
+        folder = cls(path, record)
         folder._save()
         return folder
 

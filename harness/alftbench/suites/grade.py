@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from alftbench.answers.confirm import as_bytes
 from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import by_orbit, by_phrasing, partition
 from alftbench.errors import AlftbenchError, PluginError
@@ -12,7 +13,7 @@ from alftbench.types import NO_ANSWER, AnswerPartition, GradedOrbit, Orbit, Prob
 
 
 def grade_orbits(
-    suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample]
+    suite: Suite, orbits: Sequence[Orbit], samples: Iterable[Sample], secret: str | None = None
 ) -> Iterator[tuple[list[list[Sample]], GradedOrbit]]:
     """Extract every sample's answer and group each orbit's answers into classes, problem by problem.
 
@@ -21,6 +22,7 @@ def grade_orbits(
         orbits: what was sampled, in any order.
         samples: sorted by problem, phrasing and draw, as a complete run holds them; read as problems are
             graded, so that memory holds one problem's samples.
+        secret: of the run, says where verdicts are confirmed; the process's own if None.
 
     Yields:
         The samples of a problem, a list for each phrasing, and their grades; in the order of `samples`.
@@ -29,19 +31,21 @@ def grade_orbits(
         BadInput: samples of a problem are missing, unknown or out of order.
     """
     for orbit, samples_VN in by_orbit(orbits, samples):
-        yield samples_VN, grade(suite, orbit, samples_VN)
+        yield samples_VN, grade(suite, orbit, samples_VN, secret)
 
 
-def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample]) -> AnswerPartition:
+def graded(suite: Suite, orbit: Orbit, samples: Iterable[Sample], secret: str | None = None) -> AnswerPartition:
     """The classes of one orbit's samples."""
-    return grade(suite, orbit, by_phrasing(orbit, samples)).partition
+    return grade(suite, orbit, by_phrasing(orbit, samples), secret).partition
 
 
-def grade(suite: Suite, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
+def grade(
+    suite: Suite, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]], secret: str | None = None
+) -> GradedOrbit:
     """The answers of one orbit's samples and their classes, by the suite's own rules where it has some."""
     if isinstance(suite, Grader):
         return own_grades(suite.info.name, suite, orbit, samples_VN)
-    return grade_by_rules(orbit.problem, samples_VN, suite.info.answer_rules)
+    return grade_by_rules(orbit.problem, samples_VN, suite.info.answer_rules, secret)
 
 
 def own_grades(name: str, grader: Grader, orbit: Orbit, samples_VN: Sequence[Sequence[Sample]]) -> GradedOrbit:
@@ -70,7 +74,9 @@ def own_grades(name: str, grader: Grader, orbit: Orbit, samples_VN: Sequence[Seq
     return graded
 
 
-def grade_by_rules(problem: Problem, samples_VN: Sequence[Sequence[Sample]], rules: Sequence[str]) -> GradedOrbit:
+def grade_by_rules(
+    problem: Problem, samples_VN: Sequence[Sequence[Sample]], rules: Sequence[str], secret: str | None = None
+) -> GradedOrbit:
     """The answers that rules find in the samples of a problem, and their classes.
 
     Raises:
@@ -78,4 +84,4 @@ def grade_by_rules(problem: Problem, samples_VN: Sequence[Sequence[Sample]], rul
     """
     kind = problem.answer_kind
     answers_VN = tuple(tuple(extract(s.text, kind, rules, s.finish_reason) for s in row) for row in samples_VN)
-    return GradedOrbit(partition(problem, answers_VN), answers_VN)
+    return GradedOrbit(partition(problem, answers_VN, secret=as_bytes(secret)), answers_VN)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alftbench.answers.confirm import drawn_secret
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base import entry_points
 from alftbench.base.jsonio import (
@@ -62,7 +63,7 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class TrainRecord:
-    """The content of train.json; config identifies the run."""
+    """The content of train.json; config identifies the run, secret says where its verdicts are confirmed."""
 
     schema_version: int
     id: str
@@ -73,6 +74,7 @@ class TrainRecord:
     cost: Mapping[str, Any]
     checkpoint_sha256: str | None = None
     steps: int = 0
+    secret: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> Tr
         record = open_record(plan, folder)
         if record.status == "complete":
             return verified(record, folder)
-        result = call_trainer(plan, train_request(plan, folder, listen))
+        result = call_trainer(plan, train_request(plan, folder, listen, record.secret))
         record = replace(
             record,
             status="complete",
@@ -189,7 +191,7 @@ def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
         raise
 
 
-def train_request(plan: TrainPlan, folder: Path, listen: Listener) -> TrainRequest:
+def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str | None) -> TrainRequest:
     """What the trainer is asked; its steps are logged and shown."""
     log = UpdateLog(folder / "updates.jsonl")
 
@@ -209,6 +211,7 @@ def train_request(plan: TrainPlan, folder: Path, listen: Listener) -> TrainReque
         on_update=on_update,
         device=plan.job.device,
         dtype=plan.job.dtype,
+        secret=secret,
     )
 
 
@@ -227,7 +230,14 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         if (folder / left).exists():
             raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
     record = TrainRecord(
-        SCHEMA_VERSION, run_id, "running", str(plan.job.trainer), plan.config, origin(plan.job), asdict(Cost())
+        SCHEMA_VERSION,
+        run_id,
+        "running",
+        str(plan.job.trainer),
+        plan.config,
+        origin(plan.job),
+        asdict(Cost()),
+        secret=drawn_secret(),
     )
     write_json(folder / "train.json", asdict(record))
     return record

@@ -57,6 +57,7 @@ class TrainRequest:
 
     folder: the trainer's own, kept between attempts, removed once the checkpoint is verified.
     checkpoint: where the final model goes, as a folder that transformers can load. on_update: logs a step.
+    secret: the run's own, for `suites.grade.grade`: nobody can know where its answers are confirmed.
     """
 
     model: str
@@ -68,6 +69,7 @@ class TrainRequest:
     on_update: Callable[[Update], None]
     device: str = "auto"
     dtype: str = "auto"
+    secret: str | None = None
 
 
 @dataclass(frozen=True)

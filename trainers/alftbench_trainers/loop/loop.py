@@ -18,7 +18,7 @@ from alftbench_trainers.loop.cost import spent
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Policy, RolloutBatch
 from alftbench_trainers.loop.rewards import rewards_of
-from alftbench_trainers.loop.rollouts import OrbitRollouts, sample_orbits
+from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
 
@@ -47,9 +47,10 @@ def train_group(request: TrainRequest, options: GroupOptions, trainer: str, rule
 def train_step(request: TrainRequest, options: GroupOptions, policy: Policy, trainer: str, rule: Rule) -> Update:
     """One batch of rollouts and one optimiser step on it."""
     items = schedule(request.suites, options.orbits, request.seed, policy.step)
-    rollouts = sample_orbits(
+    drawn = sample_orbits(
         policy.model, policy.tokenizer, items, options.group, options.temperature, request.seed, policy.step
     )
+    rollouts = [collect(policy.tokenizer, item, groups, request.secret) for item, groups in drawn]
     batch = as_batch(rollouts)
     rewards_R = rewards_of(trainer, rule, rollouts)
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)

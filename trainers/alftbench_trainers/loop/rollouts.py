@@ -18,6 +18,7 @@ from alftbench.types import Sample, Variant
 from alftbench_trainers.loop.schedule import OrbitItem
 
 TokenIds = tuple[int, ...]
+Group = tuple[TokenIds, list[Completion]]  # a prompt and its G completions
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class OrbitRollouts:
 
 def sample_orbits(
     model: Any, tokenizer: Any, items: Sequence[OrbitItem], group: int, temperature: float, seed: int, step: int
-) -> list[OrbitRollouts]:
+) -> list[tuple[OrbitItem, list[Group]]]:
     """G rollouts for every phrasing of every orbit, in one batch; every rollout has its own random stream."""
     variants = [variant for item in items for variant in item.orbit.variants]
     prompts = [tuple(prompt_ids(tokenizer, variant.messages)) for variant in variants]
@@ -45,11 +46,11 @@ def sample_orbits(
     )
     decoding = Decoding(max_tokens, temperature, 1.0, end_token_ids(model, tokenizer), tokenizer.pad_token_id)
     groups = iter(zip(prompts, generate(model, prompts, uniforms, decoding), strict=True))
-    return [collect(tokenizer, item, [next(groups) for _ in item.orbit.variants]) for item in items]
+    return [(item, [next(groups) for _ in item.orbit.variants]) for item in items]
 
 
-def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[TokenIds, list[Completion]]]) -> OrbitRollouts:
-    """One orbit's rollouts, graded as an evaluation of its suite grades them."""
+def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[Group], secret: str | None) -> OrbitRollouts:
+    """One orbit's rollouts, graded as an evaluation of its suite grades them, with the secret of the run."""
     problem_id = item.orbit.problem.id
     samples_VG = [
         [rollout_sample(tokenizer, item, variant, draw, done) for draw, done in enumerate(completions)]
@@ -59,7 +60,7 @@ def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[tuple[TokenIds, li
         problem_id=problem_id,
         prompts_V=tuple(prompt for prompt, _ in groups),
         completions_VG=tuple(tuple(done.token_ids for done in completions) for _, completions in groups),
-        record=record_of(item, samples_VG),
+        record=record_of(item, samples_VG, secret),
     )
 
 
@@ -74,7 +75,7 @@ def rollout_sample(tokenizer: Any, item: OrbitItem, variant: Variant, draw: int,
     return Sample(item.orbit.problem.id, variant.name, draw, text, reason, len(done.token_ids))
 
 
-def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupRecord:
+def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]], secret: str | None) -> GroupRecord:
     """The samples of an orbit with the verdicts of its suite, by the suite's own rules where it has some.
 
     Log-probabilities are left out: they come with the update, after the reward.
@@ -82,7 +83,7 @@ def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]]) -> GroupR
     Raises:
         PluginError: the suite's own rules break their contract.
     """
-    partition = grade(item.suite.suite, item.orbit, samples_VG).partition
+    partition = grade(item.suite.suite, item.orbit, samples_VG, secret).partition
     return GroupRecord(
         class_VG=np.array(partition.class_VN, dtype=np.int64),
         correct_Z=np.array(partition.correct_Z, dtype=bool),

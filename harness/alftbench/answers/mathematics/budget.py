@@ -6,7 +6,7 @@ import threading
 
 from alftbench.answers.mathematics.brackets import Unreadable
 
-STEPS, CLOSE_STEPS = 12_000, 60_000  # of about 5 µs; the latter for a closer look, with many digits
+STEPS, CLOSE_STEPS = 12_000, 40_000  # of about 5 µs; the latter for a closer look, with many digits
 
 
 class _Meter(threading.local):

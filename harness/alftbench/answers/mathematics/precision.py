@@ -2,8 +2,9 @@
 
 A key is made at public points, so that everybody makes the same one. Whoever knows the code knows these points
 too, and can write x + (x − a)(x − b) where a and b are the points. So a verdict is confirmed at points that follow
-from a secret which is drawn after the code was published, and with more digits than an answer is long: a sum of
-roots that agrees with π in 40 digits can be searched for, one that agrees in 2,300 does not fit in 2,000 characters.
+from a secret, which is drawn after the code was published, and with more digits than an answer is long: a sum of
+roots that agrees with π in 40 digits can be searched for; one that agrees in 2,300 does not fit into the 2,000
+characters of an answer.
 """
 
 from __future__ import annotations

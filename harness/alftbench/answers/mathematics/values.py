@@ -268,7 +268,8 @@ def is_flat(function: Any, value: Value, result: Value) -> bool:
         return False  # the key was made: it told already
     step = context().mpf(10) ** -25
     change = abs(function(value * (1 + step)) - result)
-    return change < FLAT * step * abs(result) and not isinstance(recognised(result), Fraction)
+    flat = bool(change < FLAT * step * abs(result))
+    return flat and not isinstance(recognised(result), Fraction)
 
 
 def _function(node: Node, points: Points) -> Value:
@@ -312,14 +313,14 @@ def is_positive(node: Node) -> bool:
         return is_positive(node[1]) and is_real(node[2])
     if node[0] == "num":
         return bool(node[1] > 0)
-    return node[0] == "sym" or (node[0] == "const" and node[1] != "i")
+    return node[0] == "sym" or node in (("const", "pi"), ("const", "e"))
 
 
 def is_real(node: Node) -> bool:
     """Whether a tree is real for want of functions, roots and i."""
     if node[0] in ("+", "*"):
         return all(map(is_real, node[1:]))
-    return node[0] in ("num", "sym") or (node[0] == "const" and node[1] != "i")
+    return node[0] in ("num", "sym") or node in (("const", "pi"), ("const", "e"))
 
 
 def is_monomial(node: Node) -> bool:
