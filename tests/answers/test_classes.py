@@ -31,6 +31,9 @@ class Table:
 
     accepts = same
 
+    def confirms(self, gold, key):
+        return True
+
     def verdict(self, a: str, b: str) -> Verdict:
         found, pair = decide(a, b), frozenset((a, b))
         if found is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from alftbench.answers.canonical import is_exact
@@ -44,27 +44,36 @@ def rank(key: str) -> tuple[bool, int, str]:
     return (not is_exact(key), len(key), key)
 
 
-def classify(
-    keys: Iterable[str],
-    gold: Iterable[str],
-    judge: Judge,
-    confirms: Callable[[str, str], bool] = lambda gold, key: True,
-) -> Classes:
-    """The classes of distinct keys, and which of them are right by one of the gold keys.
+@dataclass(frozen=True)
+class Asked:
+    """Whom to ask what keys alone do not say.
 
-    Args:
-        keys: of the answers.
-        gold: keys of the gold answers.
-        judge: compares keys that do not decide alone.
-        confirms: whether a key that a gold key accepts is right by the texts of both, too.
+    judge: compares keys that do not decide, by `text_of`, the answers as written, where it has them. confirms: is
+    an answer right as written, too? Given a gold key and a key that it accepts.
     """
+
+    judge: Judge
+    text_of: Mapping[str, str] = field(default_factory=dict)
+    confirms: Callable[[str, str], bool] = lambda gold, key: True
+
+    def same(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Is each pair one answer?"""
+        return self.judge.same(pairs, self.text_of)
+
+    def accepts(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Is each prediction right by its gold answer?"""
+        return self.judge.accepts(pairs, self.text_of)
+
+
+def classify(keys: Iterable[str], gold: Iterable[str], judge: Asked) -> Classes:
+    """The classes of distinct keys, and which of them are right by one of the gold keys."""
     ordered, golds = sorted(keys, key=rank), sorted(gold)
     checks = Checks(judge, incomparable(ordered, golds, judge))
     union = Union(ordered)
     for place, key in enumerate(ordered):
         if not is_exact(key):
             join(key, ordered[:place], union, checks)
-    accepted = checks.accepted(golds, ordered, confirms)
+    accepted = checks.accepted(golds, ordered)
     forgiven = frozenset(key for key in accepted if not is_same(key, golds))
     lost = checks.incomparable - accepted - union.joined()
     of, right = set_apart({key: union.find(key) for key in ordered if key not in lost}, accepted, forgiven)
@@ -91,7 +100,7 @@ def set_apart(
     return class_of, frozenset(class_of[key] for key in accepted)
 
 
-def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: Judge) -> frozenset[str]:
+def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: Asked) -> frozenset[str]:
     """The keys that need a judge and that it cannot compare even with the probe."""
     asked = [key for key in ordered if not is_exact(key) and needs_judge(key, ordered, golds)]
     verdicts = judge.same([(key, PROBE) for key in asked])
@@ -141,7 +150,7 @@ def conflicts(of: Mapping[str, str], checks: Checks) -> int:
 class Checks:
     """The judge's comparisons for one orbit, within bounds, and how many were left open."""
 
-    def __init__(self, judge: Judge, incomparable: frozenset[str]) -> None:
+    def __init__(self, judge: Asked, incomparable: frozenset[str]) -> None:
         self._judge, self.incomparable = judge, incomparable
         self._left, self._failed = MAX_CHECKS, Counter[str]()
         self.unresolved = 0
@@ -179,9 +188,7 @@ class Checks:
                 self.unresolved += 1
                 self._failed.update(key for key in pair if not is_exact(key))
 
-    def accepted(
-        self, golds: Sequence[str], keys: Sequence[str], confirms: Callable[[str, str], bool]
-    ) -> frozenset[str]:
+    def accepted(self, golds: Sequence[str], keys: Sequence[str]) -> frozenset[str]:
         """The keys that one of the gold answers accepts, and is confirmed to."""
         pairs = [
             (gold, key)
@@ -192,7 +199,9 @@ class Checks:
         verdicts = self._judge.accepts(pairs)
         self.unresolved += sum(not verdict.decided for verdict in verdicts)
         same = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is Verdict.SAME]
-        return frozenset(key for gold, key in same if accepts(gold, key) is None or confirms(gold, key))
+        return frozenset(
+            key for gold, key in same if accepts(gold, key) is None or self._judge.confirms(gold, key)
+        )
 
 
 class Union:

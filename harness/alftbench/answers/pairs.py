@@ -115,7 +115,8 @@ def begin(
     draft = Grade(row.id, False, outcome, gold.canonical, prediction.canonical, guessed)
     if gold.canonical is None or prediction.canonical is None:
         return row, draft, None
-    asked = confirmation.judge.ask_accepts(gold.canonical, prediction.canonical)
+    text_of = {gold.canonical: read_text(gold), prediction.canonical: read_text(prediction)}
+    asked = confirmation.judge.ask_accepts(gold.canonical, prediction.canonical, text_of)
     if asked is Verdict.SAME and not confirmation.accepts(read_text(gold), read_text(prediction)):
         asked = Verdict.DIFFERENT
     return row, draft, asked

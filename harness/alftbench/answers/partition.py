@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Protocol, TypeVar
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.classes import classify
+from alftbench.answers.classes import Asked, classify
 from alftbench.answers.confirm import Confirmation, as_bytes, confirmed, read_text
 from alftbench.answers.find.extract import GUESSES
 from alftbench.answers.judge.judge import Judge, shared_judge
@@ -131,7 +131,8 @@ def partition(
     def confirms(gold: str, key: str) -> bool:
         return confirmation.accepts(texts[gold][0], texts[key][0])
 
-    classes = classify(distinct_keys(answers), gold, judge, confirms)
+    asked = Asked(judge, {key: written[0] for key, written in texts.items()}, confirms)
+    classes = classify(distinct_keys(answers), gold, asked)
     right = classes.right if verified is None else {classes.of[key] for key in verified if key in classes.of}
     assigned = assembled(problem.id, answers_VN, classes.of, right)
     return replace(assigned, conflicts=classes.conflicts, unresolved=classes.unresolved)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from enum import StrEnum
 from threading import Lock
@@ -27,6 +27,7 @@ from alftbench.answers.judge.workers import (
 from alftbench.errors import UsageError
 
 Pair = tuple[str, str]
+Texts = Mapping[str, str]
 REMEMBERED = 1 << 15  # verdicts kept; the oldest goes first
 LEAST_MEGABYTES = 256  # a worker that has loaded symbolic algebra takes about 80
 
@@ -84,21 +85,25 @@ class Judge:
         """End the workers now."""
         self._workers.close()
 
-    def same(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        """Is each pair one answer? Symmetric in the pair.
+    def same(self, pairs: Sequence[Pair], text_of: Texts | None = None) -> list[Verdict]:
+        """Is each pair of keys one answer? Symmetric in the pair.
+
+        Args:
+            pairs: of keys.
+            text_of: answers as written, by key, for pairs that keys do not decide; of a key without one the key.
 
         Raises:
             MissingPackage: a pair needs math-verify, which is not installed.
         """
-        return _settle([self.ask_same(a, b) for a, b in pairs])
+        return _settle([self.ask_same(a, b, text_of) for a, b in pairs])
 
-    def accepts(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        """Is each prediction right by its gold answer? Pairs are (gold, prediction).
+    def accepts(self, pairs: Sequence[Pair], text_of: Texts | None = None) -> list[Verdict]:
+        """Is each prediction right by its gold answer? Pairs are (gold, prediction), else as for `same`.
 
         Raises:
             MissingPackage: a pair needs math-verify, which is not installed.
         """
-        return _settle([self.ask_accepts(gold, prediction) for gold, prediction in pairs])
+        return _settle([self.ask_accepts(gold, prediction, text_of) for gold, prediction in pairs])
 
     def verify(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Does symbolic algebra find each pair of texts the same?
@@ -108,18 +113,19 @@ class Judge:
         """
         return _settle([self._slow(a, b) for a, b in pairs])
 
-    def ask_same(self, a: str, b: str) -> Verdict | Future[Result]:
+    def ask_same(self, a: str, b: str, text_of: Texts | None = None) -> Verdict | Future[Result]:
         """A verdict, or where a worker has to find it, its future."""
         same = equivalence.decide(a, b)
-        return self._slow(a, b) if same is None else _verdict(same)
+        return self._slow(a, b, text_of) if same is None else _verdict(same)
 
-    def ask_accepts(self, gold: str, prediction: str) -> Verdict | Future[Result]:
+    def ask_accepts(self, gold: str, prediction: str, text_of: Texts | None = None) -> Verdict | Future[Result]:
         """As `ask_same`, for a gold answer and a prediction."""
         accepted = equivalence.accepts(gold, prediction)
-        return self._slow(gold, prediction) if accepted is None else _verdict(accepted)
+        return self._slow(gold, prediction, text_of) if accepted is None else _verdict(accepted)
 
-    def _slow(self, a: str, b: str) -> Verdict | Future[Result]:
+    def _slow(self, a: str, b: str, text_of: Texts | None = None) -> Verdict | Future[Result]:
         """The verdict of `verify`, which is symmetric."""
+        a, b = (text_of.get(key, key) for key in (a, b)) if text_of else (a, b)
         question = (min(a, b), max(a, b))
         with self._lock:
             if question in self._known:
