@@ -74,14 +74,16 @@ def name_of(path: Path) -> str:
 
 @contextmanager
 def lines_of(path: Path) -> Iterator[Iterator[str]]:
-    """The lines of a file or of stdin.
+    """The lines of a file or of stdin, none of them too long.
 
     Raises:
         UsageError: the file does not exist or is not text.
     """
+    from alftbench.base.bounds import lines
+
     try:
         with nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8-sig") as file:
-            yield iter(file)
+            yield lines(file, name_of(path))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:

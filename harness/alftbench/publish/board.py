@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from jinja2 import Environment
 
+from alftbench.base.bounds import TOML_BYTES, read_text
 from alftbench.base.jsonio import write_text
 from alftbench.base.markdown import literal, markdown
 from alftbench.base.provenance import in_words
@@ -62,10 +63,12 @@ class Board(BoardFile):
         """
         path = folder / "board.toml"
         try:
-            spec = tomllib.loads(path.read_text(encoding="utf-8"))
+            spec = tomllib.loads(read_text(path, TOML_BYTES))
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except BadInput:
+            raise
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"{path}: not TOML: {error}") from None
         return cls(folder, **vars(read(BoardFile, spec, str(path))))
 
