@@ -1,4 +1,4 @@
-r"""Text from outside, made safe to show: a terminal or page obeys nothing in it, and an error stays within a screen.
+r"""Text from outside, made safe to show: neither terminal nor page obeys it, and an error stays within a screen.
 
 Text from outside is what a model, a server, a file, a plugin or the command line says. It is kept as it is where
 it is data, and passes through here where it is shown.
@@ -14,7 +14,7 @@ from typing import Any
 from alftbench.base.jsonio import without_nan
 
 SCREEN = 600  # characters of an error or a warning
-# Controls, formats such as another direction or a tag, halves of pairs, separators of lines; and letters without ink.
+# Controls, formats such as another direction or a tag, halves of pairs, separators of lines, blank letters.
 HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd"
@@ -42,7 +42,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def one_line(text: str, most: int = SCREEN) -> str:
-    """A message as one visible line of about `most` characters: of a longer one the middle is left out and counted."""
+    """A message as one visible line of about `most` characters; what is left out of its middle is counted."""
     lines = (" ".join(line.split()) for line in cut(text, most).splitlines())
     line = visible("; ".join(filter(None, lines)))
     return line if len(line) <= 2 * most else cut(line, most)
@@ -58,6 +58,6 @@ def cut(text: str, most: int) -> str:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    r"""JSON that a terminal can show: NaN becomes null, a hidden character its \u escape, which JSON reads the same."""
+    r"""JSON that a terminal can show: NaN becomes null, a hidden character its \u escape, which reads the same."""
     text = json.dumps(without_nan(value), indent=indent, ensure_ascii=False)
     return HIDDEN.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)

@@ -15,9 +15,7 @@ STARS = "***"
 USUAL = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # environment variables that hold secrets
 IN_TEXT = (  # secrets that nobody named: of an address, of a header
     re.compile(r"(?<=://)[^/\s@]*@"),
-    re.compile(
-        r"(?<=[?&;#])((?:[\w-]*(?:key|token|secret|password|passwd|signature))=)[^&#;\s'\"]+", re.IGNORECASE
-    ),
+    re.compile(r"(?<=[?&;#])([\w-]*(?:key|token|secret|password|passwd|signature)=)[^&#;\s'\"]+", re.IGNORECASE),
     re.compile(r"\b((?:Bearer|Basic)\s{1,8})[\w+/=.~-]{8,}", re.IGNORECASE),
 )
 _given: set[str] = set()

@@ -19,6 +19,8 @@ from alftbench.suites.base import Suite
 from alftbench.suites.load import TEST, Reader, Selection, read_problems
 from alftbench.types import Orbit, SamplingParams, Variant
 
+MOST_SAMPLES, MOST_TOKENS = 100_000, 10_000_000  # of a prompt and of a completion: more is a slip or an attack
+
 
 @dataclass(frozen=True)
 class EvalRequest:
@@ -127,7 +129,9 @@ def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
     params = replace(default, **{name: value for name, value in chosen.items() if value is not None})
     checks = [
         (params.n >= 1, f"--samples {params.n}: must be at least 1"),
+        (params.n <= MOST_SAMPLES, f"--samples {params.n}: must be at most {MOST_SAMPLES}"),
         (params.max_tokens >= 1, f"--max-tokens {params.max_tokens}: must be at least 1"),
+        (params.max_tokens <= MOST_TOKENS, f"--max-tokens {params.max_tokens}: must be at most {MOST_TOKENS}"),
         (np.isfinite(params.temperature) and params.temperature >= 0,
          f"--temperature {params.temperature}: must be 0 (greedy) or above"),
         (0 < params.top_p <= 1, f"--top-p {params.top_p}: must be above 0 and at most 1"),
