@@ -25,7 +25,7 @@ class BoundedLoader(yaml.SafeLoader):
         self._depth = self._entries = 0
         self._grown: dict[yaml.Node, tuple[int, int]] = {}  # entries and depth of each node, aliases followed
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         """A node and what is below it.
 
         Raises:
@@ -35,14 +35,15 @@ class BoundedLoader(yaml.SafeLoader):
         self._entries += 1
         self._depth += 1
         self._check(self._entries, self._depth)
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        assert node is not None
         self._depth -= 1
         if not alias:
             self._grown[node] = self._measure(node)
         elif node not in self._grown:
             raise yaml.YAMLError("an alias stands inside what it names")
         self._check(*self._grown[node])
-        return node  # type: ignore[no-any-return]
+        return node
 
     def _measure(self, node: yaml.Node) -> tuple[int, int]:
         if isinstance(node, yaml.ScalarNode):
@@ -81,7 +82,7 @@ class BoundedLoader(yaml.SafeLoader):
         """
         if isinstance(node.value, str) and len(node.value) > DIGITS:
             raise yaml.YAMLError(f"the number on line {node.start_mark.line + 1} has more than {DIGITS} digits")
-        return int(super().construct_yaml_int(node))  # type: ignore[no-untyped-call]
+        return int(super().construct_yaml_int(node))
 
 
 BoundedLoader.add_constructor("tag:yaml.org,2002:int", BoundedLoader.construct_yaml_int)
@@ -102,7 +103,7 @@ def parse_yaml(text: str, name: str, values: bool = True) -> Any:
         raise BadInput(f"{name}: larger than {YAML_BYTES / MIB:g} MiB, the most that is read")
     try:
         loader = BoundedLoader(text)
-        return loader.get_single_data() if values else loader.get_single_node()  # type: ignore[no-untyped-call]
+        return loader.get_single_data() if values else loader.get_single_node()
     except UNREADABLE as error:
         said = " ".join(str(error).split()) if isinstance(error, (yaml.YAMLError, ValueError)) else UNREAL
         raise BadInput(f"{name}: not YAML: {said}") from None

@@ -13,6 +13,7 @@ from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
 from alftbench.backends.load import backend_info, find_model
 from alftbench.backends.model_files import model_digest
 from alftbench.base.jsonio import digest
+from alftbench.base.names import unfit, unfit_path
 from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
@@ -76,6 +77,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
     Raises:
         UsageError: an option is out of range, or a name or file does not exist.
     """
+    check_name(request)
     problems = read(request.suite, request.selection)
     suite, orbits = problems.suite, problems.orbits
     params = sampling(request, suite.info.sampling)
@@ -109,6 +111,18 @@ def backend_settings(options: BackendOptions, pace: Container[str]) -> dict[str,
     args = {name: text for name, text in options.args.items() if name not in pace}
     given = {"logprobs": options.logprobs, "backend_args": args}
     return {name: value for name, value in given.items() if value}
+
+
+def check_name(request: EvalRequest) -> None:
+    """See that tables and files can have the name that is asked for, or that of the model.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if request.name is not None and (why := unfit_path(request.name)):
+        raise UsageError(f"--name {request.name!r}: {why}")
+    if request.name is None and (name := display_name(request, request.model)) and (why := unfit(name)):
+        raise UsageError(f"--model {request.model!r}: as a name {name!r} {why}; choose another with --name")
 
 
 def display_name(request: EvalRequest, model: str) -> str:
