@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 JSON_BYTES = 64 * MIB  # of a JSON file
-TOML_BYTES = MIB // 4
+TOML_BYTES, TOML_DOTS = (
+    MIB // 4,
+    1000,
+)  # of a file and of a line: the memory for a name a.b.c… is quadratic in its dots
 YAML_BYTES = MIB // 2
 LINE = 8_000_000  # characters of a line of JSONL; lines of lm-eval hold every response to a prompt
 PEER_LINE = 64_000_000
 FIELD = 1_000_000  # characters of a question, an answer, a completion
-FREE_GROWTH = 8 * MIB  # bytes that any compressed file may grow to
+FREE_GROWTH = 2 * MIB  # bytes that any compressed file may grow to
 GROWTH = 300  # and how many times its size; records of runs grow 5 to 45 times, a bomb a thousand times
 
 
@@ -37,6 +41,24 @@ def read_text(path: Path, most: int) -> str:
     if len(content) > most:
         raise BadInput(f"{path}: larger than {most / MIB:g} MiB, the most that is read")
     return content.decode("utf-8")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        BadInput: it is too large, or is not TOML.
+        OSError: it cannot be read.
+    """
+    try:
+        text = read_text(path, TOML_BYTES)
+        if max(line.count(".") for line in text.split("\n")) > TOML_DOTS:
+            raise ValueError(f"a line has more than {TOML_DOTS} dots")
+        return tomllib.loads(text)
+    except BadInput:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not TOML: {error}") from None
 
 
 def lines(file: TextIO, name: str, most: int = LINE) -> Iterator[str]:

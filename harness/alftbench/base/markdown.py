@@ -70,4 +70,4 @@ def code(text: str) -> str:
 
 def address(path: str) -> str:
     """A path as the target of a link, on a page of any kind; never of another scheme than the page's own."""
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/.,=+@~-_")
+    return quote(path.encode("utf-8", "surrogatepass"), safe="/.,=+@~-_")

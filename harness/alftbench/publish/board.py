@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 from jinja2 import Environment
 
-from alftbench.base.bounds import TOML_BYTES, read_text
+from alftbench.base.bounds import read_toml
 from alftbench.base.foreign import visible
 from alftbench.base.jsonio import write_text
 from alftbench.base.markdown import code, literal, markdown
@@ -29,7 +28,7 @@ from alftbench.publish.html import html
 from alftbench.publish.tables import BoardLayout, comparison_tables
 
 log = logging.getLogger(__name__)
-FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20](?!\d+(\.\d+)?$)")  # how one begins that is no number
+FORMULA = re.compile(r"\s*([=@\uff1d\uff0b\uff0d\uff20]|[+-](?!\d+(\.\d+)?$))")  # how one begins; -0.5 is a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +65,9 @@ class Board(BoardFile):
         """
         path = folder / "board.toml"
         try:
-            spec = tomllib.loads(read_text(path, TOML_BYTES))
+            spec = read_toml(path)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
-        except BadInput:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{path}: not TOML: {error}") from None
         return cls(folder, **vars(read(BoardFile, spec, str(path))))
 
     @classmethod

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alftbench.base.bounds import JSON_BYTES, MIB, lines, read_text
+from alftbench.base.bounds import JSON_BYTES, lines, read_text
 from alftbench.base.jsonio import parse_json, read_jsonl
 from alftbench.errors import BadInput, MissingExtra
 
 Table = list[dict[str, Any]]
 MOST_ROWS = 5_000_000  # of a parquet file, which may say a row a million times in a few bytes
-ROWS_AT_ONCE = 256
-TABLE_BYTES = 128 * MIB
+ROWS_AT_ONCE = 64
+TABLE = 128_000_000  # characters
 
 
 def read_table(path: Path, columns: tuple[str, ...] = ()) -> Table:
@@ -82,8 +82,8 @@ def read_parquet(path: Path) -> Table:
         raise ValueError(f"{file.metadata.num_rows:,} rows, more than the {MOST_ROWS:,} that are read")
     rows, size = [], 0
     for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-        size += batch.nbytes
-        if size > TABLE_BYTES:
-            raise ValueError(f"larger than {TABLE_BYTES / MIB:g} MiB when unpacked, the most that is read")
         rows += batch.to_pylist()
+        size += sum(len(str(value)) for row in rows[-len(batch) :] for value in row.values())
+        if size > TABLE:
+            raise ValueError(f"more than {TABLE:,} characters when unpacked, the most that are read")
     return rows
