@@ -50,3 +50,43 @@ def cli(tmp_path):
         )
 
     return run
+
+
+BOUNDED = """
+import resource, sys, time
+resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+import MODULES
+from alftbench.cli import main
+started = time.perf_counter()
+try:
+    main()
+finally:
+    print(time.perf_counter() - started, file=open("seconds", "w"))
+"""
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """Run the command line in 512 MB, imports included; returns its only line once it has refused within 2 s.
+
+    The 2 seconds begin when the command does, with Python and the modules it needs loaded.
+    """
+
+    def run(*arguments: str, code: int, needs: str = "alftbench.suites.show", env: dict[str, str] | None = None):
+        done = subprocess.run(
+            [sys.executable, "-c", BOUNDED.replace("MODULES", needs), *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            env={**os.environ, **(env or {})},
+            timeout=300,
+        )
+        said = done.stderr.decode()
+        assert done.returncode == code, said[-2000:]
+        assert float((tmp_path / "seconds").read_text()) < 2
+        assert said.startswith("error: ")
+        assert said.count("\n") == 1
+        assert len(said) < 1500
+        assert not done.stdout
+        return said
+
+    return run

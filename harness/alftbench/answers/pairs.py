@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from alftbench.answers.confirm import Confirmation, as_bytes, read_text
 from alftbench.answers.find.extract import GUESSES, read_answer
 from alftbench.answers.judge.judge import Judge, Verdict, settled
 from alftbench.answers.judge.workers import Result
+from alftbench.base.jsonio import parse_json
 from alftbench.errors import BadInput
 from alftbench.types import Outcome
 
@@ -61,8 +61,8 @@ def read_row(line: str, number: int, source: str) -> AnswerPair:
     """One line; a row without an id is called by its line number."""
     place = f"{source}, line {number}"
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row = parse_json(line)
+    except ValueError as error:
         raise BadInput(f"{place}: not JSON ({error}); correct or remove the line") from None
     if not isinstance(row, dict):
         raise BadInput(f"{place}: expected an object with gold and prediction, found {type(row).__name__}")

@@ -12,17 +12,21 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from alftbench.base.bounds import JSON_BYTES, LINE, lines, open_text, read_text
 from alftbench.errors import BadInput, NotWritten
 
 BLOCK = 1 << 20  # bytes read or written at a time
 SURROGATE = re.compile("[\ud800-\udfff]")  # of a str, where a pair is one character: each of these is alone
 SPELLED_SURROGATE = re.compile(r"\\u[dD][89A-Fa-f]")  # how JSON spells them, alone or in pairs
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+VALUES = 2_000_000  # of one JSON text
 
 
 class JsonObject(dict[str, Any]):
@@ -30,18 +34,22 @@ class JsonObject(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.repeated = next((key for key in keys if keys.count(key) > 1), None) if len(self) < len(keys) else None
+        seen: set[str] = set()
+        twice = (key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        self.repeated = next(twice) if len(self) < len(pairs) else None
 
 
-def parse_json(text: str, by_model: bool = False) -> Any:
-    """The value that a text spells, `well_formed` where a model wrote it.
+def parse_json(text: str, by_model: bool = False, **hooks: Any) -> Any:
+    """The value that a text spells, `well_formed` where a model wrote it; `hooks` are those of `json.loads`.
 
     Raises:
-        ValueError: it is not JSON, or nested deeper than Python follows; says where.
+        ValueError: it is not JSON, nested deeper than Python follows, or of too many values; says where.
     """
+    if len(text) > VALUES and sum(map(text.count, "[{,")) > VALUES:
+        raise ValueError(f"more than {VALUES:,} values, the most that are read")
     try:
-        return well_formed(json.loads(text)) if by_model else json.loads(text)
+        value = json.loads(text, **hooks)
+        return well_formed(value) if by_model else value
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()):
             raise ValueError("it ends too early") from None
@@ -49,16 +57,23 @@ def parse_json(text: str, by_model: bool = False) -> Any:
         raise ValueError(f"{error.msg.removesuffix(' at')} at {line}column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError:  # the only other that json raises is Python's own about whole numbers
+        raise ValueError("a whole number has more digits than are read") from None
 
 
 def well_formed(value: Any) -> Any:
     """The same value with U+FFFD for every lone surrogate in its texts, which UTF-8 could not hold."""
+    return map_texts(partial(SURROGATE.sub, REPLACEMENT), value)
+
+
+def map_texts(change: Callable[[str], str], value: Any) -> Any:
+    """The same value with every text in it changed, keys too."""
     if isinstance(value, str):
-        return SURROGATE.sub(REPLACEMENT, value)
+        return change(value)
     if isinstance(value, dict):
-        return {well_formed(key): well_formed(item) for key, item in value.items()}
+        return {map_texts(change, key): map_texts(change, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [well_formed(item) for item in value]
+        return [map_texts(change, item) for item in value]
     return value
 
 
@@ -161,39 +176,39 @@ def read_json(path: Path) -> Any:
     """A JSON file's value.
 
     Raises:
-        BadInput: the file is missing or is not JSON.
+        BadInput: the file is missing, too large, or is not JSON.
     """
     try:
-        return parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(read_text(path, JSON_BYTES))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
+    except BadInput:
+        raise
     except (ValueError, OSError) as error:
         raise BadInput(f"{path}: not readable as JSON: {error}") from error
 
 
-def read_jsonl(path: Path, by_model: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_jsonl(path: Path, by_model: bool = False, longest: int = LINE) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line of a JSONL file; a `.gz` is decompressed.
 
     Args:
         path: the file.
         by_model: it holds what a model wrote, so lone surrogates are replaced and not refused.
+        longest: characters of a line at most.
 
     Raises:
-        BadInput: the file cannot be read, or a line is not a JSON object of well-formed texts; names the line.
+        BadInput: the file cannot be read, or a line is too long or not a JSON object of well-formed texts; names
+            the line.
     """
     number = 0
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8") as file
-        ):
-            for number, line in enumerate(file, 1):
+        with open_text(path) as file:
+            for number, line in enumerate(lines(file, str(path), longest), 1):
                 if line.strip():
                     yield number, _object(path, number, line, by_model)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadInput(f"{path}, after line {number}: cannot be read: {error}") from error
 
 
@@ -223,11 +238,11 @@ def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
     Raises:
         NotWritten: the disk is full or refuses; no part of these rows is left, as far as the disk lets go of it.
     """
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     with reporting(path), path.open("ab", buffering=0) as file:
         start = file.tell()
         try:
-            rest = memoryview(lines)
+            rest = memoryview(content)
             while rest:  # however little the system takes at a time
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())

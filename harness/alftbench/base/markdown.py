@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
+from alftbench.base.foreign import visible
 from alftbench.base.tables import Cell, Links, Table
 from alftbench.base.wording import interval, lines, signed
 from alftbench.types import Comparison, MetricValue
+
+MEANT = re.compile(r"[\\`*_\[\]<>|#~$&]|:(?=//)|(?<=www)\.", re.IGNORECASE)  # what means something to Markdown
+MARK = "\N{MODIFIER LETTER GRAVE ACCENT}"  # for a backtick where a backtick would end
 
 
 def markdown(table: Table) -> str:
@@ -36,7 +42,7 @@ def markdown_cell(cell: Cell) -> str:
     """A cell in one line; an interval in brackets behind its value."""
     match cell:
         case Links():
-            return " ".join(f"[{literal(name)}]({target})" for name, target in cell.targets)
+            return " ".join(f"[{literal(name)}]({address(target)})" for name, target in cell.targets)
         case MetricValue():
             return interval(cell)
         case Comparison() if not math.isnan(cell.p_value):
@@ -53,5 +59,15 @@ def explanation(table: Table) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as Markdown shows it literally inside a table."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in text)
+    """A text as Markdown shows it literally inside a table: no line of its own, no markup, no link, no formula."""
+    return MEANT.sub(r"\\\g<0>", visible(text))
+
+
+def code(text: str) -> str:
+    """A text between backticks."""
+    return f"`{visible(text).replace('`', MARK)}`"
+
+
+def address(path: str) -> str:
+    """A path as the target of a link, on a page of any kind; never of another scheme than the page's own."""
+    return quote(path.encode("utf-8", "surrogatepass"), safe="/.,=+@~-_")

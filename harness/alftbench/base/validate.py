@@ -23,6 +23,7 @@ from alftbench.errors import CLOSE, BadInput
 T = TypeVar("T")
 Reader = Callable[[Any, str, list[str]], Any]  # value, where it stands, lines so far → what it reads as, or WRONG
 WRONG = object()
+NAMED = 20  # unknown keys of a record that are named
 NOUNS: Mapping[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -295,7 +296,7 @@ def _read_record(
         return _wrong(lines, where, says, value)
     before = len(lines)
     _refuse_repeated(value, where, lines)
-    unknown = [key for key in value if key not in known] if closed else []
+    unknown = [key for key in value if key not in known][:NAMED] if closed else []
     lines += [f"{below(where, key)}: unknown key; {hint(str(key), known)}" for key in unknown]
     given = {}
     for key, field in known.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from alftbench.base.foreign import SCREEN, cut, visible
 from alftbench.base.tables import Cell, Interval, Lines, Links, Number, Quantity
 from alftbench.types import Comparison, MetricValue, QualityValue
 
@@ -11,7 +12,11 @@ NOTHING = "–"
 
 
 def lines(cell: Cell) -> tuple[str, ...]:
-    """A cell as plain text: what it says, then what belongs below it."""
+    """A cell as plain text that can be shown anywhere: what it says, then what belongs below it."""
+    return tuple(visible(cut(line, SCREEN)) for line in _lines(cell))
+
+
+def _lines(cell: Cell) -> tuple[str, ...]:
     match cell:
         case MetricValue():
             return (NOTHING,) if math.isnan(cell.value) else (short(cell.value), ends(cell.low, cell.high))

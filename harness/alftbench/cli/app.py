@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
+import logging
 import os
 import re
 import sys
@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from alftbench import __version__
+from alftbench.base.foreign import SCREEN, cut, json_text, one_line, visible
+from alftbench.base.secrets import redacted
 from alftbench.errors import AlftbenchError
 
 app = typer.Typer(
@@ -62,14 +64,37 @@ def go_offline(offline: bool) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """One JSON object on stdout; NaN becomes null."""
-    from alftbench.base.jsonio import without_nan
+    """One JSON object on stdout; NaN becomes null, what a terminal would obey its escape."""
+    typer.echo(json_text(value, indent=2))
 
-    typer.echo(json.dumps(without_nan(value), indent=2, ensure_ascii=False))
+
+def say(text: str, err: bool = False) -> None:
+    """One line, safe to show."""
+    typer.echo(visible(cut(redacted(text), SCREEN), keep="\t"), err=err)
+
+
+def say_all(text: str, err: bool = False) -> None:
+    """A text of several lines, as long as it is."""
+    typer.echo(visible(redacted(text), keep="\n\t"), err=err)
+
+
+def complain(text: str) -> None:
+    """A warning or an error: one line on stderr, however many the message has."""
+    typer.echo(one_line(redacted(text)), err=True)
+
+
+class SafeLine(logging.Formatter):
+    """What a logger says, as `complain` says it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        return one_line(redacted(super().format(record)))
 
 
 def main() -> None:
     """Run the command line; an error is one line on stderr and its exit code, a traceback with --debug."""
+    if logging.lastResort:  # what alftbench's own loggers are heard by
+        logging.lastResort.setFormatter(SafeLine())
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="alftbench", standalone_mode=False)
         if code == INTERRUPTED:
@@ -78,12 +103,12 @@ def main() -> None:
     except typer.Abort:
         sys.exit(1)
     except MISUSED as error:
-        typer.echo(f"error: {misuse(error)}", err=True)
+        complain(f"error: {misuse(error)}")
         sys.exit(2)
     except Exception as error:  # noqa: BLE001  whatever goes wrong, a user gets one line
         if "--debug" in sys.argv:
-            traceback.print_exc()
-        typer.echo(f"error: {in_words(error)}", err=True)
+            say_all(traceback.format_exc(), err=True)
+        complain(f"error: {in_words(error)}")
         sys.exit(error.exit_code if isinstance(error, AlftbenchError) else 1)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alftbench.cli.app import app, echo_json, go_offline
+from alftbench.cli.app import app, echo_json, go_offline, say, say_all
 from alftbench.cli.options import (
     DEFAULT_SUITES,
     Data,
@@ -149,10 +149,10 @@ def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_fo
         echo_json(outcome.table.to_json())
     else:
         show(*comparison_tables(outcome.table))
-        typer.echo(f"runs: {request.results}")
-        typer.echo(f"leaderboard: {outcome.board}/README.md and index.html")
+        say(f"runs: {request.results}")
+        say(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:
         if "--debug" in sys.argv:
-            typer.echo("\n".join(n for e in outcome.failed.values() for n in e.__notes__), err=True)
+            say_all("\n".join(n for e in outcome.failed.values() for n in e.__notes__), err=True)
         errors = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
         raise AlftbenchError(f"{len(outcome.failed)} trials failed and are not in the table: {errors}")

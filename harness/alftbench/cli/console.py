@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from alftbench.base.foreign import visible
 from alftbench.base.tables import Cell, Column, Table
 from alftbench.base.wording import lines, p_text, short, signed
 from alftbench.types import Comparison, MetricValue
@@ -87,14 +88,16 @@ class Part:
 
 def parts(table: Table, width: int) -> Iterator[Part]:
     """A table as parts that fit: one if it can be, else the columns that name a row are there again in each."""
+    table = replace(table, columns=tuple(replace(c, heading=visible(c.heading)) for c in table.columns))
     cells = [tuple(terminal_lines(row[place]) for row in table.rows) for place in range(len(table.columns))]
     laid = [lay(column, lines_of) for column, lines_of in zip(table.columns, cells, strict=True)]
     space = 1 if width >= ROOMY and taken(laid, 1) <= width else 0
     names, others = laid[: table.keys], laid[table.keys :]
     names = narrowed(names, others, width) if taken(laid, space) > width else names
-    title = ": ".join(filter(None, (table.title, table.caption)))
+    name = visible(table.title)
+    title = ": ".join(filter(None, (name, visible(table.caption))))
     for place, group in enumerate(groups(others, width - taken(names, space), space)):
-        again = f"{table.title}, continued" if table.title else ""
+        again = f"{name}, continued" if name else ""
         yield Part(again if place else title, (*names, *group), table.keys, space)
 
 

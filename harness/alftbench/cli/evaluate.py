@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json, go_offline, use_threads
+from alftbench.cli.app import app, echo_json, go_offline, say, use_threads
 from alftbench.cli.options import (
     Data,
     DataUnchecked,
@@ -148,7 +148,7 @@ def say_orbit(run_plan: Plan) -> None:
     spec = run_plan.request.selection.orbit
     for added in count(run_plan.orbits, spec) if spec else ():
         rest = f"; it declined {added.declined} of the suite's phrasings" if added.declined else ""
-        typer.echo(f"{added.name}: {added.phrasings} of {added.wanted} phrasings{rest}", err=True)
+        say(f"{added.name}: {added.phrasings} of {added.wanted} phrasings{rest}", err=True)
 
 
 def say_context(run_plan: Plan) -> None:
@@ -157,7 +157,7 @@ def say_context(run_plan: Plan) -> None:
 
     length = context_length(run_plan.model)
     if length is not None and run_plan.params.max_tokens >= length:
-        typer.echo(
+        say(
             f"warning: --max-tokens {run_plan.params.max_tokens}: the model's context of {length} tokens ends "
             f"every completion before, and prompts that do not fit are recorded as errors",
             err=True,
@@ -192,5 +192,5 @@ def print_evaluation(folder: Path, output_format: Format) -> None:
     title = f"{record.name} on {record.config['suite']}: {record.n_samples} samples in {record.seconds:.0f} s"
     show(metric_table(title, metrics), *([evaluation_phrasings(phrasings)] if phrasings else []))
     if hint := truncation_hint(metrics):
-        typer.echo(hint, err=True)
-    typer.echo(f"run: {folder}")
+        say(hint, err=True)
+    say(f"run: {folder}")

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app
+from alftbench.base.foreign import json_text
+from alftbench.cli.app import app, say
 from alftbench.cli.options import Format
 from alftbench.errors import AlftbenchError, BadInput, UsageError
 
@@ -68,7 +69,7 @@ def grade_command(
             out.flush()  # whoever reads a pipe has every grade when it is found
             if summary.rows % SHOW_EVERY == 0:
                 show(Progress("pairs", summary.rows, total))
-    typer.echo(summary_text(summary, output_format), err=True)
+    say_summary(summary, output_format)
     if summary.unreadable:
         first = ", ".join(map(repr, summary.unreadable[:3]))
         raise AlftbenchError(
@@ -94,14 +95,16 @@ def name_of(path: Path) -> str:
 
 @contextmanager
 def lines_of(path: Path) -> Iterator[Iterator[str]]:
-    """The lines of a file or of stdin.
+    """The lines of a file or of stdin, none of them too long.
 
     Raises:
         UsageError: the file does not exist or is not text.
     """
+    from alftbench.base.bounds import lines
+
     try:
         with nullcontext(sys.stdin) if str(path) == "-" else path.open(encoding="utf-8-sig") as file:
-            yield iter(file)
+            yield lines(file, name_of(path))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
@@ -153,13 +156,12 @@ def writing(output: Path | None) -> Iterator[IO[str]]:
         partial.replace(target)
 
 
-def summary_text(summary: Summary, output_format: Format) -> str:
-    """The summary as JSON or as a few lines."""
-    from alftbench.base.jsonio import without_nan
-
+def say_summary(summary: Summary, output_format: Format) -> None:
+    """The summary on stderr, as JSON or as a few lines."""
     content = summary.to_json()
     if output_format is Format.JSON:
-        return json.dumps(without_nan(content), ensure_ascii=False)
+        typer.echo(json_text(content), err=True)
+        return
     lines = [shares("equivalent", content["equivalent"])]
     if "agreement" in content:
         agreement = content["agreement"]
@@ -172,7 +174,8 @@ def summary_text(summary: Summary, output_format: Format) -> str:
     lines.append(shares("guessed from a text that names no answer", content["guessed"]))
     lines.append("outcomes: " + ", ".join(f"{name} {count}" for name, count in content["outcomes"].items()))
     lines.append(f"secret: {content['secret']}")
-    return "\n".join(lines)
+    for line in lines:
+        say(line, err=True)
 
 
 def first_of(ids: Sequence[str | int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json
+from alftbench.cli.app import app, echo_json, say
 from alftbench.cli.evaluate import default_folder, print_evaluation
 from alftbench.cli.options import Data, Format, FormatOption, Output
 
@@ -37,7 +37,7 @@ def regrade_command(
         echo_json({"folder": str(folder), **regraded.to_json()})
         return
     print_changes(regraded)
-    typer.echo(f"run: {folder}")
+    say(f"run: {folder}")
 
 
 def print_changes(regraded: Regraded) -> None:
@@ -54,14 +54,12 @@ def print_changes(regraded: Regraded) -> None:
         rows.append((metric.name, interval(old), interval(metric), signed(difference)))
     show(Table("", columns("metric", "before", "after", "difference"), tuple(rows)))
     if regraded.changes is None:
-        typer.echo("the old run did not record its answers, so which changed is unknown")
+        say("the old run did not record its answers, so which changed is unknown")
         return
-    typer.echo(f"{len(regraded.changes)} of {regraded.n_samples} answers changed")
+    say(f"{len(regraded.changes)} of {regraded.n_samples} answers changed")
     for change in regraded.changes[:EXAMPLES]:
         problem, variant, draw = change.key
-        typer.echo(
-            f"  {problem} {variant} {draw}: {change.before!r} → {change.after!r} in …{change.end_of_text!r}"
-        )
+        say(f"  {problem} {variant} {draw}: {change.before!r} → {change.after!r} in …{change.end_of_text!r}")
 
 
 @app.command("export")
@@ -80,7 +78,7 @@ def export_command(
     from alftbench.lm_eval.exporting import export
 
     for path in export(run, output_dir, suite, data):
-        typer.echo(str(path))
+        say(str(path))
 
 
 @app.command("import")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alftbench.cli.app import app, echo_json
+from alftbench.cli.app import app, complain, echo_json, say
 from alftbench.cli.options import Format, FormatOption
 from alftbench.errors import UsageError
 
@@ -27,8 +27,8 @@ def leaderboard_command(
     compared = publish(Board.read(board), trial_folders(runs))
     if results is not None:
         methods = ", ".join(dict.fromkeys(row.method for row in compared.rows))
-        typer.echo(f"taken from {runs}: {methods}", err=True)
-    typer.echo(f"{len(compared.rows)} rows: {board}/README.md, index.html and table.csv")
+        say(f"taken from {runs}: {methods}", err=True)
+    say(f"{len(compared.rows)} rows: {board}/README.md, index.html and table.csv")
 
 
 def list_plugins(kind: str, output_format: Format) -> None:
@@ -44,7 +44,7 @@ def list_plugins(kind: str, output_format: Format) -> None:
     else:
         show(Table("", (Column(kind), Column("what it is", prose=True)), tuple(rows.items())))
     for error in broken.values():
-        typer.echo(f"warning: {error}", err=True)
+        complain(f"warning: {error}")
 
 
 def description(kind: str, plugin: Any) -> str:
@@ -91,7 +91,7 @@ def show_trainer(name: str, output_format: Format) -> None:
     rows = tuple((o.name, str(o.default), o.meaning, o.kind) for o in trainer.info.options)
     show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}".rstrip(), headings, rows))
     first = next((f":{option.name}={option.default}" for option in trainer.info.options), "")
-    typer.echo(f"use: alftbench train {name}{first} --steps 100")
+    say(f"use: alftbench train {name}{first} --steps 100")
 
 
 @app.command("backends")

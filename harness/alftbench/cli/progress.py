@@ -11,6 +11,8 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from alftbench.base.foreign import one_line, visible
+from alftbench.base.secrets import redacted
 from alftbench.cli.console import stderr
 from alftbench.types import Listener, Progress
 
@@ -41,7 +43,7 @@ def in_words(progress: Progress, seconds: float) -> str:
     fields = [f"{name} {value:.3g}" for name, value in progress.fields.items() if name != TOKENS]
     if tokens := progress.fields.get(TOKENS):
         fields.append(f"{tokens / max(1e-9, seconds):.0f} tokens/s")
-    return "  ".join([progress.doing + counted, *fields])
+    return visible("  ".join([progress.doing + counted, *fields]))
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def progress_bar(name: str) -> Iterator[Listener]:
     """A bar for one piece of work."""
     started = time.monotonic()
     with bars() as shown:
-        task = shown.add_task(name, total=None, state="")
+        task = shown.add_task(visible(name), total=None, state="")
 
         def show(progress: Progress) -> None:
             state = in_words(progress, time.monotonic() - started)
@@ -80,7 +82,7 @@ def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
                 shown.reset(overall, total=len(names), state=f"of {len(names)} jobs")
             if isinstance(event, Message):
                 if name not in running:
-                    running[name] = (shown.add_task(name, total=1.0, state=""), time.monotonic())
+                    running[name] = (shown.add_task(visible(name), total=1.0, state=""), time.monotonic())
                 task, started = running[name]
                 state = in_words(event.progress, time.monotonic() - started)
                 shown.update(task, completed=event.progress.share, state=state)
@@ -88,7 +90,8 @@ def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
             if name in running:
                 shown.remove_task(running.pop(name)[0])
             if event.error is not None:
-                shown.console.print(Text(f"failed: {name}: {event.error}", style="red"), soft_wrap=True)
+                failed = one_line(redacted(f"failed: {name}: {event.error}"))
+                shown.console.print(Text(failed, style="red"), soft_wrap=True)
             shown.advance(overall)
 
         yield show

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json, go_offline
+from alftbench.cli.app import app, complain, echo_json, go_offline, say, say_all
 from alftbench.cli.options import Data, DataUnchecked, Format, FormatOption, Limit, Offline, Orbit, Split, select
 from alftbench.errors import AlftbenchError
 
@@ -46,10 +46,11 @@ def list_suites(output_format: Format) -> None:
         echo_json(rows)
     else:
         headings = (Column("suite"), Column("version"), Column("what it is", prose=True))
-        cells = ((row["name"], row["version"], f"{row['description']} ({row['licence']})") for row in rows)
+        described = (" ".join(f"{row['description']} ({row['licence']})".split()) for row in rows)
+        cells = ((row["name"], row["version"], text) for row, text in zip(rows, described, strict=True))
         show(Table("", headings, tuple(cells)))
     for error in broken.values():
-        typer.echo(f"warning: {error}", err=True)
+        complain(f"warning: {error}")
 
 
 @group.command("show")
@@ -75,7 +76,7 @@ def show_command(
     if output_format is Format.JSON:
         echo_json(orbit_json(loaded, shown))
         return
-    typer.echo(orbit_text(loaded, shown, stdout().width))
+    say_all(orbit_text(loaded, shown, stdout().width))
     if selection.orbit:
         say_declined(loaded, shown, selection.orbit)
 
@@ -87,7 +88,7 @@ def say_declined(suite: Suite, shown: ShownOrbit, spec: OrbitSpec) -> None:
     for added in count([shown], spec):
         if not added.phrasings:
             why = why_declined(shown, added.name, spec.seed, suite.info.answer_rules)
-            typer.echo(f"{added.name}: adds no phrasing to this problem: {why}", err=True)
+            say(f"{added.name}: adds no phrasing to this problem: {why}", err=True)
 
 
 @group.command("validate")
@@ -123,7 +124,7 @@ def validate_command(
         loaded, broken = load_every()
         reports = list(validate_all(loaded.values(), selection))
         for error in broken.values():
-            typer.echo(f"warning: {error}", err=True)
+            complain(f"warning: {error}")
     if output_format is Format.JSON:
         echo_json([asdict(report) for report in reports])
     else:
@@ -150,13 +151,13 @@ def print_report(report: SuiteReport) -> None:
     for check in report.checks:
         print_findings(check)
     for flaw in report.flaws:
-        typer.echo(f"  known flaw: {flaw.problem}: {flaw.note}")
+        say(f"  known flaw: {flaw.problem}: {flaw.note}")
 
 
 def print_findings(check: Check) -> None:
     """The first findings of a check, and how many more there are; known ones are said to be known."""
     for findings, word in ((check.findings, ""), (check.known, "known: ")):
         for finding in findings[:SHOWN]:
-            typer.echo(f"  {check.name}: {word}{finding.problem}: {finding.what}")
+            say(f"  {check.name}: {word}{finding.problem}: {finding.what}")
         if len(findings) > SHOWN:
-            typer.echo(f"  {check.name}: {word}and {len(findings) - SHOWN} more")
+            say(f"  {check.name}: {word}and {len(findings) - SHOWN} more")

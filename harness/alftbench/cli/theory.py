@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json, use_threads
+from alftbench.cli.app import app, echo_json, say, use_threads
 from alftbench.cli.options import Format, FormatOption, Seed
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def solve_command(
         from alftbench.cli.console import show
 
         show(solution_table(solution))
-        typer.echo(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+        say(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
     if plot_file is not None:
         plot(solution, plot_file)
 
@@ -93,4 +93,4 @@ def settle_command(
         echo_json({"folder": str(output_dir), **report.to_json()})
         return
     show(*report.tables())
-    typer.echo(f"run: {output_dir}")
+    say(f"run: {output_dir}")

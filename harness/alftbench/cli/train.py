@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json, go_offline, use_threads
+from alftbench.cli.app import app, echo_json, go_offline, say, use_threads
 from alftbench.cli.options import (
     DEFAULT_SUITES,
     Data,
@@ -78,5 +78,5 @@ def train_command(
         echo_json({"folder": str(folder), "checkpoint": str(checkpoint_path(folder)), "train": asdict(record)})
         return
     cost = record.cost
-    typer.echo(f"{record.steps} steps, {cost['generated_tokens']} generated tokens, {cost['seconds']:.1f} s")
-    typer.echo(f"checkpoint: {checkpoint_path(folder)}")
+    say(f"{record.steps} steps, {cost['generated_tokens']} generated tokens, {cost['seconds']:.1f} s")
+    say(f"checkpoint: {checkpoint_path(folder)}")

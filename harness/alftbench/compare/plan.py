@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
+from alftbench.base.names import unfit_file
 from alftbench.errors import PluginError, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.board import Board
@@ -59,7 +60,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--seeds {request.seeds}: must be at least 1")
     if request.workers < 1:
         raise UsageError(f"--workers {request.workers}: must be at least 1")
-    if not re.fullmatch(r"\w[\w.-]*", request.board):
+    if not re.fullmatch(r"\w[\w.-]*", request.board) or unfit_file(request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
     check_bounds(request.enumerate)
     check_board(request)
@@ -74,6 +75,8 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"the trainer {twice} is named twice; name it once, --seeds says how often it is trained")
     planned = [make_trial(request, None, seed) for seed in range(request.seeds)]
     planned += [make_trial(request, spec, seed) for seed in range(request.seeds) for spec in request.trainers]
+    if long := next((trial for trial in planned if unfit_file(trial.folder.name)), None):
+        raise UsageError(f"{long.label}: its folder's name {unfit_file(long.folder.name)}; give fewer options")
     check(request, planned, read)
     return planned
 

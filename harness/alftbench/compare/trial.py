@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from alftbench.base.names import folder_name
 from alftbench.compare.plan import Trial
 from alftbench.equilibrium.quality import measure_listed, measure_sampled
 from alftbench.equilibrium.scores import score
@@ -82,4 +82,4 @@ def measure_trial(measurement: Measurement, listen: Listener) -> None:
 
 def suite_folder(trial: Path, suite: Suite) -> Path:
     """Where a trial's run on a suite lies: a folder by the suite's name."""
-    return trial / re.sub(r"[^\w.=-]+", "_", suite.info.name)
+    return trial / folder_name(suite.info.name)

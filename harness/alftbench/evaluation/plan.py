@@ -13,11 +13,14 @@ from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
 from alftbench.backends.load import backend_info, find_model
 from alftbench.backends.model_files import model_digest
 from alftbench.base.jsonio import digest
+from alftbench.base.names import unfit, unfit_path
 from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
 from alftbench.suites.load import TEST, Reader, Selection, read_problems
 from alftbench.types import Orbit, SamplingParams, Variant
+
+MOST_SAMPLES, MOST_TOKENS = 100_000, 10_000_000  # of a prompt and of a completion: more is a slip or an attack
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
     Raises:
         UsageError: an option is out of range, or a name or file does not exist.
     """
+    check_name(request)
     problems = read(request.suite, request.selection)
     suite, orbits = problems.suite, problems.orbits
     params = sampling(request, suite.info.sampling)
@@ -109,6 +113,18 @@ def backend_settings(options: BackendOptions, pace: Container[str]) -> dict[str,
     return {name: value for name, value in given.items() if value}
 
 
+def check_name(request: EvalRequest) -> None:
+    """See that tables and files can have the name that is asked for, or that of the model.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if request.name is not None and (why := unfit_path(request.name)):
+        raise UsageError(f"--name {request.name!r}: {why}")
+    if request.name is None and (name := display_name(request, request.model)) and (why := unfit(name)):
+        raise UsageError(f"--model {request.model!r}: as a name {name!r} {why}; choose another with --name")
+
+
 def display_name(request: EvalRequest, model: str) -> str:
     """The name asked for, else the last part of the folder or hub id; a `checkpoint` is called by its run."""
     path = Path(model)
@@ -127,7 +143,9 @@ def sampling(request: EvalRequest, default: SamplingParams) -> SamplingParams:
     params = replace(default, **{name: value for name, value in chosen.items() if value is not None})
     checks = [
         (params.n >= 1, f"--samples {params.n}: must be at least 1"),
+        (params.n <= MOST_SAMPLES, f"--samples {params.n}: must be at most {MOST_SAMPLES}"),
         (params.max_tokens >= 1, f"--max-tokens {params.max_tokens}: must be at least 1"),
+        (params.max_tokens <= MOST_TOKENS, f"--max-tokens {params.max_tokens}: must be at most {MOST_TOKENS}"),
         (np.isfinite(params.temperature) and params.temperature >= 0,
          f"--temperature {params.temperature}: must be 0 (greedy) or above"),
         (0 < params.top_p <= 1, f"--top-p {params.top_p}: must be above 0 and at most 1"),

@@ -9,7 +9,6 @@ metrics.json       every metric with its interval, and its value per problem
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import heapq
 import json
@@ -25,6 +24,7 @@ from sys import intern
 from typing import Any, BinaryIO
 
 from alftbench.answers.confirm import drawn_secret
+from alftbench.base.bounds import Unpacked
 from alftbench.base.jsonio import (
     append_jsonl,
     differences,
@@ -257,7 +257,7 @@ def verify_samples(path: Path) -> RunRecord:
 def lines_digest(path: Path) -> str:
     """The digest of a compressed file's lines."""
     try:
-        with gzip.open(path) as file:
+        with Unpacked(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None

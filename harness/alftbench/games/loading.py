@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
-from alftbench.base.jsonio import SURROGATE, JsonObject
+from alftbench.base.bounds import JSON_BYTES, read_text
+from alftbench.base.jsonio import SURROGATE, JsonObject, parse_json
 from alftbench.base.validate import Key, Rule, Together, at_least, brief, examine
 from alftbench.errors import BadInput
 from alftbench.games.game import Game, Prompt
@@ -143,18 +143,25 @@ def load_game(path: str | Path) -> Game:
         BadInput: the file cannot be read or does not describe a game; one line naming the file and the entry.
     """
     path = Path(path)
+    raw = _content(path)
     try:
-        # Whole numbers are read as floats: Python refuses those of more than 4300 digits.
-        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=JsonObject, parse_int=float)
         game = _game(raw)
         _ = game.log_admissible_PZ  # An infeasible game is a bad input, not a failed solve.
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{path}: not valid JSON ({error})") from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
     return game
+
+
+def _content(path: Path) -> Any:
+    """What a file spells; whole numbers are read as floats: Python refuses those of more than 4300 digits."""
+    try:
+        return parse_json(read_text(path, JSON_BYTES), object_pairs_hook=JsonObject, parse_int=float)
+    except BadInput:
+        raise
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: not valid JSON ({error})") from error
 
 
 def _game(raw: object) -> Game:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from alftbench.backends.base import UNKNOWN, BackendOptions
 from alftbench.base.jsonio import digest, read_json
+from alftbench.base.names import unfit
 from alftbench.base.validate import Key, read
-from alftbench.errors import BadInput
+from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import EvalRequest, Plan
 from alftbench.lm_eval.layout import Task
 from alftbench.lm_eval.prompts import compare_prompts
@@ -76,6 +77,8 @@ def plan_import(request: ImportRequest) -> Plan:
     orbits = task_orbits(path, suite, rows) if task else read_orbits(suite, Selection(data=str(path)))
     compared = {"prompts": compared_prompts(path, suite, orbits, rows, results)} if task else {}
     name = request.name or str(results.get("model_name") or UNKNOWN)
+    if why := unfit(name):
+        raise UsageError(f"the model's name {name!r} {why}; choose another with --name")
     known = known_sampling(path, rows, results)
     config = {
         "model": name,

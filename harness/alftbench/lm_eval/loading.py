@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from alftbench.base.bounds import YAML_BYTES, read_text
 from alftbench.base.validate import Count
+from alftbench.base.yaml_files import parse_yaml
 from alftbench.errors import MissingExtra, UsageError, first_line
 from alftbench.types import Message, SamplingParams
 
@@ -68,6 +70,7 @@ def task_manager(kind: type[TaskManager], name: str, include_path: str | None) -
     if Path(name).suffix in (".yaml", ".yml"):
         if not Path(name).is_file():
             raise UsageError(f"no task file {name}")
+        parse_yaml(read_text(Path(name), YAML_BYTES), name, values=False)
         return kind(include_defaults=False)
     if include_path is not None and not Path(include_path).is_dir():
         raise UsageError(f"include_path={include_path}: no such folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from alftbench.backends.base import UNKNOWN, Drawn
-from alftbench.base.jsonio import read_jsonl
+from alftbench.base.bounds import PEER_LINE
+from alftbench.base.jsonio import parse_json, read_jsonl
 from alftbench.base.validate import NOT_EMPTY, Count, Rule, at_least, brief, examine
 from alftbench.errors import BadInput, UnknownName
 from alftbench.types import PLAIN, Message, Sample
@@ -119,7 +119,7 @@ def read_rows(path: Path, filter_name: str | None = None) -> list[SampleRow]:
         BadInput: a line is not a sample of a generate_until task; names the line.
         UnknownName: there is no such filter.
     """
-    lines = list(read_jsonl(path, by_model=True))
+    lines = list(read_jsonl(path, by_model=True, longest=PEER_LINE))
     if not lines:
         raise BadInput(f"{path}: no samples")
     names = list(dict.fromkeys(filter_of(path, number, row) for number, row in lines))
@@ -214,8 +214,8 @@ def as_messages(prompt: Any) -> tuple[Message, ...]:
     if not isinstance(prompt, str):
         raise ValueError(f"the prompt is {brief(prompt)}, must be a text or a list of messages")
     try:
-        spelled = json.loads(prompt) if prompt.lstrip().startswith("[") else None
-    except (ValueError, RecursionError):
+        spelled = parse_json(prompt) if prompt.lstrip().startswith("[") else None
+    except ValueError:
         spelled = None
     return as_messages(spelled) if are_messages(spelled) else ({"role": PLAIN, "content": prompt},)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tomllib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -14,8 +14,10 @@ from typing import Annotated, Any
 
 from jinja2 import Environment
 
+from alftbench.base.bounds import read_toml
+from alftbench.base.foreign import visible
 from alftbench.base.jsonio import write_text
-from alftbench.base.markdown import literal, markdown
+from alftbench.base.markdown import code, literal, markdown
 from alftbench.base.provenance import in_words
 from alftbench.base.validate import NOT_EMPTY, Text, Together, read
 from alftbench.errors import BadInput
@@ -26,6 +28,7 @@ from alftbench.publish.html import html
 from alftbench.publish.tables import BoardLayout, comparison_tables
 
 log = logging.getLogger(__name__)
+FORMULA = re.compile(r"\s*([=@\uff1d\uff0b\uff0d\uff20]|[+-](?!\d+(\.\d+)?$))")  # how one begins; -0.5 is a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +65,9 @@ class Board(BoardFile):
         """
         path = folder / "board.toml"
         try:
-            spec = tomllib.loads(path.read_text(encoding="utf-8"))
+            spec = read_toml(path)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path}: not TOML: {error}") from None
         return cls(folder, **vars(read(BoardFile, spec, str(path))))
 
     @classmethod
@@ -138,12 +139,21 @@ def as_csv(compared: Compared) -> str:
         for row in compared.rows
         for metric in row.metrics
     ]
+    lines = [{name: unasked(value) for name, value in line.items()} for line in lines]
     return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+
+
+def unasked(value: object) -> object:
+    """A text that no spreadsheet computes or breaks a line at; a number, also one that is spelled, as it is."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 def render(template: str, page: dict[str, object], escape: bool) -> str:
     """Fill a template of this package; HTML escapes every value, Markdown the characters that mean something."""
     environment = Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(html=html, markdown=markdown, literal=literal)
+    environment.filters.update(html=html, markdown=markdown, literal=literal, code=code, visible=visible)
     text = files(__package__).joinpath("templates", template).read_text(encoding="utf-8")
     return environment.from_string(text).render(page)

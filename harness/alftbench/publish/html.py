@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from html import escape
 
-from alftbench.base.markdown import explanation
+from alftbench.base.foreign import visible
+from alftbench.base.markdown import address, explanation
 from alftbench.base.tables import Cell, Links, Table
 from alftbench.base.wording import lines
 
 
 def html(table: Table) -> str:
     """A section with the table; numbers to the right, what names a row to the left."""
-    heading = f"<h2>{escape(table.title)}</h2>\n" if table.title else ""
+    heading = f"<h2>{escape(visible(table.title))}</h2>\n" if table.title else ""
     said = explanation(table)
-    text = f"<p>{escape(said)}</p>\n" if said else ""
+    text = f"<p>{escape(visible(said))}</p>\n" if said else ""
     headings = "".join(
-        f'<th scope="col"{left(table, place)}>{escape(column.heading)}</th>'
+        f'<th scope="col"{left(table, place)}>{escape(visible(column.heading))}</th>'
         for place, column in enumerate(table.columns)
     )
     rows = "\n".join(row_of(table, row) for row in table.rows)
@@ -45,6 +46,7 @@ def left(table: Table, place: int) -> str:
 def cell_of(cell: Cell) -> str:
     """What a cell says, and small below it what belongs to that."""
     if isinstance(cell, Links):
-        return " ".join(f'<a href="{escape(target)}">{escape(name)}</a>' for name, target in cell.targets)
+        links = ((escape(address(target)), escape(visible(name))) for name, target in cell.targets)
+        return " ".join(f'<a href="{target}">{name}</a>' for target, name in links)
     first, *below = lines(cell)
     return escape(first) + "".join(f"<small>{escape(line)}</small>" for line in below)

@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from alftbench.base import entry_points
+from alftbench.base.names import unfit_file
 from alftbench.errors import BadInput, PluginError, UnknownName
 from alftbench.suites.base import Suite
 from alftbench.suites.tables.table import TableSuite, read_suite
@@ -90,6 +91,8 @@ def from_entry_point(entry: EntryPoint) -> Suite:
     suite = entry_points.imported(KIND, entry)
     if not isinstance(suite, Suite):
         raise PluginError(f"suite plugin {entry.name!r} lacks info or orbits()")
+    if why := unfit_file(suite.info.name):
+        raise PluginError(f"suite plugin {entry.name!r}: its name {suite.info.name!r} {why}")
     return suite
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from alftbench.answers.partition import reference_keys
 from alftbench.base import entry_points
+from alftbench.base.names import folder_name, unfit, unfit_file
 from alftbench.errors import BadInput, PluginError, UsageError
 from alftbench.suites.base import Grader, Recorded, Suite
 from alftbench.suites.catalogue import load_registered
@@ -73,6 +74,8 @@ def load_suite(name: str) -> Suite:
     suite = entry_points.load("suite family", family)(what)
     if not isinstance(suite, Suite):
         raise PluginError(f"suite family {family!r} gives no suite: it lacks info or orbits()")
+    if why := unfit(suite.info.name) or unfit_file(folder_name(suite.info.name)):
+        raise UsageError(f"--suite {name!r}: as a name it {why}")
     return suite
 
 

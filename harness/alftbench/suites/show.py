@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
@@ -11,13 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from alftbench.answers.partition import reference_keys
+from alftbench.base.foreign import visible
 from alftbench.errors import UsageError
 from alftbench.suites.base import Grader, ReferenceGrader, Suite
 from alftbench.suites.load import Selection, read_orbits
 from alftbench.types import Message, Orbit
 
 MOST_REFERENCES = 12
-HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as another direction, halves of pairs, separators
 
 
 def pick(suite: Suite, selection: Selection, problem: str) -> Orbit:
@@ -107,7 +106,8 @@ def message_text(message: Message, width: int) -> str:
 
 def indented(line: str, width: int, first: str = "", rest: str = "") -> str:
     """A line wrapped to a width in columns of the terminal, of which a Chinese character takes two."""
-    folded = Text(visible(line)).wrap(console(), max(width - len(rest), 2), overflow="fold", tab_size=4)
+    shown = Text(visible(line, keep="\n\t"))
+    folded = shown.wrap(console(), max(width - len(rest), 2), overflow="fold", tab_size=4)
     return "\n".join(f"{rest if place else first}{part.plain}".rstrip() for place, part in enumerate(folded))
 
 
@@ -115,16 +115,3 @@ def indented(line: str, width: int, first: str = "", rest: str = "") -> str:
 def console() -> Console:
     """What rich's wrapping asks for its rules; nothing is printed on it."""
     return Console()
-
-
-def visible(text: str) -> str:
-    r"""A text with the characters escaped that a terminal would obey or hide, such as \x07 and \u202e.
-
-    Joiners stay: the scripts of India need them.
-    """
-    return "".join(escaped(char) if unicodedata.category(char) in HIDDEN else char for char in text)
-
-
-def escaped(char: str) -> str:
-    """A hidden character by its number."""
-    return char if char in "\n\t\u200c\u200d" else char.encode("unicode_escape").decode()

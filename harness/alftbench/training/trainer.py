@@ -15,7 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.names import unfit
 from alftbench.base.settings import OptionInfo, parse_pairs
+from alftbench.errors import UsageError
 from alftbench.games import Objective
 from alftbench.suites.base import Suite
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
@@ -161,5 +163,7 @@ class TrainerSpec:
 
 def parse_spec(text: str) -> TrainerSpec:
     """Read `name:key=value,...`; options are sorted, so one method has one spelling."""
+    if why := unfit(text):
+        raise UsageError(f"trainer {text!r}: as a method's name it {why}")
     name, _, rest = text.partition(":")
     return TrainerSpec(name, tuple(sorted(parse_pairs(f"trainer {text!r}", rest).items())))

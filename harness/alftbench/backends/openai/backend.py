@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 
 from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, plain_text
 from alftbench.backends.openai.client import Client, Manners, Refused, check_address
+from alftbench.base.bounds import FIELD
+from alftbench.base.secrets import keep_secret
 from alftbench.base.seeds import integer_seed
 from alftbench.base.settings import read_settings
 from alftbench.errors import AlftbenchError, UsageError
@@ -21,6 +24,8 @@ from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 
 PORTION_SECONDS = 0.5  # finished draws are handed over about this often
 ABSURD = 10  # times max_tokens, beside a token a byte: no count of tokens is higher
+LEAST_BYTES = 1 << 20  # of an answer that a server may give, reasoning that it shows included
+TOKEN_BYTES, LOGPROB_BYTES = 64, 448  # of a token in JSON, and of what is said of its probability
 REFUSED_AT_FIRST = 32  # as many refusals without one answer: it is not the prompts
 ADDRESS = "must be an address like http://localhost:8000/v1"
 PATHS = {"chat": "chat/completions", "completions": "completions"}
@@ -124,7 +129,8 @@ class OpenAIBackend:
             try:
                 body = self._body(request.variant, left, params)
                 read = partial(read_samples, request.variant, left, params.max_tokens, self.logprobs)
-                received = await client.post(PATHS[self.settings.endpoint], body, read)
+                most = self._most_bytes(request.variant, len(left), params)
+                received = await client.post(PATHS[self.settings.endpoint], body, most, read)
             except Refused as refusal:
                 self._refusal = str(refusal)
                 received = [
@@ -133,6 +139,12 @@ class OpenAIBackend:
             samples += received
             left = left[len(received) :]
         return samples
+
+    def _most_bytes(self, variant: Variant, draws: int, params: SamplingParams) -> int:
+        """How long an answer may be: ample for what was asked, and for a prompt that comes back."""
+        prompt = sum(len(message["content"].encode()) for message in variant.messages)
+        token = TOKEN_BYTES + (LOGPROB_BYTES if self.logprobs else 0)
+        return LEAST_BYTES + draws * (8 * prompt + token * params.max_tokens)
 
     def _body(self, variant: Variant, draws: Sequence[int], params: SamplingParams) -> dict[str, Any]:
         chat = self.settings.endpoint == "chat"
@@ -193,7 +205,7 @@ def base_url(text: str) -> str:
         MissingExtra: there is no HTTP client.
         UsageError: no request can be sent there, or it holds a secret: records name it.
     """
-    if "@" in text.partition("//")[2].partition("/")[0] or "?" in text:
+    if re.search(r"@|[?#]|[&;=].*=", text.partition(":")[2]):
         raise UsageError("--backend-args base_url: records name it, so it must hold no key; use api_key_env")
     try:
         url = urlsplit(text)
@@ -214,9 +226,13 @@ def api_key(variable: str | None) -> str | None:
     name = variable or "OPENAI_API_KEY"
     key = os.environ.get(name) or None
     if variable and key is None:
-        raise UsageError(f"--backend-args api_key_env={variable}: that environment variable is not set")
+        raise UsageError(
+            "--backend-args api_key_env: that environment variable is not set; give its name, not the key"
+        )
     if key and not all("!" <= sign <= "~" for sign in key):
         raise UsageError(f"the environment variable {name} holds no key: a space, a line's end or no ASCII")
+    if key:
+        keep_secret(key)
     return key
 
 
@@ -238,13 +254,15 @@ def read_samples(
             _sample(choice, variant, draw, said, max_tokens, logprobs)
             for choice, draw in zip(choices, draws, strict=False)
         ]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"an answer that is none ({type(error).__name__}: {error})") from error
 
 
 def _sample(choice: Any, variant: Variant, draw: int, said: Any, max_tokens: int, logprobs: bool) -> Sample:
     """One choice; its tokens are counted by the server, by its log-probabilities, or estimated from the text."""
     text = (choice["message"]["content"] if "message" in choice else choice["text"]) or ""
+    if len(text) > FIELD:
+        raise ValueError(f"an answer of {len(text):,} characters, more than the {FIELD:,} that are read")
     values = _token_log_probs(choice, text) if logprobs else None
     counted = said if can_be_count(said, text, max_tokens) else None
     if counted is None and values is not None:

@@ -8,11 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from alftbench.base.jsonio import parse_json
+from alftbench.backends.openai.body import TooLarge, Unreadable, read_body
+from alftbench.base.foreign import one_line
+from alftbench.base.jsonio import map_texts, parse_json
+from alftbench.base.secrets import redacted, without
 from alftbench.base.validate import Positive, Whole
 from alftbench.errors import AlftbenchError, MissingExtra
+
+if TYPE_CHECKING:
+    import httpx2
 
 AnswerT = TypeVar("AnswerT")
 
@@ -20,6 +26,8 @@ OF_THIS_REQUEST = {400, 413, 422}  # a prompt too long, a filter: the next reque
 MAY_PASS = {408, 409, 425, 429}  # and every 5xx
 LONGEST_BACKOFF = 60.0  # seconds between two tries, unless the server asks for more
 LONGEST_WAIT = 600.0  # a server that asks for more is not waited for
+SAID = 300  # characters of a server's own message
+COMPLAINT = 1 << 16  # bytes of the body of an error that are read
 
 
 class Refused(AlftbenchError):
@@ -52,7 +60,7 @@ class Client:
         import httpx2
 
         self._errors = httpx2.RequestError
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
         limits = httpx2.Limits(max_connections=manners.concurrency, max_keepalive_connections=manners.concurrency)
         self._http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=None, limits=limits)
         self._url, self._key, self._manners = url, key, manners
@@ -67,18 +75,24 @@ class Client:
     async def __aexit__(self, *what: Any) -> None:
         await self._http.__aexit__(*what)
 
-    async def post(self, path: str, body: Any, read: Callable[[Any], AnswerT]) -> AnswerT:
+    async def post(self, path: str, body: Any, most: int, read: Callable[[Any], AnswerT]) -> AnswerT:
         """The server's answer as `read` makes it of the JSON; a ValueError of `read` counts as no answer.
+
+        Args:
+            path: below the server's address.
+            body: what is asked.
+            most: bytes of an answer at most, unpacked.
+            read: makes the answer of its JSON, from which the key is taken out.
 
         Raises:
             Refused: the server refuses this request; others may pass.
-            AlftbenchError: it refuses every request, or gave no answer in all tries.
+            AlftbenchError: it refuses every request, answers without end, or gave no answer in all tries.
         """
         tries = self._manners.tries
         for tried in range(1, tries + 1):
             await self._turn()
             try:
-                return read(await self._once(path, body))
+                return read(await self._once(path, body, most))
             except (Unanswered, ValueError) as error:
                 asked = getattr(error, "wait", 0.0)
                 if tried == tries or asked > LONGEST_WAIT or self._hurried:
@@ -97,23 +111,45 @@ class Client:
             await asyncio.sleep(wait)
         self._ready = time.monotonic() + self._pause
 
-    async def _once(self, path: str, body: Any) -> Any:
+    async def _once(self, path: str, body: Any, most: int) -> Any:
         try:
             async with asyncio.timeout(self._manners.timeout):
-                reply = await self._http.post(path, json=body)
+                reply, text = await self._exchange(path, body, most)
         except TimeoutError:
             raise Unanswered(f"no answer within {self._manners.timeout:g} s") from None
         except self._errors as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from error
+        except Unreadable as error:
+            raise AlftbenchError(f"{self._url} answers {self._shown(str(error))}") from None
         if reply.status_code == 200:
-            return _parsed(reply.text)
-        what = f"{reply.status_code} {self._said(reply.text)}"
+            return self._parsed(text)
+        what = f"{reply.status_code} {self._said(text)}"
         if reply.status_code in MAY_PASS or reply.status_code >= 500:
             raise Unanswered(what, seconds_asked(reply.headers.get("retry-after", "")))
         if reply.status_code in OF_THIS_REQUEST:
             raise Refused(what)
         unset = "" if self._key or reply.status_code != 401 else "; no key was sent: OPENAI_API_KEY is not set"
         raise AlftbenchError(f"{self._url} answers {what}{unset}")
+
+    async def _exchange(self, path: str, body: Any, most: int) -> tuple[httpx2.Response, str]:
+        """The server's reply and the text of its body, of an error only the beginning."""
+        async with self._http.stream("POST", path, json=body) as reply:
+            try:
+                return reply, await read_body(reply, most if reply.status_code == 200 else COMPLAINT)
+            except TooLarge as error:
+                if reply.status_code == 200:
+                    raise
+                return reply, error.beginning
+
+    def _parsed(self, text: str) -> Any:
+        """The JSON of an answer, without the key: what a server sends back is recorded and published."""
+        try:
+            reply = map_texts(self._without_key, parse_json(text, by_model=True))
+        except (ValueError, RecursionError):
+            raise Unanswered(f"an answer that is not JSON: {self._shown(text, 60)}") from None
+        if isinstance(reply, dict) and reply.get("error") and not reply.get("choices"):
+            raise Unanswered(f"an answer that is an error: {self._said(text)}")
+        return reply
 
     def _said(self, text: str) -> str:
         """The server's own message, on one line, without the key."""
@@ -122,8 +158,13 @@ class Client:
             text = str(error["message"]) if isinstance(error, dict) else str(error)
         except (ValueError, KeyError, TypeError):
             pass
-        line = " ".join(text.split())[:300]
-        return line.replace(self._key, "***") if self._key else line
+        return self._shown(text)
+
+    def _shown(self, text: str, most: int = SAID) -> str:
+        return one_line(redacted(self._without_key(text)), most)
+
+    def _without_key(self, text: str) -> str:
+        return without(text, self._key) if self._key else text
 
     def _backoff(self, tried: int) -> float:
         """Twice as long after every try, by half at random so that requests do not return together."""
@@ -132,7 +173,8 @@ class Client:
     def _giving_up(self, error: Exception, asked: float, tried: int) -> str:
         end = f"it asks to wait {asked:.0f} s" if asked > LONGEST_WAIT else f"gave up after {tried} tries"
         end += "" if self._key else "; no key was sent, as OPENAI_API_KEY is not set"
-        return f"{self._url}: {error}; {end}; the same command goes on with what was drawn, if anything was"
+        rest = "the same command goes on with what was drawn, if anything was"
+        return f"{self._url}: {self._shown(str(error))}; {end}; {rest}"
 
 
 def check_address(url: str) -> None:
@@ -157,13 +199,6 @@ def check_address(url: str) -> None:
         raise ValueError("its host is no name")
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return parse_json(text, by_model=True)
-    except ValueError:
-        raise Unanswered(f"an answer that is not JSON: {text[:60]!r}") from None
-
-
 def seconds_asked(retry_after: str) -> float:
     """What a Retry-After header asks for: seconds, or a date; 0 where it says nothing readable."""
     try:
@@ -172,5 +207,5 @@ def seconds_asked(retry_after: str) -> float:
         pass
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alftbench.base.bounds import FIELD
+
 Row = Mapping[str, Any]
+SPEC = re.compile(r"(?s:.?[<>^])?0?\d{0,3}(\.\d{1,3})?s?")  # how a text is laid out, in less than 1000 characters
 INDEX, SPLIT, FILE = "index", "split", "file"  # what a row knows beside its columns
 
 
@@ -82,9 +85,11 @@ class FieldRule:
             value = " ".join(plain(look_up(row, name), name) for name in self.join)
         else:
             value = look_up(row, str(self.column))
+        texts = [plain(value, self.says)] if self.take is None else TAKES[self.take](value)
+        if (size := sum(map(len, texts))) > FIELD:
+            raise FieldError(f"the field {self.says!r} has {size:,} characters; at most {FIELD:,} are read")
         if self.take is None:
-            return [plain(value, self.says)]
-        texts = TAKES[self.take](value)
+            return texts
         if not texts or not all(text.strip() for text in texts):
             raise FieldError(f"the field {self.says!r} does not hold what {self.take} takes: {str(value)[:60]!r}")
         return texts
@@ -115,9 +120,10 @@ def plain(value: Any, column: str) -> str:
 
 
 def template_names(text: str) -> set[str] | None:
-    """The names in braces of a format text, or None if it holds anything but plain names."""
+    """The names in braces of a format text, or None if it holds anything but plain names and their width."""
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+        holes = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(text) if name is not None]
     except ValueError:
         return None
-    return set(names) if all(name.isidentifier() for name in names) else None
+    plain = all(name.isidentifier() and SPEC.fullmatch(spec) for name, spec in holes)
+    return {name for name, _ in holes} if plain else None

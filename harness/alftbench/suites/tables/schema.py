@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from alftbench.answers.canonical import KINDS
 from alftbench.answers.find.extract import RULES
+from alftbench.base.names import unfit_file
 from alftbench.base.validate import NOT_EMPTY, Key, Rule, Text, Together, Whole, above, at_most, examine, one_of
 from alftbench.suites.base import CHECKS
 from alftbench.suites.tables.fields import TAKES, template_names
@@ -27,7 +28,7 @@ def holds_only(hole: str) -> Rule:
 
 NAME = Rule(
     "a name of letters, digits, dots, dashes and underscores",
-    lambda text: bool(re.fullmatch(r"\w[\w.+-]*", text)),
+    lambda text: bool(re.fullmatch(r"\w[\w.+-]*", text)) and not unfit_file(text),
     alone=True,
 )
 VERSION = Rule(
@@ -37,7 +38,7 @@ VERSION = Rule(
 )
 SHA256 = Rule("64 hexadecimal digits", lambda value: bool(re.fullmatch("[0-9a-f]{64}", value)), alone=True)
 FORMAT = Rule(
-    "text with plain names in braces, such as {index:0>4}",
+    "text with plain names in braces, such as {index:0>4}, at most 999 wide",
     lambda text: template_names(text) is not None,
     alone=True,
 )

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from alftbench.base.bounds import YAML_BYTES, read_text
+from alftbench.base.yaml_files import parse_yaml
 from alftbench.errors import BadInput, UsageError
 from alftbench.suites.base import Flaw, Suite, SuiteInfo
 from alftbench.suites.tables.downloads import Download
@@ -156,36 +156,13 @@ class TableSuite:
         return (*system, *shown, {"role": "user", "content": template.substitute(question=question)})
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """The safe loader, less its habit of taking the last of two equal keys without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A table of keys.
-
-        Raises:
-            yaml.YAMLError: a key is written twice, or is no text.
-        """
-        seen = set()
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.YAMLError(f"the key on line {line} is a list or a table; keys are texts")
-            if key.value in seen:
-                raise yaml.YAMLError(f"the key {key.value!r} is written twice in one table, again on line {line}")
-            seen.add(key.value)
-        return dict(super().construct_mapping(node, deep))
-
-
 def read_suite(text: str, name: str) -> Suite:
     """A suite from the text of its YAML; `name` is what messages call the file.
 
     Raises:
         BadInput: it is not YAML, or not a suite's; one line for each mistake.
     """
-    try:
-        spec = yaml.load(text, UniqueKeys)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    spec = parse_yaml(text, name)
     if lines := mistakes(spec):
         raise BadInput("\n".join(f"{name}: {line}" for line in lines))
     return build_suite(spec)
@@ -248,6 +225,6 @@ def read_suite_file(path: Path) -> Suite:
     if not path.is_file():
         raise UsageError(f"--suite {path}: no such file")
     try:
-        return read_suite(path.read_text(encoding="utf-8"), str(path))
+        return read_suite(read_text(path, YAML_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from None

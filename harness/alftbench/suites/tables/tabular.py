@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alftbench.base.jsonio import read_jsonl
+from alftbench.base.bounds import JSON_BYTES, lines, read_text
+from alftbench.base.jsonio import parse_json, read_jsonl
 from alftbench.errors import BadInput, MissingExtra
 
 Table = list[dict[str, Any]]
+MOST_ROWS = 5_000_000  # of a parquet file, which may say a row a million times in a few bytes
+ROWS_AT_ONCE = 64
+TABLE = 128_000_000  # characters
 
 
 def read_table(path: Path, columns: tuple[str, ...] = ()) -> Table:
@@ -34,6 +37,8 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> Table:
     }
     try:
         return readers.get(path.suffix, read_lines)(path)
+    except BadInput:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         reason = str(error).strip().split("\n")[0]
         raise BadInput(f"{path}: cannot be read as {path.suffix.removeprefix('.')}: {reason}") from error
@@ -47,20 +52,20 @@ def read_lines(path: Path) -> Table:
 def read_tsv(path: Path, columns: tuple[str, ...]) -> Table:
     """Tab-separated rows with the given columns; a quotation mark is a quotation mark."""
     with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        rows = csv.reader(lines(file, str(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def read_csv(path: Path) -> Table:
     """Rows under a header, separated by commas; every value is text."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file, strict=True)
+        header, *rows = csv.reader(lines(file, str(path)), strict=True)
         return [dict(zip(header, row, strict=True)) for row in rows if row]
 
 
 def read_json_list(path: Path) -> Table:
     """A JSON list of objects."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = parse_json(read_text(path, JSON_BYTES))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("it is no list of objects")
     return rows
@@ -72,4 +77,13 @@ def read_parquet(path: Path) -> Table:
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "hub") from error
-    return list(pyarrow.parquet.read_table(path).to_pylist())
+    file = pyarrow.parquet.ParquetFile(path)
+    if file.metadata.num_rows > MOST_ROWS:
+        raise ValueError(f"{file.metadata.num_rows:,} rows, more than the {MOST_ROWS:,} that are read")
+    rows, size = [], 0
+    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+        rows += batch.to_pylist()
+        size += sum(len(str(value)) for row in rows[-len(batch) :] for value in row.values())
+        if size > TABLE:
+            raise ValueError(f"more than {TABLE:,} characters when unpacked, the most that are read")
+    return rows
