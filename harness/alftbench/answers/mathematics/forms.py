@@ -19,7 +19,8 @@ from alftbench.answers.mathematics.expressions import equation_key, expression_k
 from alftbench.answers.mathematics.intervals import intersection, union, without
 from alftbench.answers.mathematics.matrices import matrix_of
 from alftbench.answers.mathematics.names import is_name, is_value, name_of, plain_symbol
-from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, quoted
+from alftbench.answers.mathematics.numerals import SIGN, in_digits
+from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, qualified, quoted
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token, dressed_down, tokens
 from alftbench.answers.mathematics.values import evaluate, number_text, symbols
@@ -35,7 +36,10 @@ LOGIC = {("cmd", "land"): ("cmd", "and"), ("cmd", "lor"): ("cmd", "or")}  # betw
 MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
-NEGATIVE = re.compile(r"\b(?:negative|minus) (?=[\d.$\\])", re.IGNORECASE)
+NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
+WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
+ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
+REMARK = re.compile(r"(?<=\d) *\(([^\W\d_]{3,}[^()\d]*)\)$")  # 12 (apples)
 INTEGER = re.compile(r"-?\d{1,600}")
 VECTOR = re.compile(r"\\(?:vec|overrightarrow)(?![a-zA-Z])")
 BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
@@ -46,7 +50,8 @@ def math_key(raw: str) -> str | None:
     text = dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()
     if not text:
         return None
-    text = NEGATIVE.sub("-", text)
+    if WORDS.search(text):
+        text = spelled_out(text)
     choice = label(text)
     if choice:
         return labelled(*choice)
@@ -58,10 +63,29 @@ def math_key(raw: str) -> str | None:
     whole = tokens(text)
     if not whole or too_deep(whole):
         return TEX + squeezed(text)
+    worded = any(kind == "text" for kind, _ in whole)
+    if (worded and qualified(text)) or ERA.search(text):
+        return in_words(text)
     try:
         return statement(whole)
     except (Unreadable, ArithmeticError, ValueError):
-        return TEX + squeezed(text)
+        return in_words(text) if worded else TEX + squeezed(text)
+
+
+def spelled_out(text: str) -> str:
+    """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
+    plain = REMARK.sub(r" \1", TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text)
+    name, equals, value = plain.rpartition("=")
+    digits = in_digits(value)
+    if digits is not None:
+        return name + equals + digits
+    signed = NEGATIVE.sub("-", plain)
+    return text if signed == plain and plain.count("(") == text.count("(") else signed
+
+
+def in_words(text: str) -> str:
+    """The key of an answer in words that are not read: it is compared as it stands, and never by symbolic algebra."""
+    return quoted(squeezed(text))
 
 
 def labelled(letter: str, text: str) -> str:

@@ -21,6 +21,7 @@ from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import Node
 from alftbench.answers.mathematics.powers import MAX_BITS, exact_power
+from alftbench.answers.mathematics.vocabulary import INVERSES
 
 DIGITS = 75  # of every computation
 KEPT = 40  # in a key
@@ -325,8 +326,8 @@ STEPS = frozenset(("floor", "ceil", "min", "max", "gcd", "lcm"))  # functions th
 
 FUNCTIONS: dict[str, Any] = {
     **{name: _through(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
-    **{name: _through(name, MAX_HYPERBOLIC) for name in ("sinh", "cosh", "tanh")},
-    "arcsin": _through("asin"), "arccos": _through("acos"), "arctan": _through("atan"), "exp": _through("exp"),
+    **{name: _through(name, MAX_HYPERBOLIC) for name in ("sinh", "cosh", "tanh", "sech", "csch", "coth")},
+    **{inverse: _through(f"a{name}") for name, inverse in INVERSES.items()}, "exp": _through("exp"),
     "ln": logarithm, "log": lambda value, base=TEN: logarithm(value, base), "root": root, "abs": abs,
     "sqrt": lambda value: root(value, Fraction(2)), "cbrt": lambda value: root(value, Fraction(3)),
     "factorial": factorial, "binom": binomial,
