@@ -35,7 +35,9 @@ POWER = re.compile(r"(?<![\d./,])(-?)(?:(\d+(?:\.\d+)?) *(?:\\times|\\cdot|[×*x
 E_NOTATION = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})(?![\w.])", re.ASCII)
 BEFORE = re.compile(r"(?:[\s$*({£€¥₹≈~\"'`]|\\[(\[]|\\(?:text|mathrm|mathbf) ?\{)*")
 AFTER = re.compile(r"(?:[\s.,;:!?)\]}*%°$€£\"'`]|\\[%$!,;)\] ])*")
-UNIT = re.compile(r"\(|-(?=[^\W\d_]{2})|\\(?:text|math)[a-z]* ?\{|(?![a-z]{1,2}\d)[^\W\d_]", re.IGNORECASE)  # words, but not the e5 of 1e5
+UNIT = re.compile(
+    r"\(|-(?=[^\W\d_]{2})|\\(?:text|math)[a-z]* ?\{|(?![a-z]{1,2}\d)[^\W\d_]", re.IGNORECASE
+)  # words, but not the e5 of 1e5
 ADDENDS = re.compile(r"\d{1,9}(?:\+\d{1,9})+", re.ASCII)
 CHOICE = re.compile(
     r"[\s($*\[{]*(?:(?:option|choice|answer)[\s:]*)?[\s($*\[{]*([A-J])[\s)$*\]}.]*(?:[:.)]\s*.*)?", re.I
@@ -91,7 +93,9 @@ def number_key(raw: str) -> str | None:
 def _spelled_number(text: str) -> str | None:
     """The value of a number that begins with a word: minus 5, two dozen eggs."""
     start = _end(BEFORE, text, 0)
-    digits = in_digits(text[start:]) if text[start : start + 1].isalpha() or text[start : start + 1] == "-" else None
+    digits = (
+        in_digits(text[start:]) if text[start : start + 1].isalpha() or text[start : start + 1] == "-" else None
+    )
     return None if digits is None else number_key(digits)
 
 

@@ -30,15 +30,17 @@ LANGUAGES = (
 )
 IS = r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:|[-–—:：=]"
 MARKER = re.compile(
-    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)([^\n]++)", re.IGNORECASE
+    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)(?!(?:correct|right|verified|reasonable)\b)",
+    re.IGNORECASE,
 )
-BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])([^\n]++)")
+BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])")
 STEMS = ("answer", "antwort", "respuesta", "jibu", "correct option", "correct choice")
 ALL_STEMS = (*STEMS, "réponse", "lösung", "ответ", "উত্তর", "答", "解答", "సమాధానం", "คำตอบ")
 WINDOW = 48  # characters at the end that are looked at first
 APART = re.compile(r"[^\d,./-]")
 HASHES = re.compile(r"####[ \t]*+([^\n]++)")
-NUMBER = re.compile(r"[-−﹣－]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
+NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
+SIGNED = re.compile(NUMBER.pattern.replace("-?", "[-−﹣－]?", 1))  # the same, slower, with every minus sign
 WORDED = re.compile(r'"[^"\d]*\d')  # words about a number
 LABEL = re.compile(r"[A-J] \| ")
 MAX_PHRASE = 6  # words of an answer that says nothing
@@ -107,7 +109,7 @@ def is_sentence(text: str, key: str | None) -> bool:
     if is_label(key):
         return False
     short = len(text.split()) <= MAX_PHRASE and not ("$" in text or ":" in text or "\n" in text)
-    return says(text) or (is_prose(text) and not short)
+    return says(text) or (key[0] == '"' and "\n" in text.strip()) or (is_prose(text) and not short)
 
 
 def is_label(key: str | None) -> bool:
@@ -128,7 +130,11 @@ def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
         if candidate is None:
             continue
         key = canonical(kind, candidate.read)
-        if key is not None and not key.startswith(TEX) and not (rule in GUESSES and WORDED.match(key)):
+        if (
+            key is not None
+            and not key.startswith(TEX)
+            and (key[0] != '"' or rule not in GUESSES or not WORDED.match(key))
+        ):
             return written(text, candidate, key, rule)
         if key is not None and unread is None and not (rule in GUESSES and is_prose(candidate.read)):
             unread = written(text, candidate, key, rule)
@@ -174,14 +180,20 @@ def _marker(text: str) -> Place | None:
     lower = text.lower()
     if not any(stem in lower for stem in (STEMS if lower.isascii() else ALL_STEMS)):
         return None
-    places = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
-    return max(places, key=lambda place: place.end) if places else None
+    starts = [
+        match.end() for pattern in (MARKER, BARE_MARKER) for match in deque(pattern.finditer(text), maxlen=1)
+    ]
+    if not starts:
+        return None
+    end = text.find("\n", max(starts))
+    return stripped(text, max(starts), len(text) if end < 0 else end)
 
 
 def _number(text: str) -> Place | None:
     """The last number; near the end first, where a window does not cut through one."""
+    number = NUMBER if text.isascii() else SIGNED
     for start in (max(0, len(text) - WINDOW), 0):
-        match = deque(NUMBER.finditer(text, start), maxlen=1)
+        match = deque(number.finditer(text, start), maxlen=1)
         if match and (start == 0 or APART.search(text, start, match[0].start())):
             return group(match[0])
     return None

@@ -10,7 +10,7 @@ from alftbench.answers.find.place import Place, group, stripped
 from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED
 
 SENTENCE_END = re.compile(
-    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?(?:not|rather than|instead of)\s+(?=[$\\\d-])"
+    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-])"
 )
 FORMULA = re.compile(r"\$\$?([^$]++)\$|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]")
 VALUE = re.compile(
@@ -21,12 +21,47 @@ HIDDEN = re.compile(r"\\(?:text|mbox|mathrm|textbf|operatorname)\s*\{[^{}]*\}|\\
 WORD = re.compile(r"[^\W\d_]{2,}")
 LEADING = re.compile(r"\W*[^\W\d_]{2,}[,:]?\s+[^\W\d_]{2,}")
 SPOKEN = frozenset(("so", "is", "are", "was", "thus", "hence", "we", "it", "the", "because", "therefore"))
-SAYS = re.compile(r"\b(?:is|are|equals?|be|as)\s+|[:=]\s*")
+SAYS = re.compile(r"\b(?:is|are|equals?|be|as)\s+(?:equal\s+to\s+)?|[:=]\s*")
 ARITHMETIC = re.compile(r"[\w\s+*/^(){}\[\].,\\!|√π·×−-]+")
 MAX_FORMULA = 100  # characters
 SAYING = (SPOKEN - {"the"}) | frozenset(
-    "were be been am has have had gives give gave get gets got makes make made need needs equals equal becomes leaves "
-    "yields obtain find costs she he they that there then must should now".split()
+    [
+        "were",
+        "be",
+        "been",
+        "am",
+        "has",
+        "have",
+        "had",
+        "gives",
+        "give",
+        "gave",
+        "get",
+        "gets",
+        "got",
+        "makes",
+        "make",
+        "made",
+        "need",
+        "needs",
+        "equals",
+        "equal",
+        "becomes",
+        "leaves",
+        "yields",
+        "obtain",
+        "find",
+        "costs",
+        "she",
+        "he",
+        "they",
+        "that",
+        "there",
+        "then",
+        "must",
+        "should",
+        "now",
+    ]
 )
 MAX_VALUES = 3  # from the end of a sentence: of "42 within 3 days" the first may be the answer
 MAX_WORDS = 4  # that a bare answer has beside its formula: 10 square feet per hour
@@ -92,7 +127,9 @@ def said(text: str, number: Place) -> Place:
 
 def says(text: str) -> bool:
     """Whether a text has a verb, or a word that joins sentences."""
-    return "\n\n" in text.strip() or not SAYING.isdisjoint(word.lower() for word in WORD.findall(HIDDEN.sub(" ", text)))
+    return "\n\n" in text.strip() or not SAYING.isdisjoint(
+        word.lower() for word in WORD.findall(HIDDEN.sub(" ", text))
+    )
 
 
 def is_prose(text: str) -> bool:

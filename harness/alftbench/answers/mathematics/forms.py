@@ -39,6 +39,7 @@ SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
 NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
 WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
 ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
+ABOUT = re.compile(r"^(?:approx|ca)\.\s*", re.IGNORECASE)
 REMARK = re.compile(r"(?<=\d) *\(([^\W\d_]{3,}[^()\d]*)\)$")  # 12 (apples)
 INTEGER = re.compile(r"-?\d{1,600}")
 VECTOR = re.compile(r"\\(?:vec|overrightarrow)(?![a-zA-Z])")
@@ -74,18 +75,22 @@ def math_key(raw: str) -> str | None:
 
 def spelled_out(text: str) -> str:
     """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
-    plain = REMARK.sub(r" \1", TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text)
-    name, equals, value = plain.rpartition("=")
+    written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
+    twice = in_digits(written) if written.endswith(")") else None
+    plain = REMARK.sub(r" \1", written)
+    name, equals, value = ABOUT.sub("", plain).rpartition("=")
     digits = in_digits(value)
+    if twice is not None:
+        return twice
     if digits is not None:
         return name + equals + digits
-    signed = NEGATIVE.sub("-", plain)
-    return text if signed == plain and plain.count("(") == text.count("(") else signed
+    signed = NEGATIVE.sub("-", name + equals + value)
+    return text if signed == written else signed
 
 
 def in_words(text: str) -> str:
     """The key of an answer in words that are not read: it is compared as it stands, and never by symbolic algebra."""
-    return quoted(squeezed(text))
+    return quoted(squeezed(" ".join(text.split())))
 
 
 def labelled(letter: str, text: str) -> str:

@@ -11,9 +11,16 @@ COUNTED = "zero one two three four five six seven eight nine ten eleven twelve t
 ONES = {name: value for value, name in enumerate(f"{COUNTED} seventeen eighteen nineteen".split())}
 TENS = {
     name: 10 * value
-    for value, name in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    for value, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
-IRREGULAR = {"two": "half", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth"}
+IRREGULAR = {
+    "two": "half",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
 PART = {IRREGULAR.get(name, f"{name}th"): value for name, value in ONES.items() if value > 1}
 PART |= {f"{name[:-1]}ieth": value for name, value in TENS.items()} | {"quarter": 4}
 PART |= {f"{name}th": value for name, value in SCALES.items() if value != 12 and not name.endswith("s")}
@@ -26,12 +33,17 @@ ITEM = re.compile(
     re.IGNORECASE,
 )
 JOINT = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W_])|(?<=\d)-(?=[^\W\d_]{2})")  # five-sixths, 5-dozen
+REPEATED = re.compile(r"([^()]+)\(([^()]+)\)\s*")  # seven (7)
 MAX_ITEMS = 30
 Item = str | Fraction
 
 
 def in_digits(text: str) -> str | None:
     """A text that begins with a number in words, with that number as digits; None where it does not, or is unclear."""
+    twice = REPEATED.fullmatch(text)
+    if twice:
+        first, again = ((in_digits(part) or part).strip() for part in twice.groups())
+        return first if first == again else None
     items, ends = split_up(JOINT.sub(" ", text))
     reader = Numeral(items)
     value = reader.signed()
@@ -104,9 +116,9 @@ class Numeral:
         part = self.part(value, literal)
         if part is not None:
             return self.share(part)
-        if self.next() == "and" and not literal | (value.denominator > 1):
-            value += self.behind_and()
-        elif literal and self.next() == "and" and self.next(1) in ("a", "an", "one"):
+        if (self.next() == "and" and not literal | (value.denominator > 1)) or (
+            literal and self.next() == "and" and self.next(1) in ("a", "an", "one")
+        ):
             value += self.behind_and()
         if self.accept("point"):
             return self.decimals(value)
@@ -132,7 +144,9 @@ class Numeral:
             item = self.next()
             if item in TENS and (below is None or (below and below % 100 == 0)):
                 below = (below or 0) + TENS[str(item)]
-            elif item in ONES and (below is None or (below and below % 100 == 0) or self.after_tens(str(item), below)):
+            elif item in ONES and (
+                below is None or (below and below % 100 == 0) or self.after_tens(str(item), below)
+            ):
                 below = (below or 0) + ONES[str(item)]
             elif item == "hundred" and below is not None and 0 < below < 100:
                 below *= 100

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import re
 
-from alftbench.answers.mathematics.qualifying import AHEAD, FRACTION, ORDINAL, TRAILING, VALUE, ahead, behind, changes
+from alftbench.answers.mathematics.qualifying import (
+    AHEAD,
+    ANSWERS,
+    FRACTION,
+    ORDINAL,
+    TRAILING,
+    VALUE,
+    ahead,
+    behind,
+    changes,
+)
 from alftbench.answers.mathematics.tokens import is_product
 from alftbench.answers.mathematics.vocabulary import (
     DENIALS,
@@ -17,11 +27,12 @@ from alftbench.answers.mathematics.vocabulary import (
     LENGTHS,
     MONTHS,
     SPELLED,
-    words,
 )
 
 WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
-TEXT_COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|normal)?|mbox|hbox|emph|underline|math(?:rm|bf|it|sf|tt)|operatorname)\s*\{([^{}]*)\}")
+TEXT_COMMAND = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|normal)?|mbox|hbox|emph|underline|math(?:rm|bf|it|sf|tt)|operatorname)\s*\{([^{}]*)\}"
+)
 CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
 MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 MONTH_YEAR = re.compile(r"([a-z]{3,9})\.?,? (\d{4})", re.IGNORECASE | re.ASCII)
@@ -29,7 +40,6 @@ DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.I
 FORMULA = "@"  # stands for a sign, a variable or a command among words
 PART = re.compile(r"\\[a-zA-Z]+|[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d.,]*|[=+*/^<>(),;:|-]")
 TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
-ANSWERS = words("answer result solution it this that value number")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?"
@@ -156,7 +166,9 @@ def qualified(text: str) -> bool:
     if first is None:
         return any(map(changes, said))
     start, end = found[first][1]
-    if ahead(rest[:start]) or any(changes(word, AHEAD) or word == "but" or ORDINAL.fullmatch(word) for word in said[:first]):
+    if ahead(rest[:start]) or any(
+        changes(word, AHEAD) or word == "but" or ORDINAL.fullmatch(word) for word in said[:first]
+    ):
         return True
     return behind(rest[end:]) or any(map(alters, said[first + 1 :], [*said[first + 2 :], ""], said[first:]))
 
@@ -184,4 +196,6 @@ def alters(word: str, following: str, leading: str) -> bool:
         return following not in LENGTHS
     if word in ("pair", "pairs", "couple", "couples"):
         return following != "of"
+    if (leading, word) == ("left", "over"):
+        return False
     return changes(word, TRAILING) or bool(FRACTION.fullmatch(word)) or word in ERAS | DIRECTIONS

@@ -18,16 +18,17 @@ from alftbench.answers.mathematics.cursor import (
     Cursor,
     Node,
     Tokens,
+    applied_to,
     is_differential,
     negated,
     product_of,
     proper,
+    subscript,
 )
 from alftbench.answers.mathematics.vocabulary import CALLS, DEGREES, GREEK, INVERSES, MATRICES, PERCENT, SCALES
 
 FACTORS = CALLS | GREEK | {"frac", "pi", "infty", "lfloor", "lceil", "lg"}  # commands that begin a factor
 APPLIED = frozenset("fghFGH")  # names that are functions where a bracket follows
-BARE = (("op", "("), ("op", ")"), ("op", ","), ("op", "-"))  # around plain arguments
 MAX_MARKS = 6  # powers, factorials and primes behind one base
 
 
@@ -388,23 +389,3 @@ class Reader(Cursor):
         if not nodes or len({len(row) for row in nodes}) != 1:
             raise Unreadable
         return ("det", ("matrix", nodes)) if name == "vmatrix" else ("matrix", nodes)
-
-
-def applied_to(reader: Reader) -> str:
-    """What a function that is not known is applied to, as part of a name: f(2) is neither f(5) nor 2f."""
-    start, depth = reader.at, 0
-    while reader.peek()[0] in ("num", "sym") or reader.peek() in BARE:
-        depth += depth_step(reader.take())
-        if depth == 0:
-            return "".join(str(value) for _, value in reader.tokens[start : reader.at])
-    raise Unreadable  # f(x + y) is no product
-
-
-def subscript(reader: Reader) -> str:
-    """A subscript as text, part of a name."""
-    if reader.accept(("op", "{")):
-        parts = []
-        while reader.peek()[0] != "end" and not reader.accept(("op", "}")):
-            parts.append(str(reader.take()[1]))
-        return "".join(parts)
-    return str(reader.take()[1])

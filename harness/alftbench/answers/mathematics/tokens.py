@@ -266,7 +266,12 @@ def _in_context(sequence: list[Token]) -> list[Token]:
                 before[0] == "num" or before == ("op", "}") or before == ("cmd", "pi")
             )
             kept.append(("text" if unit else "sym", value))
-        elif (kind, value) == ("sym", "a") and before[0] in ("start", "text") and sequence[i + 2 : i + 3] and sequence[i + 2][0] == "text":
+        elif (
+            (kind, value) == ("sym", "a")
+            and before[0] in ("start", "text")
+            and sequence[i + 2 : i + 3]
+            and sequence[i + 2][0] == "text"
+        ):
             kept.append(("text", value))  # days a week
         elif kind == "cmd" and value in UNITS and before[0] == "num" and i + 1 == len(sequence):
             kept.append(("text", value))  # 5 sec, 5 min

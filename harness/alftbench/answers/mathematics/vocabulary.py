@@ -78,7 +78,7 @@ MULTIPLES = words(
     """
     half halve halves halved quarter quarters quartered double doubles doubled doubling twice triple triples tripled
     thrice treble trebled quadruple semi demi hemi bi multiple multiples fold folds gross score scores pair pairs couple
-    couples brace myriad myriads hundred hundreds thousand thousands
+    couples brace grosses myriad myriads hundred hundreds thousand thousands
     doppelt doppelte halb halbe hälfte doble mitad medio media moitié demi veces fois половина дважды nusu
     dutzend docena docenas douzaine douzaines дюжина дюжин дюжины tausend hundert mil cien cientos mille cent
     тысяч тысячи тысяча elfu mia milioni laki
@@ -98,7 +98,7 @@ LIMITS = words(
     """
     least most below above under beneath underneath beyond over between within outside nearly almost up until
     till past exceed exceeds exceeding surpasses after before following preceding next previous upwards upward
-    downwards off besides anti ex sub super quasi pseudo d'ici mindestens höchstens unter über fast presque casi entre
+    downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast presque casi entre
     zwischen
     """
 )
@@ -121,12 +121,25 @@ LENGTHS = words(
 )  # behind square and cubic
 # Words of scripts without spaces, or with marks that are no letters: a text ends, or goes on, with them
 STUCK_AHEAD = (
-    *("不是", "不等于", "不为", "不為", "不会是", "非", "负", "負", "マイナス", "半", "小于", "大于", "少于", "多于"),
+    *("负", "負", "マイナス", "半", "小于", "大于", "少于", "多于"),
     *("মাইনাস", "ঋণাত্মক", "ลบ", "ไม่ใช่", "ไม่", "ครึ่ง", "మైనస్", "ऋण", "माइनस"),
 )
 STUCK_BEHIND = (
     *"万萬億亿千百兆打倍半割",
-    *("ではない", "ではありません", "じゃない", "ではなく", "不是", "不对", "不對", "错", "錯", "未満", "以上", "以下"),
+    *(
+        "ではない",
+        "ではありません",
+        "じゃない",
+        "ではなく",
+        "不是",
+        "不对",
+        "不對",
+        "错",
+        "錯",
+        "未満",
+        "以上",
+        "以下",
+    ),
     *("নয়", "না", "লাখ", "লক্ষ", "কোটি", "হাজার", "শত", "डज़न", "दर्जन", "लाख", "करोड़", "हज़ार", "हजार", "नहीं"),
     *("พัน", "หมื่น", "แสน", "ล้าน", "ร้อย", "โหล", "ไม่ใช่", "వేల", "లక్ష", "కోటి", "వంద", "డజ", "కాదు"),
 )
