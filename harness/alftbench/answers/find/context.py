@@ -6,8 +6,9 @@ import re
 from collections import deque
 
 from alftbench.answers.find.place import Place, stripped
+from alftbench.answers.mathematics.doubts import LATIN
 from alftbench.answers.mathematics.numerals import POWERS, SIGN
-from alftbench.answers.mathematics.qualifying import ATTACHED, LATIN, ahead, behind
+from alftbench.answers.mathematics.qualifying import ATTACHED, ahead, behind
 from alftbench.answers.mathematics.vocabulary import SCALES, words
 
 WINDOW = 120  # characters on each side that are read
@@ -17,14 +18,16 @@ COMMAND = re.compile(r"\\[a-zA-Z]+\Z")
 MINUS = re.compile(rf"(?:(?<![\w)\]}}])|(?<=[^\x00-\x7f]))(?:{SIGN})[\s-]*\Z", re.IGNORECASE)
 DASH = re.compile(r"(?:(?<![^\s=(:$])[-−–—⁻]|(?:\A|[=(:])\s*[-−–—]\s*)\(?\s*\Z")  # –5, = - 5, -(5; no bullet
 SIGNED = re.compile(r"(?:[√∛∜¬≠≤≥±]|(?<![<>\w-])[<>]|(?<![\w)\]])!)[\s(]*\Z")  # √5, x > 5
-PASSED = words("approx implies Rightarrow rightarrow to therefore quad qquad left displaystyle $")
+HARMLESS = re.compile(
+    r"\\(?:(?:[fmh]box|boxed)|(?:text|math)[a-z]*|approx|implies|[rR]ightarrow|to|therefore|q?quad|left|displaystyle)"
+)  # commands before a value that leave it what it is
 MARKED = re.compile(r"[½⅓¼¾⅔²³⁴-⁹‰]")
 CALCULATED = re.compile(r"[\d)\]}]\s*\Z")  # 24 minus
 COUNTED = re.compile(rf"(?:[\s-]+(?:{'|'.join([*SCALES, *POWERS])})(?![^\W\d_]))+", re.IGNORECASE)
 RETRACTING = words(
     """
-    no nope not wrong incorrect mistaken mistake error slip scratch forget ignore strike oops correction thought thoughts
-    back miscalculated misread misspoke t isn can cannot
+    no nope not wrong incorrect mistaken mistake error slip scratch forget ignore strike oops correction thought
+    thoughts back miscalculated misread misspoke t isn can cannot
     """
 )  # one of them stands in whatever `RETRACTION` finds
 RETRACTION = re.compile(
@@ -33,7 +36,8 @@ RETRACTION = re.compile(
     |\bi\s+(?:take\s+(?:that|it)\s+back|was\s+(?:wrong|mistaken)|(?:have\s+)?made\s+an?\s+(?:\w+\s+)?(?:mistake|error|slip)
       |miscalculated|misread|misspoke)
     |\b(?:that|this|it|which)(?:['’]s|\s+is|\s+was|\s+must\s+be|\s+seems)\s+(?:clearly\s+|actually\s+|obviously\s+)?
-      (?:wrong|incorrect|mistaken|a\s+mistake|an\s+error|not\s+(?:right|correct|true|the\s+(?:right|correct|final)?\s*(?:answer|result)))\b
+      (?:wrong|incorrect|mistaken|a\s+mistake|an\s+error
+        |not\s+(?:right|correct|true|the\s+(?:right|correct|final)?\s*(?:answer|result)))\b
     |\b(?:that|this|it)\s+(?:isn['’]t|cannot\s+be|can['’]t\s+be)\s+(?:right|correct|true)\b
     |(?<=[\d})$%])[?.!,;—–-]*\s+(?:no|nope)\b(?=\s*[.,!;:—-]|\s*\Z|\s+wait)
     |\bnot\s+(?:equal\s+to\s+)?(?=[$\\\d-])[^\n.;]{1,40}?(?:,?\s+but\b|[;,]\s*(?:it\s+is|it['’]s|rather)\b)""",
@@ -53,57 +57,46 @@ def in_context(text: str, place: Place, marked: bool) -> Place | None:
     """A value with the sign or the count beside it; None where the words around change it otherwise, or deny it.
 
     Args:
+        text: the response.
+        place: where the value stands in it.
         marked: a box says that it is the answer.
     """
     if place.end == len(text) and stands_alone(text, place.start):
         return place
-    before = text[max(0, place.start - WINDOW) : place.start]
-    after = text[place.end : place.end + WINDOW]
-    if not marked and (
-        ATTACHED.search(before[-4:])
-        or signed_ahead(before)
-        or MARKED.match(after)
-        or (place.start == 0 < len(after) and after[0] == "!")
-    ):
+    before, after = around(text, place.start, place.end)
+    if marked:
+        return None if ahead(undressed(before), marked) or behind(after, marked) else place
+    if is_part(before, after):
         return None
-    if (
-        not ahead(undressed(before), marked)
-        and not behind(after, marked)
-        and not (DASH.search(before) and not marked)
-    ):
-        return place
     sign, count = MINUS.search(before) or DASH.search(before), COUNTED.match(after)
-    if marked or (sign is None and count is None):
-        return None
+    if sign is None and count is None:
+        return None if ahead(undressed(before)) or behind(after) else place
     start = place.start - (len(before) - sign.start() if sign else 0)
     end = place.end + (count.end() if count else 0)
-    before, after = text[max(0, start - WINDOW) : start], text[end : end + WINDOW]
+    before, after = around(text, start, end)
     if CALCULATED.search(before) or ahead(undressed(before)) or behind(after):
         return None
     return stripped(text, start, end)
 
 
+def around(text: str, start: int, end: int) -> tuple[str, str]:
+    """What stands before and behind a part of a text, as far as it is read."""
+    return text[max(0, start - WINDOW) : start], text[end : end + WINDOW]
+
+
+def is_part(before: str, after: str) -> bool:
+    r"""Whether a value is part of another: x^5, f(5), √5, ≠ 5, 5½, 5!, and behind a command like \sqrt."""
+    if ATTACHED.search(before[-4:]) or SIGNED.search(before) or MARKED.match(after):
+        return True
+    if not before:
+        return after.startswith("!")
+    command = COMMAND.search(before.rstrip(" {($")) if "\\" in before[-16:] else None
+    return command is not None and not HARMLESS.fullmatch(command[0])
+
+
 def stands_alone(text: str, start: int) -> bool:
     """Whether no word stands before a place in its line, but a letter and a colon: A: 42."""
     return text[start - 2 : start] in (": ", "# ") and start - text.rfind("\n", 0, start) <= 5
-
-
-def signed_ahead(before: str) -> bool:
-    """Whether a sign or a command that makes another value of the one behind it ends a text: √, ≠, \\sqrt."""
-    if (
-        not before
-        or before[-1].isalnum()
-        or (before[-1] == " " and before[-2:-1].isalnum() and "\\" not in before[-12:])
-    ):
-        return False
-    command = COMMAND.search(before.rstrip(" {($"))
-    if (
-        command
-        and not command[0][1:].startswith(("text", "math", "boxed", "fbox", "mbox", "hbox"))
-        and command[0][1:] not in PASSED
-    ):
-        return True
-    return SIGNED.search(before) is not None
 
 
 def undressed(before: str) -> str:

@@ -30,7 +30,8 @@ LANGUAGES = (
 )
 IS = r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:|[-–—:：=]"
 MARKER = re.compile(
-    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)(?!(?:correct|right|verified|reasonable)\b)",
+    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)"
+    r"(?!(?:correct|right|verified|reasonable)\b)",
     re.IGNORECASE,
 )
 BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])")
@@ -103,7 +104,7 @@ def read_answer(text: str, kind: str) -> Answer:
 
 
 def is_sentence(text: str, key: str | None) -> bool:
-    """Whether a text says what the answer is, and is not an answer as such: at least 5, the point (1,2), B: 5 meters."""
+    """Whether a text says what the answer is, and is none as such: at least 5, the point (1,2), B: 5 meters."""
     if key is None or key.startswith(TEX):
         return is_prose(text)
     if is_label(key):

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from alftbench.answers.find.place import Place, group, stripped
-from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED
+from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED, words
 
 SENTENCE_END = re.compile(
     r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-])"
@@ -24,45 +24,12 @@ SPOKEN = frozenset(("so", "is", "are", "was", "thus", "hence", "we", "it", "the"
 SAYS = re.compile(r"\b(?:is|are|equals?|be|as)\s+(?:equal\s+to\s+)?|[:=]\s*")
 ARITHMETIC = re.compile(r"[\w\s+*/^(){}\[\].,\\!|√π·×−-]+")
 MAX_FORMULA = 100  # characters
-SAYING = (SPOKEN - {"the"}) | frozenset(
-    [
-        "were",
-        "be",
-        "been",
-        "am",
-        "has",
-        "have",
-        "had",
-        "gives",
-        "give",
-        "gave",
-        "get",
-        "gets",
-        "got",
-        "makes",
-        "make",
-        "made",
-        "need",
-        "needs",
-        "equals",
-        "equal",
-        "becomes",
-        "leaves",
-        "yields",
-        "obtain",
-        "find",
-        "costs",
-        "she",
-        "he",
-        "they",
-        "that",
-        "there",
-        "then",
-        "must",
-        "should",
-        "now",
-    ]
-)
+SAYING = (SPOKEN - {"the"}) | words(
+    """
+    were be been am has have had give gives gave get gets got make makes made need needs equal equals becomes
+    leaves yields obtain find costs she he they that there then must should now
+    """
+)  # verbs, and words that join sentences
 MAX_VALUES = 3  # from the end of a sentence: of "42 within 3 days" the first may be the answer
 MAX_WORDS = 4  # that a bare answer has beside its formula: 10 square feet per hour
 

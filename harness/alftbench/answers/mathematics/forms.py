@@ -48,11 +48,9 @@ BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
 
 def math_key(raw: str) -> str | None:
     """The key of an answer; None where nothing is left of it without its dressing."""
-    text = dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()
+    text = spelled_out(dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip())
     if not text:
         return None
-    if WORDS.search(text):
-        text = spelled_out(text)
     choice = label(text)
     if choice:
         return labelled(*choice)
@@ -75,21 +73,21 @@ def math_key(raw: str) -> str | None:
 
 def spelled_out(text: str) -> str:
     """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
+    if not WORDS.search(text):
+        return text
     written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
     twice = in_digits(written) if written.endswith(")") else None
     plain = REMARK.sub(r" \1", written)
     name, equals, value = ABOUT.sub("", plain).rpartition("=")
     digits = in_digits(value)
-    if twice is not None:
-        return twice
-    if digits is not None:
-        return name + equals + digits
+    if twice or digits:
+        return twice or name + equals + str(digits)
     signed = NEGATIVE.sub("-", name + equals + value)
     return text if signed == written else signed
 
 
 def in_words(text: str) -> str:
-    """The key of an answer in words that are not read: it is compared as it stands, and never by symbolic algebra."""
+    """The key of an answer in words that are not read: compared as it stands, and never by symbolic algebra."""
     return quoted(squeezed(" ".join(text.split())))
 
 

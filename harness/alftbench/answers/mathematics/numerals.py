@@ -39,7 +39,7 @@ Item = str | Fraction
 
 
 def in_digits(text: str) -> str | None:
-    """A text that begins with a number in words, with that number as digits; None where it does not, or is unclear."""
+    """A text with the number in words that it begins with as digits; None where none does, or what is unclear."""
     twice = REPEATED.fullmatch(text)
     if twice:
         first, again = ((in_digits(part) or part).strip() for part in twice.groups())

@@ -150,9 +150,9 @@ def month_name(written: str) -> str | None:
 
 
 def qualified(text: str) -> bool:
-    """Whether an answer holds words that change what its numbers and formulas say: at least 5, not 5, 5 BC, twice x.
+    """Whether an answer holds words that change what its numbers and formulas say: at least 5, 5 BC, twice x.
 
-    Words on the left of an equation name what is asked for; there, only denials count, and what is done to an answer.
+    Words on the left of an equation name what is asked for: denials count there, and what is done to an answer.
     """
     name, _, rest = text.rpartition("=")
     named = [item for item, _ in parts(name)]
@@ -174,7 +174,7 @@ def qualified(text: str) -> bool:
 
 
 def parts(text: str) -> list[tuple[str, tuple[int, int]]]:
-    """The words of an answer, with `VALUE` for numbers and `FORMULA` for all other signs, and where each stands."""
+    """The words of an answer, `VALUE` for numbers and `FORMULA` for all other signs, and where each stands."""
     return [(kind_of(match), match.span()) for match in PART.finditer(text) if not TEXT_LIKE.match(match[0])]
 
 

@@ -45,7 +45,8 @@ SPEED = re.compile(
 ORDINAL = re.compile(r"(?<=\d)(?:\^?\s?\{?(?:\\(?:text|mathrm)\s?\{)?(?:st|nd|rd|th)\b\}{0,2})")
 GROUPED = re.compile(r"(?<=\d)(?: ?\{, ?\}|,\\!|\\,|\{\\,\}|\\ |\\;|\\:)\s*+(?=\d{3}(?!\d))")
 REPLACED = {
-    **dict.fromkeys("−–—‐‑‒―﹣➖˗", "-"), "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
+    **dict.fromkeys("−–—‐‑‒―﹣➖˗", "-"),
+    "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
     "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∓": r"\mp ",
     "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
@@ -141,7 +142,7 @@ def ascii_like(raw: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """A digit of any script, a full-width sign or a letter of mathematics as the plain one; nothing for what is not seen."""
+    """The plain digit, sign or letter for one of another script or width; nothing for what is not seen."""
     if character.isdecimal():
         return str(unicodedata.digit(character))
     if "\uff00" <= character <= "\uffef" or "\U0001d400" <= character <= "\U0001d7ff":

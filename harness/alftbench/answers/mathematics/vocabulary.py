@@ -19,9 +19,8 @@ CALLS = words(
 )
 GREEK = words(
     """
-    Delta Gamma Im Lambda Omega Phi Psi Re Sigma Theta Upsilon Xi alpha bbC bbN bbQ bbR bbZ beta chi delta
-    ell emptyset epsilon eta gamma hbar iota kappa lambda mu nu omega phi psi rho sigma tau theta upsilon xi
-    zeta
+    Delta Gamma Im Lambda Omega Phi Psi Re Sigma Theta Upsilon Xi alpha bbC bbN bbQ bbR bbZ beta chi delta ell
+    emptyset epsilon eta gamma hbar iota kappa lambda mu nu omega phi psi rho sigma tau theta upsilon xi zeta
     """
 )
 MATRICES = words(
@@ -40,8 +39,8 @@ INVERTED = {
 FUNCTIONS = (CALLS - {"det"}) | INVERTED.keys() | words("cdot div frac inf infinity infty lg oo pi pm times")
 UNITS = words(
     """
-    cent cents cm dm ft gal gb hr hrs hz in inch inches kcal kg kj km kph kw lb lbs mb mg mi min mins ml
-    mm mol mph nm oz pts rs sec sq secs usd yd
+    cent cents cm dm ft gal gb hr hrs hz in inch inches kcal kg kj km kph kw lb lbs mb mg mi min mins ml mm mol
+    mph nm oz pts rs sec sq secs usd yd
     """
 )
 LETTER_UNITS = frozenset("mgshlLNJWVAKCF")  # in \\text{...} behind a number
@@ -61,51 +60,51 @@ MONTHS = {
 SIGNS = words("minus negative moins menos meno минус отрицательное hasi 负 負 マイナス")
 CARDINALS = words(
     """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
     """
 )
 DENIALS = words(
     """
-    not no never neither nor none non nope nowhere cannot cant isnt arent wasnt dont doesnt didnt wont except excepting
-    excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect incorrectly false falsely
-    mistaken mistakenly mistake error invalid impossible untrue erroneous rejected fails unlikely rather unequal else
-    nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не нет никогда si hapana sio siyo
-    falsch falsche falso faux fausse incorrecto incorrecta неверно
+    not no never neither nor none non nope nowhere cannot cant isnt arent wasnt dont doesnt didnt wont except
+    excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect incorrectly
+    false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected fails unlikely
+    rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не нет никогда si
+    hapana sio siyo falsch falsche falso faux fausse incorrecto incorrecta неверно
     """
 )
 MULTIPLES = words(
     """
-    half halve halves halved quarter quarters quartered double doubles doubled doubling twice triple triples tripled
-    thrice treble trebled quadruple semi demi hemi bi multiple multiples fold folds gross score scores pair pairs couple
-    couples brace grosses myriad myriads hundred hundreds thousand thousands
-    doppelt doppelte halb halbe hälfte doble mitad medio media moitié demi veces fois половина дважды nusu
-    dutzend docena docenas douzaine douzaines дюжина дюжин дюжины tausend hundert mil cien cientos mille cent
-    тысяч тысячи тысяча elfu mia milioni laki
+    half halve halves halved quarter quarters quartered double doubles doubled doubling twice triple triples
+    tripled thrice treble trebled quadruple semi demi hemi bi multiple multiples fold folds gross score scores
+    pair pairs couple couples brace grosses myriad myriads hundred hundreds thousand thousands doppelt doppelte
+    halb halbe hälfte doble mitad medio media moitié veces fois половина дважды nusu dutzend docena docenas
+    douzaine douzaines дюжина дюжин дюжины tausend hundert mil cien cientos mille cent тысяч тысячи тысяча elfu
+    mia milioni laki
     """
 )
 OPERATIONS = words(
     """
-    squared cubed square cube squares cubes root roots reciprocal reciprocals inverse inverted factorial power powers
-    exponent raised plus minus negative negated negation negatively neg opposite multiplied divided modulo mod modulus
-    log logarithm logarithms exponential sine cosine tangent derivative integral complement conjugate successor
-    predecessor increased decreased lowered subtracted added remainder remainders
-    carré cuadrado quadrat quadriert hoch kehrwert inverso opposé opuesto wurzel raíz racine negativ negativo negativa
-    négatif négative
+    squared cubed square cube squares cubes root roots reciprocal reciprocals inverse inverted factorial power
+    powers exponent raised plus minus negative negated negation negatively neg opposite multiplied divided modulo
+    mod modulus log logarithm logarithms exponential sine cosine tangent derivative integral complement conjugate
+    successor predecessor increased decreased lowered subtracted added remainder remainders carré cuadrado
+    quadrat quadriert hoch kehrwert inverso opposé opuesto wurzel raíz racine negativ negativo negativa négatif
+    négative
     """
 )
 LIMITS = words(
     """
     least most below above under beneath underneath beyond over between within outside nearly almost up until
     till past exceed exceeds exceeding surpasses after before following preceding next previous upwards upward
-    downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast presque casi entre
-    zwischen
+    downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast
+    presque casi entre zwischen
     """
 )
 COMPARATIVES = words(
     """
-    more less fewer greater smaller larger bigger higher lower lesser better worse further weniger mehr más menor mayor
-    plus moins больше меньше
+    more less fewer greater smaller larger bigger higher lower lesser better worse further weniger mehr más menor
+    mayor plus moins больше меньше
     """
 )
 BASES = words("base binary octal hex hexadecimal ternary quaternary quinary senary unary duodecimal radix basis")
@@ -114,9 +113,9 @@ ERAS = words("ad bc bce ce pm am")
 DIRECTIONS = words("east north south west northeast northwest southeast southwest")
 LENGTHS = words(
     """
-    unit units foot feet ft inch inches in yard yards yd meter meters metre metres m cm mm km centimeter centimeters
-    centimetre centimetres kilometer kilometers kilometre kilometres millimeter millimeters millimetre millimetres mile
-    miles mi
+    unit units foot feet ft inch inches in yard yards yd meter meters metre metres m cm mm km centimeter
+    centimeters centimetre centimetres kilometer kilometers kilometre kilometres millimeter millimeters
+    millimetre millimetres mile miles mi
     """
 )  # behind square and cubic
 # Words of scripts without spaces, or with marks that are no letters: a text ends, or goes on, with them
@@ -149,7 +148,8 @@ BRACES = {"lbrace": "\\{", "rbrace": "\\}", "row": "\\\\"}
 ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom",
     **INVERTED, "oo": "infty", "inf": "infty", "infinity": "infty", "leq": "le", "leqslant": "le", "geq": "ge",
-    "geqslant": "ge", "neq": "ne", "lt": "<", "gt": ">", "varnothing": "emptyset", "degree": "circ", "ast": "times", "vert": "|",
+    "geqslant": "ge", "neq": "ne", "lt": "<", "gt": ">", "varnothing": "emptyset",
+    "degree": "circ", "ast": "times", "vert": "|",
     "lvert": "|", "rvert": "|", "colon": ":", "to": "rightarrow", "backslash": "setminus",
     "simeq": "approx", "sim": "approx", "vee": "lor",
     "wedge": "land", "prime": "'", "div": "/", "langle": "(", "rangle": ")", "lbrack": "[", "rbrack": "]",
