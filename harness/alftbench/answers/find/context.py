@@ -16,7 +16,9 @@ DRESSING = " \t\n$*({}[~\\\"'“"  # between a value and the words before it
 SPACING = re.compile(r"(?:\\[,;:! ])+\Z")
 COMMAND = re.compile(r"\\[a-zA-Z]+\Z")
 MINUS = re.compile(rf"(?:(?<![\w)\]}}])|(?<=[^\x00-\x7f]))(?:{SIGN})[\s-]*\Z", re.IGNORECASE)
-DASH = re.compile(r"(?:(?<![^\s=(:$])[-−–—⁻]|(?:\A|[=(:])\s*[-−–—]\s*)\(?\s*\Z")  # –5, = - 5, -(5; no bullet
+DASH = re.compile(
+    r"(?:(?<![^\s=(:$])[-−–⁻]\(?|(?:[=(:]\s*[-−–]|\A\s*[-−–—])[\s(]*)\Z"
+)  # –5, = - 5, -(5; no bullet
 SIGNED = re.compile(r"(?:[√∛∜¬≠≤≥±]|(?<![<>\w-])[<>]|(?<![\w)\]])!)[\s(]*\Z")  # √5, x > 5
 HARMLESS = re.compile(
     r"\\(?:(?:[fmh]box|boxed)|(?:text|math)[a-z]*|approx|implies|[rR]ightarrow|to|therefore|q?quad|left|displaystyle)"

@@ -98,6 +98,14 @@ def read_answer(text: str, kind: str) -> Answer:
         return bare
     answer = extract(text, kind, GRADING_RULES)
     unread = answer.canonical is None or (answer.canonical.startswith(TEX) and not prose)
+    if (
+        answer.canonical is None
+        and whole is not None
+        and whole[0] != '"'
+        and not whole.startswith(TEX)
+        and says(text)
+    ):
+        return answer  # what it said is denied, or taken back
     if whole is None or not (unread or (not prose and not LED_BY_WORDS.match(text))) or len(text.split()) > 60:
         return _behind(answer, start)
     return bare

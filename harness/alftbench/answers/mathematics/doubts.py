@@ -15,7 +15,7 @@ RETORT = re.compile(
     (?:{JUDGED}\b|(?:no|nope|nein|non|нет)(?:\s+(?:wait|it|that|way|sorry)\b|\s*(?:[.,;:!?—–)-]|$))
       |not\s+(?:right|correct|true|the\s+(?:answer|case|result|solution)|it\b|quite|so\b|really)
       |too\s+(?:low|high|small|large|big)
-      |(?:squared|cubed|doubled|tripled|halved|negated|inverted|factorial)\b)""",
+      |(?:squared|cubed|doubled|tripled|halved|negated|inverted|factorial)\b|negative\s*(?:[.!)]|$))""",
     re.IGNORECASE | re.VERBOSE,
 )  # what follows a value: 5? No. 5, which is wrong; 5, squared
 WHO = r"\b(?:i|we|one|you|they|some|people|many|he|she|someone|somebody|others)\b"
@@ -27,7 +27,7 @@ MADE_OF_IT = (
 )
 NEAR = r"\b[^.,?!\n]{0,30}\Z"  # up to the value
 DOUBTED = re.compile(
-    rf"""\b(?:no\s+(?:way|chance)|false|wrong|incorrect|untrue|doubt|deny|disagree|mistake|nonsense|(?:ruled|crossed)\s+out
+    rf"""\b(?:no\s+(?:way|chance|means)|far\s+from|nowhere\s+near|false|wrong|incorrect|untrue|doubt|deny|disagree|mistake|nonsense|(?:ruled|crossed)\s+out
       |not\s+(?:the\s+case|true|think|believe|say|claim))\b[^.?!\n]{{0,60}}\Z
     |n['’]t\s+(?:think|believe|say|answer|claim|write|put)\b[^.?!\n]{{0,60}}\Z
     |{WHO}[^.,?!\n]{{0,20}}\b(?:{ONCE}|might|may|could|would|had|used|tempted|once|previously|say|says|said)\b[^.?!\n]{{0,20}}
@@ -42,7 +42,7 @@ DOUBTED = re.compile(
 )  # what leads to a value: I first thought it was 5; twice the answer is 5
 DOUBTS = words(
     """
-    false wrong incorrect untrue doubt deny disagree mistake nonsense not ruled crossed first initially
+    far nowhere false wrong incorrect untrue doubt deny disagree mistake nonsense not ruled crossed first initially
     originally mistakenly wrongly might may could would had used tempted tempting no once previously say says
     said initial previous earlier old original another naive bad opposite half twice double triple square
     squared cube cubed reciprocal negative inverse root third quarter plus minus times doubled tripled halved

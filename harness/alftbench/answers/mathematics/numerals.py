@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from alftbench.answers.mathematics.vocabulary import CARDINALS, SCALES, SIGNS
+from alftbench.answers.mathematics.vocabulary import CARDINALS, FUNCTIONS, SCALES, SIGNS, SPELLED
 
 COUNTED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 ONES = {name: value for value, name in enumerate(f"{COUNTED} seventeen eighteen nineteen".split())}
@@ -198,10 +198,17 @@ class Numeral:
         if self.accept("of"):
             self.accept("the")
             whole = self.quantity()
-            return None if whole is None else part * whole
+            if whole is None and self.next() in ("a", "an"):
+                self.at += 1
+            return part * whole if whole is not None else part if self.at_noun() else None
         if self.next() in ("a", "an") and self.next(1) in SCALES:
             self.at += 1
         return self.scaled(part)
+
+    def at_noun(self) -> bool:
+        """Whether a word stands next that is no number and no name in formulas: of a mile."""
+        item = self.next()
+        return isinstance(item, str) and len(item) > 2 and item not in SPOKEN | SIGNS | SPELLED | FUNCTIONS
 
     def decimals(self, whole: Fraction) -> Fraction | None:
         """Digits in words behind "point"."""

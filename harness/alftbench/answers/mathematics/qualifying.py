@@ -16,6 +16,7 @@ from alftbench.answers.mathematics.vocabulary import (
     CARDINALS,
     COMPARATIVES,
     DENIALS,
+    DIRECTIONS,
     ERAS,
     FUNCTIONS,
     LENGTHS,
@@ -54,8 +55,8 @@ ANSWERS = words("answer result solution it this that value number")
 LINKS = words(
     """
     the a an of than to by number numbers value equal equals be been exactly about approximately around roughly
-    only just as it its it's itself actually really possibly simply ever also any than's de del des du von much
-    many la le el un una une der die das ein eine
+    only just as it its it's itself actually really quite even yet possibly simply ever also any than's de del
+    des du von much many la le el un una une der die das ein eine als que чем равно
     """
 )
 CHANGES = DENIALS | MULTIPLES | OPERATIONS | LIMITS | BASES | SIGNS | CARDINALS | SCALES.keys()
@@ -66,8 +67,16 @@ LATER = SCALES.keys() | words("squared cubed factorial below above doubled halve
 NAMED = FUNCTIONS - words("cdot div infinity infty oo pi pm times")  # in front of what they are applied to
 TRAILING = CHANGES - words("other after before next within between rather from until till up")
 CLAUSES = words("and or but so because since as while which that if when where for who hence thus therefore then")
-JOINTS = words("of than to by von de")
-PAIRED = {("short", "of"), ("away", "from"), ("off", "from"), ("times", "itself"), ("percent", "of")}
+JOINTS = words("of than to by von de als que чем")
+PAIRED = {
+    ("short", "of"),
+    ("away", "from"),
+    ("off", "from"),
+    ("times", "itself"),
+    ("percent", "of"),
+    ("rounded", "up"),
+    ("rounded", "down"),
+}
 COPULAS = words("is are was were es son est sont ist sind ni")
 VERBS = words(
     """
@@ -76,7 +85,7 @@ VERBS = words(
     """
 )
 FAULTS = DENIALS | words(
-    "too low high small large big far off guess attempt first initial initially tempting what out"
+    "too low high small large big far off guess attempt first initial initially tempting what out ruled excluded"
 )
 
 
@@ -179,7 +188,7 @@ def measured(said: Sequence[str]) -> bool:
         return False  # 5, not 6
     if first in ("pair", "pairs", "couple", "couples") and second == "of":
         return False
-    if changes(first, TRAILING) or FRACTION.fullmatch(first) or first in ERAS:
+    if changes(first, TRAILING) or FRACTION.fullmatch(first) or first in ERAS | DIRECTIONS:
         return True
     return first not in CLAUSES and (
         second in LATER or bool(FRACTION.fullmatch(second)) or not BASES.isdisjoint(said[:3])

@@ -13,8 +13,9 @@ def words(text: str) -> frozenset[str]:
 
 CALLS = words(
     """
-    abs arccos arccosh arccot arccoth arccsc arccsch arcsec arcsech arcsin arcsinh arctan arctanh binom cbrt ceil
-    cos cosh cot coth csc csch deg det exp factorial floor gcd lcm ln log max min sec sech sin sinh sqrt tan tanh
+    abs arccos arccosh arccot arccoth arccsc arccsch arcsec arcsech arcsin arcsinh arctan arctanh binom cbrt
+    ceil cos cosh cot coth csc csch deg det exp factorial floor gcd lcm ln log max min sec sech sin sinh sqrt
+    tan tanh
     """
 )
 GREEK = words(
@@ -67,30 +68,30 @@ CARDINALS = words(
 DENIALS = words(
     """
     not no never neither nor none non nope nowhere cannot cant isnt arent wasnt dont doesnt didnt wont except
-    excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect incorrectly
-    false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected fails unlikely
-    rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не нет никогда si
-    hapana sio siyo falsch falsche falso faux fausse incorrecto incorrecta неверно
+    excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect
+    incorrectly false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected
+    fails unlikely rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не
+    нет никогда si hapana sio siyo falsch falsche falso faux fausse incorrecto incorrecta неверно
     """
 )
 MULTIPLES = words(
     """
     half halve halves halved quarter quarters quartered double doubles doubled doubling twice triple triples
     tripled thrice treble trebled quadruple semi demi hemi bi multiple multiples fold folds gross score scores
-    pair pairs couple couples brace grosses myriad myriads hundred hundreds thousand thousands doppelt doppelte
-    halb halbe hälfte doble mitad medio media moitié veces fois половина дважды nusu dutzend docena docenas
-    douzaine douzaines дюжина дюжин дюжины tausend hundert mil cien cientos mille cent тысяч тысячи тысяча elfu
-    mia milioni laki
+    pair pairs couple couples brace grosses kilo mega giga myriad myriads hundred hundreds thousand thousands
+    doppelt doppelte halb halbe hälfte doble mitad medio media moitié veces fois половина дважды nusu dutzend
+    docena docenas douzaine douzaines дюжина дюжин дюжины tausend hundert mil cien cientos mille cent тысяч
+    тысячи тысяча elfu mia milioni laki
     """
 )
 OPERATIONS = words(
     """
     squared cubed square cube squares cubes root roots reciprocal reciprocals inverse inverted factorial power
-    powers exponent raised plus minus negative negated negation negatively neg opposite multiplied divided modulo
-    mod modulus log logarithm logarithms exponential sine cosine tangent derivative integral complement conjugate
-    successor predecessor increased decreased lowered subtracted added remainder remainders carré cuadrado
-    quadrat quadriert hoch kehrwert inverso opposé opuesto wurzel raíz racine negativ negativo negativa négatif
-    négative
+    powers exponent raised plus minus negative negated negation negatively neg opposite multiplied divided
+    modulo mod modulus log logarithm logarithms exponential sine cosine tangent derivative integral complement
+    conjugate successor predecessor increased decreased reduced lowered subtracted added remainder remainders
+    carré cuadrado quadrat quadriert hoch kehrwert inverso opposé opuesto wurzel raíz racine negativ negativo
+    negativa négatif négative
     """
 )
 LIMITS = words(
@@ -103,8 +104,8 @@ LIMITS = words(
 )
 COMPARATIVES = words(
     """
-    more less fewer greater smaller larger bigger higher lower lesser better worse further weniger mehr más menor
-    mayor plus moins больше меньше
+    more less fewer greater smaller larger bigger higher lower lesser better worse further weniger mehr más
+    menor mayor plus moins больше меньше
     """
 )
 BASES = words("base binary octal hex hexadecimal ternary quaternary quinary senary unary duodecimal radix basis")
