@@ -57,9 +57,17 @@ def test_numbers_with_words(raw, key):
     assert canonical("number", raw) == key
 
 
-@pytest.mark.parametrize("raw", ["not B", "neither B nor C", "anything but B", "B is wrong", "B, no wait"])
+@pytest.mark.parametrize(
+    "raw", ["not B", "neither B nor C", "anything but B", "B is wrong", "B, no wait", "(B) is wrong", "B. No, C"]
+)
 def test_a_choice_that_is_denied_is_none(raw):
     assert canonical("choice", raw) is None
+    assert not accepts("B", canonical("math", raw))
+
+
+@pytest.mark.parametrize("raw", ["(B)", "B.", "(B) no solution", "(B) none of these", "B: not enough information"])
+def test_a_choice_may_be_a_denial(raw):
+    assert accepts("B", canonical("math", raw))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from alftbench.answers.mathematics.budget import exhausted, renew
+from alftbench.answers.mathematics.doubts import DISOWNED
 from alftbench.answers.mathematics.forms import TEX, math_key, squeezed
 from alftbench.answers.mathematics.numerals import in_digits
 from alftbench.answers.mathematics.phrases import TEXT_COMMAND
@@ -175,8 +176,9 @@ def guarded_math_key(raw: str) -> str | None:
 
 def choice_key(raw: str) -> str | None:
     """The letter of a choice: B, (B), Option B, B) 42."""
-    match = CHOICE.fullmatch(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip()))
-    return match[1].upper() if match else None
+    text = re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip())
+    match = CHOICE.fullmatch(text)
+    return match[1].upper() if match and not DISOWNED.match(text[match.end(1) :]) else None
 
 
 def addends_key(raw: str) -> str | None:

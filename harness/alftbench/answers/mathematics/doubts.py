@@ -49,6 +49,11 @@ DOUBTS = words(
     divided multiplied increased decreased
     """
 )  # one of them, or n't, stands in whatever `DOUBTED` finds
+DISOWNED = re.compile(
+    rf"""[\s.:)$*}}]*(?:(?:is|was)\s+(?:not\b|(?:\w+\s+)?{JUDGED})|isn['’]t|wasn['’]t|(?:no|nope)\b\s*(?:[.,;:!?—–-]|wait|$)|not\W*\Z)
+    |[^\n]*\b(?:is|was)\s+{JUDGED}\W*\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)  # what follows the letter of a choice: (B) is wrong; B. No, C
 
 
 def doubted(text: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from alftbench.answers.mathematics.doubts import DISOWNED
 from alftbench.answers.mathematics.qualifying import (
     AHEAD,
     ANSWERS,
@@ -61,7 +62,7 @@ def label(text: str) -> tuple[str, str] | None:
     r"""The letter of a labelled choice and what it labels: \textbf{(C)}\ 12, D) 42, B: 5 meters."""
     whole = TEXT_COMMAND.fullmatch(text)
     match = LABELLED.fullmatch(whole[1].strip() if whole else text)
-    if match is None or NO_VALUE.match(match[4]) or LABELLED.match(match[4]):
+    if match is None or any(pattern.match(match[4]) for pattern in (NO_VALUE, LABELLED, DISOWNED)):
         return None
     return match[1] or match[2] or match[3], match[4]
 
