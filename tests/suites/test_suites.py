@@ -103,7 +103,7 @@ def test_real_model_answers_are_graded_as_their_authors_did(shared_data):
         ("{not json", "line 2: not JSON"),
         ('["a"]', "line 2: expected an object"),
         ('{"id": "x", "question": "?"}', "line 2: the field 'answer' is missing"),
-        ('{"id": "x", "question": "?", "answer": "twelve"}', "reference 'twelve'"),
+        ('{"id": "x", "question": "?", "answer": "plenty"}', "reference 'plenty'"),
         ('{"id": "a", "question": "?", "answer": "3"}', "problem id 'a' occurs twice"),
     ],
 )

@@ -13,7 +13,11 @@ from fractions import Fraction
 from functools import lru_cache
 
 from alftbench.answers.mathematics.budget import exhausted, renew
+from alftbench.answers.mathematics.doubts import DISOWNED
 from alftbench.answers.mathematics.forms import TEX, math_key, squeezed
+from alftbench.answers.mathematics.numerals import in_digits
+from alftbench.answers.mathematics.phrases import TEXT_COMMAND
+from alftbench.answers.mathematics.qualifying import behind
 from alftbench.answers.mathematics.tokens import ascii_like, dressed_down
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
@@ -31,8 +35,10 @@ MIXED = re.compile(r"(?<![\d./,])(-?)(\d{1,9}) +(\d{1,9})/(\d{1,9})(?![\d/.])", 
 POWER = re.compile(r"(?<![\d./,])(-?)(?:(\d+(?:\.\d+)?) *(?:\\times|\\cdot|[×*x·]) *)?10 *(?:\^|\*\*) *(?:\{ *([-−]?\d{1,3}) *\}|([-−]?\d{1,3}))(?![\d.])", re.ASCII)  # fmt: skip  # noqa: E501
 E_NOTATION = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})(?![\w.])", re.ASCII)
 BEFORE = re.compile(r"(?:[\s$*({£€¥₹≈~\"'`]|\\[(\[]|\\(?:text|mathrm|mathbf) ?\{)*")
-AFTER = re.compile(r"(?:[\s.,;:!?)\]}*%°$€£\"'`]|\\[%$!,;)\] ]|\\(?:text|mathrm) ?\{[^{}\d]*\})*")
-UNIT = re.compile(r"(?:\(|(?![a-z]{1,2}\d)[^\W\d_])", re.IGNORECASE)  # words, but not the e5 of 1e5
+AFTER = re.compile(r"(?:[\s.,;:!?)\]}*%°$€£\"'`]|\\[%$!,;)\] ])*")
+UNIT = re.compile(
+    r"\(|-(?=[^\W\d_]{2})|\\(?:text|math)[a-z]* ?\{|(?![a-z]{1,2}\d)[^\W\d_]", re.IGNORECASE
+)  # words, but not the e5 of 1e5
 ADDENDS = re.compile(r"\d{1,9}(?:\+\d{1,9})+", re.ASCII)
 CHOICE = re.compile(
     r"[\s($*\[{]*(?:(?:option|choice|answer)[\s:]*)?[\s($*\[{]*([A-J])[\s)$*\]}.]*(?:[:.)]\s*.*)?", re.I
@@ -72,17 +78,33 @@ def number_key(raw: str) -> str | None:
         text = _one_notation(text)
     match = NUMBER.match(text, _end(BEFORE, text, 0))
     if match is None:
-        return None
+        return _spelled_number(text)
     rest = _end(AFTER, text, match.end())
-    if rest < len(text) and not UNIT.match(text, rest):
-        return None
+    if rest < len(text):
+        if not UNIT.match(text, rest):
+            return None
+        digits = in_digits(text)
+        if digits is not None:
+            return number_key(digits)
+        if behind(text[match.end() :]):
+            return None
     return _value(*match.groups())
+
+
+def _spelled_number(text: str) -> str | None:
+    """The value of a number that begins with a word: minus 5, two dozen eggs."""
+    start = _end(BEFORE, text, 0)
+    digits = (
+        in_digits(text[start:]) if text[start : start + 1].isalpha() or text[start : start + 1] == "-" else None
+    )
+    return None if digits is None else number_key(digits)
 
 
 def _one_notation(raw: str) -> str:
     """A number's other spellings as digits, point and slash: mixed numbers, powers of ten, separators."""
     text = raw.rpartition("=")[2] or raw
     if "\\" in text:
+        text = TEXT_COMMAND.sub(r" \1 ", text)
         text = (
             LATEX_FRACTION.sub(_plain_fraction, text)
             .replace("\\$", "")
@@ -154,8 +176,9 @@ def guarded_math_key(raw: str) -> str | None:
 
 def choice_key(raw: str) -> str | None:
     """The letter of a choice: B, (B), Option B, B) 42."""
-    match = CHOICE.fullmatch(re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip()))
-    return match[1].upper() if match else None
+    text = re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*", "", raw.strip())
+    match = CHOICE.fullmatch(text)
+    return match[1].upper() if match and not DISOWNED.match(text[match.end(1) :]) else None
 
 
 def addends_key(raw: str) -> str | None:

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from alftbench.answers.canonical import canonical
+from alftbench.answers.find.context import in_context, taken_back
 from alftbench.answers.find.place import Place, group, stripped
-from alftbench.answers.find.prose import is_prose, last_value, pieces
+from alftbench.answers.find.prose import is_prose, last_value, pieces, said, says
 from alftbench.answers.mathematics.forms import TEX
 from alftbench.types import Answer, Outcome
 
 GUESS = "last-number"
 GUESSES = frozenset((GUESS, "last-math"))
+LINES = frozenset(("minerva", "marker", "hashes"))  # rules that find a line, which may be a sentence
 GRADING_RULES = ("minerva", "boxed", "hashes", "marker", "last-math", "last-number")
 MAX_SCANNED = 20_000  # a final answer stands near the end; longer texts are read from there
 LANGUAGES = (
@@ -28,17 +30,21 @@ LANGUAGES = (
 )
 IS = r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:|[-–—:：=]"
 MARKER = re.compile(
-    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)([^\n]++)", re.IGNORECASE
+    rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)"
+    r"(?!(?:correct|right|verified|reasonable)\b)",
+    re.IGNORECASE,
 )
-BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])([^\n]++)")
+BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอบ)[ \t*]++(?=[\d$\\-])")
 STEMS = ("answer", "antwort", "respuesta", "jibu", "correct option", "correct choice")
 ALL_STEMS = (*STEMS, "réponse", "lösung", "ответ", "উত্তর", "答", "解答", "సమాధానం", "คำตอบ")
 WINDOW = 48  # characters at the end that are looked at first
 APART = re.compile(r"[^\d,./-]")
 HASHES = re.compile(r"####[ \t]*+([^\n]++)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
-PHRASE = re.compile(r'"[^"\d]*\d|[A-J] \| ')
-DENIED = re.compile(r"(?:\bnot|n't|\bcannot|\bnever)\s(?:be\s|equal\s(?:to\s)?)?\S{1,20}\Z")
+SIGNED = re.compile(NUMBER.pattern.replace("-?", "[-−﹣－]?", 1))  # the same, slower, with every minus sign
+WORDED = re.compile(r'"[^"\d]*\d')  # words about a number
+LABEL = re.compile(r"[A-J] \| ")
+MAX_PHRASE = 6  # words of an answer that says nothing
 REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\b", re.IGNORECASE)
 BOX = re.compile(r"\\(?:boxed|fbox|framebox) *+\{|\\boxed (?=\d)")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -66,6 +72,9 @@ def extract(text: str, kind: str, rules: Sequence[str], finish_reason: str = "st
         place = RULES[rule](tail)
         if place is None:
             continue
+        cut = taken_back(tail, place.start if rule in LINES else place.end)
+        if cut is not None:
+            return _behind(extract(tail[cut:], kind, rules, finish_reason), len(text) - len(tail) + cut)
         if finish_reason == "length" and (rule in GUESSES or _touches_the_end(tail, place, rule)):
             break
         answer = _answer(kind, tail, place, rule)
@@ -83,20 +92,38 @@ def read_answer(text: str, kind: str) -> Answer:
     start = len(response) - len(text)
     whole = canonical(kind, text) if BOX.search(text) is None else None
     marked = _marker(text) is not None or "####" in text
-    prose = marked or (is_prose(text) and not is_phrase(whole))
+    prose = marked or is_sentence(text, whole)
     bare = written(response, stripped(response, start, len(response)), whole, "bare")
     if whole is not None and not prose and not whole.startswith(TEX):
         return bare
     answer = extract(text, kind, GRADING_RULES)
     unread = answer.canonical is None or (answer.canonical.startswith(TEX) and not prose)
+    if (
+        answer.canonical is None
+        and whole is not None
+        and whole[0] != '"'
+        and not whole.startswith(TEX)
+        and says(text)
+    ):
+        return answer  # what it said is denied, or taken back
     if whole is None or not (unread or (not prose and not LED_BY_WORDS.match(text))) or len(text.split()) > 60:
         return _behind(answer, start)
     return bare
 
 
-def is_phrase(key: str | None) -> bool:
-    """Whether a key is words about a number (at least 5, June 20) or a labelled choice (B: 5 meters)."""
-    return key is not None and bool(PHRASE.match(key))
+def is_sentence(text: str, key: str | None) -> bool:
+    """Whether a text says what the answer is, and is none as such: at least 5, the point (1,2), B: 5 meters."""
+    if key is None or key.startswith(TEX):
+        return is_prose(text)
+    if is_label(key):
+        return False
+    short = len(text.split()) <= MAX_PHRASE and not ("$" in text or ":" in text or "\n" in text)
+    return says(text) or (key[0] == '"' and "\n" in text.strip()) or (is_prose(text) and not short)
+
+
+def is_label(key: str | None) -> bool:
+    """Whether a key is a labelled choice (B: 5 meters)."""
+    return key is not None and bool(LABEL.match(key))
 
 
 def _touches_the_end(text: str, place: Place, rule: str) -> bool:
@@ -107,9 +134,16 @@ def _touches_the_end(text: str, place: Place, rule: str) -> bool:
 def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
     """What a rule found in a text, as an answer: of prose, the piece that is one."""
     unread = None
-    for candidate in _candidates(kind, text, place, rule):
+    for found in _candidates(kind, text, place, rule):
+        candidate = in_context(text, found, rule == "boxed")
+        if candidate is None:
+            continue
         key = canonical(kind, candidate.read)
-        if key is not None and not key.startswith(TEX):
+        if (
+            key is not None
+            and not key.startswith(TEX)
+            and (key[0] != '"' or rule not in GUESSES or not WORDED.match(key))
+        ):
             return written(text, candidate, key, rule)
         if key is not None and unread is None and not (rule in GUESSES and is_prose(candidate.read)):
             unread = written(text, candidate, key, rule)
@@ -118,7 +152,7 @@ def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
 
 def _candidates(kind: str, text: str, place: Place, rule: str) -> Iterator[Place]:
     """What may be the answer in the place that a rule found: behind a marker, the pieces of its sentence."""
-    if kind != "math" or rule not in ("minerva", "marker", "hashes") or is_phrase(canonical(kind, place.read)):
+    if kind != "math" or rule not in LINES or is_label(canonical(kind, place.read)):
         yield place
     elif place.read == text[place.start : place.end]:
         yield from (piece.behind(place.start) for piece in pieces(place.read))
@@ -155,22 +189,23 @@ def _marker(text: str) -> Place | None:
     lower = text.lower()
     if not any(stem in lower for stem in (STEMS if lower.isascii() else ALL_STEMS)):
         return None
-    places = [place for place in (_last(MARKER, text), _last(BARE_MARKER, text)) if place]
-    return max(places, key=lambda place: place.end) if places else None
+    starts = [
+        match.end() for pattern in (MARKER, BARE_MARKER) for match in deque(pattern.finditer(text), maxlen=1)
+    ]
+    if not starts:
+        return None
+    end = text.find("\n", max(starts))
+    return stripped(text, max(starts), len(text) if end < 0 else end)
 
 
 def _number(text: str) -> Place | None:
     """The last number; near the end first, where a window does not cut through one."""
+    number = NUMBER if text.isascii() else SIGNED
     for start in (max(0, len(text) - WINDOW), 0):
-        match = deque(NUMBER.finditer(text, start), maxlen=1)
+        match = deque(number.finditer(text, start), maxlen=1)
         if match and (start == 0 or APART.search(text, start, match[0].start())):
-            return None if denied(text, match[0].end()) else group(match[0])
+            return group(match[0])
     return None
-
-
-def denied(text: str, end: int) -> bool:
-    """Whether a sentence says that the value which ends there is not the answer."""
-    return DENIED.search(text[max(0, end - 40) : end]) is not None
 
 
 def _boxed(text: str) -> Place | None:
@@ -223,7 +258,7 @@ def _math(text: str) -> Place | None:
     number = last_value(text, last[0][1] if last else 0)
     if last and number is None:
         return last[0][0]
-    return None if number is None or denied(text, number.end) else number
+    return None if number is None else said(text, number)
 
 
 def formulas(text: str) -> Iterator[tuple[Place, int]]:

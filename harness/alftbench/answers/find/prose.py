@@ -7,17 +7,30 @@ from collections import deque
 from collections.abc import Iterator
 
 from alftbench.answers.find.place import Place, group, stripped
+from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED, words
 
-SENTENCE_END = re.compile(r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\|")
+SENTENCE_END = re.compile(
+    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-])"
+)
 FORMULA = re.compile(r"\$\$?([^$]++)\$|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]")
 VALUE = re.compile(
-    r"(?:\\\$|\$)?-?(?:\\[dt]?frac *\{[^{}]{1,40}\} *\{[^{}]{1,40}\}|\\sqrt *\{[^{}]{1,40}\}"
+    r"(?:\\\$|\$)?[-−﹣－]?(?:\\[dt]?frac *\{[^{}]{1,40}\} *\{[^{}]{1,40}\}|\\sqrt *\{[^{}]{1,40}\}"
     r"|(?:\d{1,3}(?:(?:[, ]|\{,\}|,\\!)\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:/\d+)?)(?: ?\\?%| ?π|\\pi)?"
 )
 HIDDEN = re.compile(r"\\(?:text|mbox|mathrm|textbf|operatorname)\s*\{[^{}]*\}|\\[a-zA-Z]+|\$[^$\n]*\$")
 WORD = re.compile(r"[^\W\d_]{2,}")
 LEADING = re.compile(r"\W*[^\W\d_]{2,}[,:]?\s+[^\W\d_]{2,}")
 SPOKEN = frozenset(("so", "is", "are", "was", "thus", "hence", "we", "it", "the", "because", "therefore"))
+SAYS = re.compile(r"\b(?:is|are|equals?|be|as)\s+(?:equal\s+to\s+)?|[:=]\s*")
+ARITHMETIC = re.compile(r"[\w\s+*/^(){}\[\].,\\!|√π·×−-]+")
+MAX_FORMULA = 100  # characters
+SAYING = (SPOKEN - {"the"}) | words(
+    """
+    were be been am has have had give gives gave get gets got make makes made need needs equal equals becomes
+    leaves yields obtain find costs she he they that there then must should now
+    """
+)  # verbs, and words that join sentences
+MAX_VALUES = 3  # from the end of a sentence: of "42 within 3 days" the first may be the answer
 MAX_WORDS = 4  # that a bare answer has beside its formula: 10 square feet per hour
 
 
@@ -30,8 +43,9 @@ def pieces(sentence: str) -> Iterator[Place]:
     spoken = [(match.start(), inner(match)) for match in FORMULA.finditer(first.read)]
     spoken += [(match.start(), value(match)) for match in VALUE.finditer(FORMULA.sub(blank, first.read))]
     if spoken:
-        leading, last = min(spoken), max(spoken)
-        yield (leading if leading[0] == 0 else last)[1].behind(first.start)
+        spoken.sort()
+        likely = spoken[:1] if spoken[0][0] == 0 else spoken[: -MAX_VALUES - 1 : -1]
+        yield from (place.behind(first.start) for _, place in likely)
     elif is_prose(first.read) and len(first.read.split()) <= 6:
         yield first
 
@@ -61,6 +75,28 @@ def last_value(text: str, start: int = 0) -> Place | None:
     """The last number of a text from a place on, with its % or π."""
     last = deque(VALUE.finditer(text, start), maxlen=1)
     return value(last[0]) if last else None
+
+
+def said(text: str, number: Place) -> Place:
+    """The formula at the end of a sentence of which a number is part: x^2+1 of "the polynomial is x^2+1."."""
+    start = max(0, number.start - MAX_FORMULA)
+    match = deque(SAYS.finditer(text, start, number.start + 1), maxlen=1)
+    end = SENTENCE_END.search(text, number.end, number.end + MAX_FORMULA)
+    last = end.start() if end else len(text)
+    if not match or last - number.end > MAX_FORMULA:
+        return number
+    formula = stripped(text, match[0].end(), last, " .\n*")
+    others = {word for word in WORD.findall(formula.read) if word.lower() not in ("and", "or")}
+    if formula.read == number.read or not ARITHMETIC.fullmatch(formula.read) or others - SPELLED - FUNCTIONS:
+        return number
+    return formula
+
+
+def says(text: str) -> bool:
+    """Whether a text has a verb, or a word that joins sentences."""
+    return "\n\n" in text.strip() or not SAYING.isdisjoint(
+        word.lower() for word in WORD.findall(HIDDEN.sub(" ", text))
+    )
 
 
 def is_prose(text: str) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from alftbench.answers.mathematics.brackets import MAX_DEPTH, Unreadable
+from alftbench.answers.mathematics.brackets import MAX_DEPTH, Unreadable, depth_step
 from alftbench.answers.mathematics.tokens import Token
 
 Node = tuple[Any, ...]
 Tokens = Sequence[Token]
 MINUS = ("num", Fraction(-1))
+BARE = (("op", "("), ("op", ")"), ("op", ","), ("op", "-"))  # in and around plain arguments
 
 
 class Cursor:
@@ -74,3 +75,23 @@ def is_differential(node: Node) -> bool:
     if node[0] in ("*", "^"):
         return is_differential(node[1])
     return node == ("sym", "d")
+
+
+def applied_to(reader: Cursor) -> str:
+    """What a function that is not known is applied to, as part of a name: f(2) is neither f(5) nor 2f."""
+    start, depth = reader.at, 0
+    while reader.peek()[0] in ("num", "sym") or reader.peek() in BARE:
+        depth += depth_step(reader.take())
+        if depth == 0:
+            return "".join(str(value) for _, value in reader.tokens[start : reader.at])
+    raise Unreadable  # f(x + y) is no product
+
+
+def subscript(reader: Cursor) -> str:
+    """A subscript as text, part of a name."""
+    if reader.accept(("op", "{")):
+        parts = []
+        while reader.peek()[0] != "end" and not reader.accept(("op", "}")):
+            parts.append(str(reader.take()[1]))
+        return "".join(parts)
+    return str(reader.take()[1])

@@ -8,6 +8,7 @@ from itertools import product
 
 from alftbench.answers.mathematics.brackets import Unreadable
 from alftbench.answers.mathematics.cursor import Node, Tokens
+from alftbench.answers.mathematics.figures import number_text
 from alftbench.answers.mathematics.precision import confirming, context, is_confirming, point, precision, station
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token
@@ -16,7 +17,6 @@ from alftbench.answers.mathematics.values import (
     children,
     evaluate,
     inexact,
-    number_text,
     recognised,
     symbols,
 )

@@ -16,13 +16,15 @@ from typing import NoReturn
 from alftbench.answers.mathematics.brackets import Unreadable, depth_step, split, too_deep
 from alftbench.answers.mathematics.cursor import Node, Tokens
 from alftbench.answers.mathematics.expressions import equation_key, expression_key, inequality
+from alftbench.answers.mathematics.figures import number_text
 from alftbench.answers.mathematics.intervals import intersection, union, without
 from alftbench.answers.mathematics.matrices import matrix_of
 from alftbench.answers.mathematics.names import is_name, is_value, name_of, plain_symbol
-from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, quoted
+from alftbench.answers.mathematics.numerals import SIGN, in_digits
+from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, qualified, quoted
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token, dressed_down, tokens
-from alftbench.answers.mathematics.values import evaluate, number_text, symbols
+from alftbench.answers.mathematics.values import evaluate, symbols
 
 TEX = "tex:"
 Items = list[tuple[str | None, str]]  # (name or None, key)
@@ -35,7 +37,11 @@ LOGIC = {("cmd", "land"): ("cmd", "and"), ("cmd", "lor"): ("cmd", "or")}  # betw
 MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
-NEGATIVE = re.compile(r"\b(?:negative|minus) (?=[\d.$\\])", re.IGNORECASE)
+NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
+WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
+ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
+ABOUT = re.compile(r"^(?:approx|ca)\.\s*", re.IGNORECASE)
+REMARK = re.compile(r"(?<=\d) *\(([^\W\d_]{3,}[^()\d]*)\)$")  # 12 (apples)
 INTEGER = re.compile(r"-?\d{1,600}")
 VECTOR = re.compile(r"\\(?:vec|overrightarrow)(?![a-zA-Z])")
 BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
@@ -43,10 +49,9 @@ BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
 
 def math_key(raw: str) -> str | None:
     """The key of an answer; None where nothing is left of it without its dressing."""
-    text = dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()
+    text = spelled_out(dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip())
     if not text:
         return None
-    text = NEGATIVE.sub("-", text)
     choice = label(text)
     if choice:
         return labelled(*choice)
@@ -58,10 +63,33 @@ def math_key(raw: str) -> str | None:
     whole = tokens(text)
     if not whole or too_deep(whole):
         return TEX + squeezed(text)
+    worded = any(kind == "text" for kind, _ in whole)
+    if (worded and qualified(text)) or ERA.search(text):
+        return in_words(text)
     try:
         return statement(whole)
     except (Unreadable, ArithmeticError, ValueError):
-        return TEX + squeezed(text)
+        return in_words(text) if worded else TEX + squeezed(text)
+
+
+def spelled_out(text: str) -> str:
+    """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
+    if not WORDS.search(text):
+        return text
+    written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
+    twice = in_digits(written) if written.endswith(")") else None
+    plain = REMARK.sub(r" \1", written)
+    name, equals, value = ABOUT.sub("", plain).rpartition("=")
+    digits = in_digits(value)
+    if twice or digits:
+        return twice or name + equals + str(digits)
+    signed = NEGATIVE.sub("-", name + equals + value)
+    return text if signed == written else signed
+
+
+def in_words(text: str) -> str:
+    """The key of an answer in words that are not read: compared as it stands, and never by symbolic algebra."""
+    return quoted(squeezed(" ".join(text.split())))
 
 
 def labelled(letter: str, text: str) -> str:

@@ -39,7 +39,7 @@ def plain_symbol(side: Tokens) -> bool:
     """Whether a name is a variable of an equation: x, y', θ, but not f(x) or AB."""
     try:
         node = read(side)
-        return bool(node[0] == "sym" and "_" not in node[1])
+        return bool(node[0] == "sym" and "_" not in node[1] and "(" not in node[1])
     except Unreadable:
         return False
 

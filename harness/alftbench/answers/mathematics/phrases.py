@@ -7,21 +7,40 @@ from __future__ import annotations
 
 import re
 
+from alftbench.answers.mathematics.doubts import DISOWNED
+from alftbench.answers.mathematics.qualifying import (
+    AHEAD,
+    ANSWERS,
+    FRACTION,
+    ORDINAL,
+    TRAILING,
+    VALUE,
+    ahead,
+    behind,
+    changes,
+)
 from alftbench.answers.mathematics.tokens import is_product
-from alftbench.answers.mathematics.vocabulary import BEFORE_NUMBERS, BEHIND_NUMBERS, MONTHS
+from alftbench.answers.mathematics.vocabulary import (
+    DENIALS,
+    DIRECTIONS,
+    ERAS,
+    FUNCTIONS,
+    LENGTHS,
+    MONTHS,
+    SPELLED,
+)
 
 WORDS = re.compile(r"[^\W\d_]+(?:(?:[-'’]|\.? +)[^\W\d_]+){0,5}")
-TEXT_COMMAND = re.compile(r"\\(?:text|mbox|hbox|textbf|textit|textrm|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
+TEXT_COMMAND = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|normal)?|mbox|hbox|emph|underline|math(?:rm|bf|it|sf|tt)|operatorname)\s*\{([^{}]*)\}"
+)
 CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
 MONTH_FIRST = re.compile(r"([a-z]{3,9})\.? (\d{1,2})(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 MONTH_YEAR = re.compile(r"([a-z]{3,9})\.?,? (\d{4})", re.IGNORECASE | re.ASCII)
 DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
-PLAIN = re.compile(r"[\w\s.,'%$-]+")
-MAX_AROUND = 4  # words on each side of a number: no sentence
-NUMERAL = re.compile(r"\d[\d.,]*")
-BEHIND = re.compile(
-    r"\d (?:or (?:more|less|fewer|greater|above|below|under)|squared|cubed)(?![a-z])", re.IGNORECASE
-)
+FORMULA = "@"  # stands for a sign, a variable or a command among words
+PART = re.compile(r"\\[a-zA-Z]+|[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d.,]*|[=+*/^<>(),;:|-]")
+TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?"
@@ -43,7 +62,7 @@ def label(text: str) -> tuple[str, str] | None:
     r"""The letter of a labelled choice and what it labels: \textbf{(C)}\ 12, D) 42, B: 5 meters."""
     whole = TEXT_COMMAND.fullmatch(text)
     match = LABELLED.fullmatch(whole[1].strip() if whole else text)
-    if match is None or NO_VALUE.match(match[4]) or LABELLED.match(match[4]):
+    if match is None or any(pattern.match(match[4]) for pattern in (NO_VALUE, LABELLED, DISOWNED)):
         return None
     return match[1] or match[2] or match[3], match[4]
 
@@ -66,7 +85,7 @@ def phrase_key(text: str) -> str | None:
     option = OPTION.fullmatch(plain)
     if option:
         return option[1]
-    return words_key(plain) or clock_key(plain) or date_key(plain) or qualified_key(plain)
+    return words_key(plain) or clock_key(plain) or date_key(plain)
 
 
 def words_key(plain: str) -> str | None:
@@ -75,9 +94,17 @@ def words_key(plain: str) -> str | None:
         return None
     if len(plain) <= 2 and plain.lower() not in ("no", "up"):
         return None
-    if len(plain) <= 4 and is_product(plain):
+    if (len(plain) <= 4 and is_product(plain)) or is_named(plain):
         return None
     return quoted(plain)
+
+
+def is_named(plain: str) -> bool:
+    """Whether words are names of letters and functions, as in alpha and sec x, and not a function alone."""
+    named = plain.split()
+    return named[-1] not in FUNCTIONS and all(
+        word in SPELLED or word in FUNCTIONS or len(word) == 1 or is_product(word) for word in named
+    )
 
 
 def quoted(plain: str) -> str:
@@ -123,14 +150,53 @@ def month_name(written: str) -> str | None:
     return name if name.startswith(written.lower()) else None
 
 
-def qualified_key(plain: str) -> str | None:
-    """One number with a word that changes what it says: at least 5, not 5, 5 BC."""
-    around = [side.casefold().split() for side in NUMERAL.split(plain)] if PLAIN.fullmatch(plain) else []
-    if len(around) != 2 or len(around[0]) > MAX_AROUND or len(around[1]) > MAX_AROUND:
-        return None
-    counts = (
-        BEFORE_NUMBERS & set(around[0])
-        or BEHIND_NUMBERS & set(around[1])
-        or BEHIND.search(" ".join(plain.split()))
-    )
-    return quoted(plain) if counts else None
+def qualified(text: str) -> bool:
+    """Whether an answer holds words that change what its numbers and formulas say: at least 5, 5 BC, twice x.
+
+    Words on the left of an equation name what is asked for: denials count there, and what is done to an answer.
+    """
+    name, _, rest = text.rpartition("=")
+    named = [item for item, _ in parts(name)]
+    if FORMULA in named or VALUE in named:
+        named, rest = [], text
+    if any(word in DENIALS for word in named) or (not ANSWERS.isdisjoint(named) and any(map(changes, named))):
+        return True
+    found = parts(rest)
+    said = [item for item, _ in found]
+    first = next((place for place, item in enumerate(said) if item in (VALUE, FORMULA)), None)
+    if first is None:
+        return any(map(changes, said))
+    start, end = found[first][1]
+    if ahead(rest[:start]) or any(
+        changes(word, AHEAD) or word == "but" or ORDINAL.fullmatch(word) for word in said[:first]
+    ):
+        return True
+    return behind(rest[end:]) or any(map(alters, said[first + 1 :], [*said[first + 2 :], ""], said[first:]))
+
+
+def parts(text: str) -> list[tuple[str, tuple[int, int]]]:
+    """The words of an answer, `VALUE` for numbers and `FORMULA` for all other signs, and where each stands."""
+    return [(kind_of(match), match.span()) for match in PART.finditer(text) if not TEXT_LIKE.match(match[0])]
+
+
+def kind_of(match: re.Match[str]) -> str:
+    """A word in lower case, or what stands for it."""
+    word = match[0]
+    if word[0].isdigit():
+        return VALUE
+    if not word[0].isalpha() or word in FUNCTIONS or word in SPELLED or (len(word) == 1 and word not in "aI"):
+        return FORMULA
+    return word.casefold().replace("’", "'")
+
+
+def alters(word: str, following: str, leading: str) -> bool:
+    """Whether a word behind a value changes it, or a number stands there that is no item of a list."""
+    if word == VALUE:
+        return leading not in (VALUE, FORMULA, "and", "or")
+    if word in ("square", "cubic"):
+        return following not in LENGTHS
+    if word in ("pair", "pairs", "couple", "couples"):
+        return following != "of"
+    if (leading, word) == ("left", "over"):
+        return False
+    return changes(word, TRAILING) or bool(FRACTION.fullmatch(word)) or word in ERAS | DIRECTIONS

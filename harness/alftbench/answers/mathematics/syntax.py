@@ -18,10 +18,12 @@ from alftbench.answers.mathematics.cursor import (
     Cursor,
     Node,
     Tokens,
+    applied_to,
     is_differential,
     negated,
     product_of,
     proper,
+    subscript,
 )
 from alftbench.answers.mathematics.vocabulary import CALLS, DEGREES, GREEK, INVERSES, MATRICES, PERCENT, SCALES
 
@@ -278,7 +280,7 @@ class Reader(Cursor):
         if name in ("e", "i"):
             return ("const", name)
         if self.peek() == ("op", "(") and (name[0] in APPLIED or name.endswith("'")):
-            raise Unreadable  # f(x + y) is no product
+            name += applied_to(self)
         return ("sym", name)
 
     def absolute(self) -> Node:
@@ -387,13 +389,3 @@ class Reader(Cursor):
         if not nodes or len({len(row) for row in nodes}) != 1:
             raise Unreadable
         return ("det", ("matrix", nodes)) if name == "vmatrix" else ("matrix", nodes)
-
-
-def subscript(reader: Reader) -> str:
-    """A subscript as text, part of a name."""
-    if reader.accept(("op", "{")):
-        parts = []
-        while reader.peek()[0] != "end" and not reader.accept(("op", "}")):
-            parts.append(str(reader.take()[1]))
-        return "".join(parts)
-    return str(reader.take()[1])

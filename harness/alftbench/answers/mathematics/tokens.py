@@ -19,11 +19,13 @@ from alftbench.answers.mathematics.vocabulary import (
     FUNCTIONS,
     LETTER_UNITS,
     SCALES,
+    SPELLED,
     TWO_SIGNS,
     UNITS,
 )
 
 MAX_TOKENS = 600
+LITTLE = frozenset(("of", "to", "is", "no"))  # words of two letters that are no products
 Token = tuple[str, Any]
 
 WRAPPERS = re.compile(
@@ -43,7 +45,8 @@ SPEED = re.compile(
 ORDINAL = re.compile(r"(?<=\d)(?:\^?\s?\{?(?:\\(?:text|mathrm)\s?\{)?(?:st|nd|rd|th)\b\}{0,2})")
 GROUPED = re.compile(r"(?<=\d)(?: ?\{, ?\}|,\\!|\\,|\{\\,\}|\\ |\\;|\\:)\s*+(?=\d{3}(?!\d))")
 REPLACED = {
-    "−": "-", "–": "-", "—": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
+    **dict.fromkeys("−–—‐‑‒―﹣➖˗", "-"),
+    "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
     "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∓": r"\mp ",
     "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
@@ -66,7 +69,7 @@ SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
 TOKEN = re.compile(
     r"""(?P<space>\s+)
     |(?P<num>\d{1,3}(?:\.\d{3}){2,}(?![\d.])|\d+(?:\.\d*)?(?:[eE][+-]?\d+(?![\w.]))?|\.\d+(?:[eE][+-]?\d+(?!\w))?)
-    |\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm|bf)\s*\{(?P<text>[^{}]*)\}
+    |\\(?:text(?:bf|it|rm|sf|tt|sc|up|normal)?|mbox|hbox|emph|underline|math(?:rm|bf|it|sf|tt)|operatorname\*?|rm|bf)\s*\{(?P<text>[^{}]*)\}
     |\\(?P<env>begin|end)\s*\{(?P<name>[a-zA-Z]+\*?)\}(?:\s*\{[clr|\s]*\})?
     |(?P<lbrace>\\\{|\\lbrace(?![a-zA-Z]))|(?P<rbrace>\\\}|\\rbrace(?![a-zA-Z]))
     |(?P<row>\\\\(?:\[[^\]]*\])?|\\cr(?![a-zA-Z]))
@@ -135,13 +138,16 @@ def ascii_like(raw: str) -> str:
     text = SUPERSCRIPT.sub(lambda match: "^{" + match[0].translate(SUPERSCRIPTS) + "}", raw).translate(TABLE)
     if text.isascii():
         return text
-    return "".join(_plain_digit(c) for c in text)
+    return "".join(_plain(c) for c in text)
 
 
-def _plain_digit(character: str) -> str:
+def _plain(character: str) -> str:
+    """The plain digit, sign or letter for one of another script or width; nothing for what is not seen."""
     if character.isdecimal():
         return str(unicodedata.digit(character))
-    return unicodedata.normalize("NFKC", character) if "\uff00" <= character <= "\uffef" else character
+    if "\uff00" <= character <= "\uffef" or "\U0001d400" <= character <= "\U0001d7ff":
+        return unicodedata.normalize("NFKC", character)
+    return "" if unicodedata.category(character) == "Cf" else character
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -219,7 +225,7 @@ def _text(value: str) -> list[Token]:
         return [("letter", inner)]
     if re.match(r"-?\$?\d", inner):
         return list(tokens(inner) or ())
-    if inner in FUNCTIONS:
+    if inner in FUNCTIONS or inner in SPELLED:
         return [_command(inner)]
     first, _, rest = inner.partition(" ")
     return [("text", first), ("text", rest.strip())] if rest and first.lower() in SCALES else [("text", inner)]
@@ -231,11 +237,13 @@ def _word(word: str) -> list[Token]:
         return [("cmd", lower)]
     if word in FUNCTIONS or word in ("Infinity",):
         return [_command(lower)]
+    if word in SPELLED:
+        return [_command(word)]
     if not word.isascii() and not GREEK_LETTERS.fullmatch(word):
         return [("text", word)]
     if len(word) == 1:
         return [("sym", word)]
-    if lower in UNITS or (len(word) > 2 and not word.isupper() and not is_product(word)):
+    if lower in UNITS or lower in LITTLE or (len(word) > 2 and not word.isupper() and not is_product(word)):
         return [("text", word)]
     return [("sym", letter) for letter in word]
 
@@ -259,6 +267,15 @@ def _in_context(sequence: list[Token]) -> list[Token]:
                 before[0] == "num" or before == ("op", "}") or before == ("cmd", "pi")
             )
             kept.append(("text" if unit else "sym", value))
+        elif (
+            (kind, value) == ("sym", "a")
+            and before[0] in ("start", "text")
+            and sequence[i + 2 : i + 3]
+            and sequence[i + 2][0] == "text"
+        ):
+            kept.append(("text", value))  # days a week
+        elif kind == "cmd" and value in UNITS and before[0] == "num" and i + 1 == len(sequence):
+            kept.append(("text", value))  # 5 sec, 5 min
         elif kind == "text" and value.lower() in SCALES and before[0] == "num" and not _attached(kept):
             kept += [("op", "*"), ("num", Fraction(SCALES[value.lower()]))]
         elif kind != "space" or (

@@ -9,7 +9,6 @@ tanh tanh 9), there is no value: close is not equal.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -20,6 +19,7 @@ from alftbench.answers.mathematics.budget import spend
 from alftbench.answers.mathematics.cursor import Node
 from alftbench.answers.mathematics.powers import MAX_BITS, exact_power
 from alftbench.answers.mathematics.precision import context, is_confirming, precision
+from alftbench.answers.mathematics.vocabulary import INVERSES
 
 LONG = 2_048  # bits of a fraction that need not be exact
 MAX_EXPONENT = 10_000
@@ -367,8 +367,8 @@ STEPS = frozenset(("floor", "ceil", "min", "max", "gcd", "lcm"))  # functions th
 
 FUNCTIONS: dict[str, Any] = {
     **{name: _through(name) for name in ("sin", "cos", "tan", "cot", "sec", "csc")},
-    **{name: _through(name, MAX_HYPERBOLIC) for name in ("sinh", "cosh", "tanh")},
-    "arcsin": _through("asin"), "arccos": _through("acos"), "arctan": _through("atan"), "exp": _through("exp"),
+    **{name: _through(name, MAX_HYPERBOLIC) for name in ("sinh", "cosh", "tanh", "sech", "csch", "coth")},
+    **{inverse: _through(f"a{name}") for name, inverse in INVERSES.items()}, "exp": _through("exp"),
     "ln": logarithm, "log": lambda value, base=TEN: logarithm(value, base), "root": root, "abs": abs,
     "sqrt": lambda value: root(value, Fraction(2)), "cbrt": lambda value: root(value, Fraction(3)),
     "factorial": factorial, "binom": binomial,
@@ -390,24 +390,3 @@ EVALUATORS: dict[str, Any] = {
     "deg": lambda node, points: inexact(evaluate(node[1], points)) * context().pi / 180,
     "pct": lambda node, points: evaluate(node[1], points) / 100,
 }
-
-
-def number_text(value: Value, digits: int | None = None) -> str:
-    """A value as text: a fraction exactly, another number to a few digits behind ≈."""
-    kept = digits or precision().kept
-    if isinstance(value, Fraction):
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4000:
-            return str(value)
-        digest = hashlib.sha256(f"{value.numerator:x}/{value.denominator:x}".encode()).hexdigest()
-        return f"huge:{digest}"
-    mp = context()
-    if isinstance(value, mp.mpc):
-        size = abs(value)
-        real, imag = (Fraction(0) if abs(part) < size * precision().rounding * 10**5 else recognised(part)
-                      for part in (value.real, value.imag))  # fmt: skip
-        if imag != 0:
-            return f"complex({number_text(real, kept)}; {number_text(imag, kept)})"
-        value = real
-        if isinstance(value, Fraction):
-            return number_text(value)
-    return "≈" + str(mp.nstr(value, kept, strip_zeros=False, min_fixed=-20, max_fixed=20))
