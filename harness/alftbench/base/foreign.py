@@ -13,7 +13,7 @@ from typing import Any
 
 from alftbench.base.jsonio import without_nan
 
-SCREEN = 600  # characters of an error or a warning
+SCREEN = 1000  # characters of an error or a warning
 # Controls, formats such as another direction or a tag, halves of pairs, separators of lines, blank letters.
 HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
@@ -44,8 +44,7 @@ def _escaped(match: re.Match[str]) -> str:
 def one_line(text: str, most: int = SCREEN) -> str:
     """A message as one visible line of about `most` characters; what is left out of its middle is counted."""
     lines = (" ".join(line.split()) for line in cut(text, most).splitlines())
-    line = visible("; ".join(filter(None, lines)))
-    return line if len(line) <= 2 * most else cut(line, most)
+    return cut(visible("; ".join(filter(None, lines))), most)
 
 
 def cut(text: str, most: int) -> str:
