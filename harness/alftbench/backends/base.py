@@ -119,6 +119,7 @@ class BackendOptions:
     """What the command line lets a user choose for every backend; None leaves the choice to the backend.
 
     logprobs: record log π(y|x) of every sample. args: settings that only one backend knows, as text.
+    trust_remote_code: run Python code that came with the model, where it needs some.
     """
 
     device: str = "auto"
@@ -126,6 +127,7 @@ class BackendOptions:
     batch_size: int | None = None
     logprobs: bool = False
     args: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
 
 
 DEFAULT_OPTIONS = BackendOptions()
@@ -156,6 +158,8 @@ def refuse_engine_options(options: BackendOptions, backend: str) -> None:
         raise UsageError(
             f"--device, --dtype and --batch-size: the {backend} backend computes nothing; leave them out"
         )
+    if options.trust_remote_code:
+        raise UsageError(f"--trust-remote-code: the {backend} backend loads no model; leave it out")
 
 
 def plain_text(messages: Sequence[Message]) -> str:

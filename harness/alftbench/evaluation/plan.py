@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
+from alftbench.backends.hf.folder import stated_trust
 from alftbench.backends.load import backend_info, find_model
 from alftbench.backends.model_files import model_digest
 from alftbench.base.jsonio import digest
@@ -92,6 +93,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
         **backend_settings(request.options, info.pace),
+        **stated_trust(model, request.options.trust_remote_code),
         **request.selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)

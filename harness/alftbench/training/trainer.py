@@ -57,6 +57,7 @@ class TrainRequest:
 
     folder: the trainer's own, kept between attempts, removed once the checkpoint is verified.
     checkpoint: where the final model goes, as a folder that transformers can load. on_update: logs a step.
+    trust_remote_code: run Python code that came with the model, where it needs some.
     """
 
     model: str
@@ -68,6 +69,7 @@ class TrainRequest:
     on_update: Callable[[Update], None]
     device: str = "auto"
     dtype: str = "auto"
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
