@@ -21,11 +21,14 @@ class BackendInfo:
 
     locate: from the name of a model to where it lies, or a UsageError; None where names are a server's own and no
         file says which model it is. Without one, `model_files.locate`: a folder, an embedded model, a hub id.
+    check: whether a model that was found may be loaded, its code too where that is True, or a ModelRefused; asked
+        before anything else is done. None where loading says all.
     pace: the settings that change no sample, so that an evaluation may go on with others of them.
     scores: it is a Scorer. enumerates: it is an Enumerator. divides: it is Divisible.
     """
 
     locate: Callable[[str], str] | None = locate
+    check: Callable[[str, bool], None] | None = None
     pace: frozenset[str] = frozenset()
     scores: bool = False
     enumerates: bool = False

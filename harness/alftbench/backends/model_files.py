@@ -25,6 +25,7 @@ def locate(model: str) -> str:
     """
     embedded = EMBEDDED / model
     if model and (embedded / "config.json").is_file():
+        check_files(embedded)
         return str(embedded)
     folder = Path(model).expanduser()
     if (folder / "config.json").is_file():

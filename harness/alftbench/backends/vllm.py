@@ -58,11 +58,10 @@ class EngineSettings:
 class VllmBackend:
     """Samples with vLLM; prompts are the token ids that the `hf` backend gives its model."""
 
-    info = BackendInfo(divides=True)
+    info = BackendInfo(check=check_model, divides=True)
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         settings = engine_settings(options)
-        check_model(model, options.trust_remote_code)
         self.llm = load_engine(model, settings)
         self.engine = self.llm.llm_engine
         self.about = {"engine": engine_in_words(pick_device(options.device), self.engine.model_config.dtype)}

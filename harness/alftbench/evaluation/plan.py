@@ -74,12 +74,15 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
 
     Raises:
         UsageError: an option is out of range, or a name or file does not exist.
+        ModelRefused: the model needs code that came with it, or its files are not those of a model.
     """
     problems = read(request.suite, request.selection)
     suite, orbits = problems.suite, problems.orbits
     params = sampling(request, suite.info.sampling)
     info = backend_info(request.backend)
     model = find_model(request.model, info)
+    if info.check:
+        info.check(model, request.options.trust_remote_code)
     config = {
         "model": display_name(request, model),
         "model_sha256": model_digest(model) if info.locate else None,
