@@ -45,3 +45,14 @@ def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
         if not link.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / link).exists(), link
+
+
+def test_every_threat_names_tests_that_are_there():
+    table = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("| threat |")[2]
+    rows = [line.split("|")[1:-1] for line in table.splitlines()[2:] if line.startswith("|")]
+    assert len(rows) > 20
+    for threat, _, tests in rows:
+        named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", tests)
+        assert named or tests.strip() == "(test: to be named)", threat
+        for path, name in named:
+            assert f"def {name or 'test_'}" in (ROOT / "tests" / path).read_text(encoding="utf-8"), (path, name)

@@ -3,7 +3,8 @@
 AlftbenchError                exit 1   something failed while running
 ├── UsageError                exit 2   the command or an input file is wrong
 │   ├── UnknownName           exit 2   no such trainer, suite, backend, metric or model
-│   └── BadInput              exit 2   a file's content is wrong: names file and line or entry
+│   ├── BadInput              exit 2   a file's content is wrong: names file and line or entry
+│   └── ModelRefused          exit 1   a model asks for what is not done for it, or its files are no model's
 ├── RunConflict               exit 2   the output folder belongs to another configuration
 ├── MissingExtra              exit 1   an optional package is not installed
 ├── MissingPackage            exit 1   a package that alftbench depends on cannot be imported
@@ -49,6 +50,12 @@ class UnknownName(UsageError):
 
 class BadInput(UsageError):
     """The content of a file is wrong; the message names the file and the line or entry."""
+
+
+class ModelRefused(UsageError):
+    """A model asks for what is not done unasked, such as running its code, or its files are no model's."""
+
+    exit_code = 1
 
 
 class RunConflict(AlftbenchError):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from alftbench.answers.judge.judge import Judge
-from alftbench.answers.judge.workers import Limits, Workers
+from alftbench.launch.workers import Limits, Workers
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from alftbench.answers.judge.judge import Judge, Verdict, shared_judge
-from alftbench.answers.judge.workers import VANISHED, Limits, Result, Workers, WorkerStatus
 from alftbench.errors import AlftbenchError, MissingPackage, UsageError
+from alftbench.launch.workers import VANISHED, Limits, Result, Workers, WorkerStatus
 from tests.helpers import ROOT
 
 MODULE = "tests.answers.tasks"
@@ -172,7 +172,7 @@ def test_a_multiprocessing_pool_may_judge():
 
 PARENT = """
 import sys, time
-from alftbench.answers.judge.workers import Limits, Workers
+from alftbench.launch.workers import Limits, Workers
 workers = Workers("tests.answers.tasks", 2, Limits(float(sys.argv[2]), 256))
 print(workers.submit("pid").result().value, flush=True)
 workers.submit(sys.argv[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -175,7 +176,11 @@ print(json.dumps([[(*s.key, s.text) for s in portion] for portion in portions]))
 
 def under_a_limit(tiny, batch_size, limit):
     command = [sys.executable, "-c", UNDER_A_LIMIT, tiny, str(batch_size), str(limit)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    one_heap = {
+        **os.environ,
+        "MALLOC_ARENA_MAX": "1",
+    }  # what a thread reserved would be had beyond the limit
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=one_heap)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")

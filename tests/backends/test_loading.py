@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from jinja2 import TemplateError
 from safetensors.torch import load_file, save_file
 
 from alftbench.backends.hf.loading import (
@@ -19,6 +18,7 @@ from alftbench.backends.hf.loading import (
     pick_dtype,
     prompt_ids,
 )
+from alftbench.backends.rendering import TemplateRefusal
 from alftbench.errors import UsageError
 
 SYSTEM = {"role": "system", "content": "1 + 2"}
@@ -114,5 +114,5 @@ def test_a_template_without_a_system_prompt_gets_it_with_the_first_question(tiny
         "{{ m.content }}{% endfor %}"
     )
     assert prompt_ids(tokenizer, [SYSTEM, USER]) == tokenizer.encode("1 + 2\n\n3 + 4")
-    with pytest.raises(TemplateError):
+    with pytest.raises(TemplateRefusal, match="no system"):
         prompt_ids(tokenizer, [USER, SYSTEM])

@@ -117,7 +117,7 @@ def test_other_models_of_the_registry_are_driven(tmp_path):
     ("args", "message"),
     [
         ({"type": "no-such"}, "type no-such cannot be made"),
-        ({"trust_remote_code": "true"}, "never run here"),
+        ({"trust_remote_code": "true"}, "give --trust-remote-code"),
         ({"dtype": "float33"}, "type hf cannot be made"),
     ],
 )

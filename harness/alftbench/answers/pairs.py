@@ -11,9 +11,9 @@ from typing import Any
 from alftbench.answers.confirm import Confirmation, as_bytes, read_text
 from alftbench.answers.find.extract import GUESSES, read_answer
 from alftbench.answers.judge.judge import Judge, Verdict, settled
-from alftbench.answers.judge.workers import Result
 from alftbench.base.jsonio import parse_json
 from alftbench.errors import BadInput
+from alftbench.launch.workers import Result
 from alftbench.types import Outcome
 
 KIND = "math"

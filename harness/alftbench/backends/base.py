@@ -21,11 +21,14 @@ class BackendInfo:
 
     locate: from the name of a model to where it lies, or a UsageError; None where names are a server's own and no
         file says which model it is. Without one, `model_files.locate`: a folder, an embedded model, a hub id.
+    check: whether a model that was found may be loaded, its code too where that is True, or a ModelRefused; asked
+        before anything else is done. None where loading says all.
     pace: the settings that change no sample, so that an evaluation may go on with others of them.
     scores: it is a Scorer. enumerates: it is an Enumerator. divides: it is Divisible.
     """
 
     locate: Callable[[str], str] | None = locate
+    check: Callable[[str, bool], None] | None = None
     pace: frozenset[str] = frozenset()
     scores: bool = False
     enumerates: bool = False
@@ -119,6 +122,7 @@ class BackendOptions:
     """What the command line lets a user choose for every backend; None leaves the choice to the backend.
 
     logprobs: record log π(y|x) of every sample. args: settings that only one backend knows, as text.
+    trust_remote_code: run Python code that came with the model, where it needs some.
     """
 
     device: str = "auto"
@@ -126,6 +130,7 @@ class BackendOptions:
     batch_size: int | None = None
     logprobs: bool = False
     args: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
 
 
 DEFAULT_OPTIONS = BackendOptions()
@@ -156,6 +161,8 @@ def refuse_engine_options(options: BackendOptions, backend: str) -> None:
         raise UsageError(
             f"--device, --dtype and --batch-size: the {backend} backend computes nothing; leave them out"
         )
+    if options.trust_remote_code:
+        raise UsageError(f"--trust-remote-code: the {backend} backend loads no model; leave it out")
 
 
 def plain_text(messages: Sequence[Message]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from alftbench.base.jsonio import read_json
+from alftbench.backends.model_folder import check_files, read_settings_file
 from alftbench.errors import UsageError
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -21,12 +21,15 @@ def locate(model: str) -> str:
 
     Raises:
         UsageError: the name is neither an embedded model, nor a folder with a config.json, nor like a hub id.
+        ModelRefused: the folder holds links to elsewhere, special files, or files too large or malformed.
     """
     embedded = EMBEDDED / model
     if model and (embedded / "config.json").is_file():
+        check_files(embedded)
         return str(embedded)
     folder = Path(model).expanduser()
     if (folder / "config.json").is_file():
+        check_files(folder)
         return str(folder.resolve())
     if folder.is_file():
         raise UsageError(f"--model {model}: is a file; give the folder with config.json and the weights")
@@ -40,9 +43,9 @@ def locate(model: str) -> str:
 
 def context_length(model: str) -> int | None:
     """Tokens of prompt and completion together at most, as the config.json of a model's folder says."""
-    path = Path(model) / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    length = (config.get("text_config") or config).get("max_position_embeddings")
+    config = read_settings_file(Path(model), "config.json")
+    text = config.get("text_config")
+    length = (text if isinstance(text, dict) and text else config).get("max_position_embeddings")
     return length if isinstance(length, int) else None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from alftbench.backends.base import ARGS, BackendInfo, BackendOptions
 from alftbench.backends.hf.batching import prompt_groups
+from alftbench.backends.hf.folder import check_model, needs_code
 from alftbench.backends.hf.loading import (
     engine_in_words,
     load_tokenizer,
@@ -57,14 +58,14 @@ class EngineSettings:
 class VllmBackend:
     """Samples with vLLM; prompts are the token ids that the `hf` backend gives its model."""
 
-    info = BackendInfo(divides=True)
+    info = BackendInfo(check=check_model, divides=True)
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         settings = engine_settings(options)
         self.llm = load_engine(model, settings)
         self.engine = self.llm.llm_engine
         self.about = {"engine": engine_in_words(pick_device(options.device), self.engine.model_config.dtype)}
-        self.tokenizer = load_tokenizer(model)
+        self.tokenizer = load_tokenizer(model, options.trust_remote_code)
         self.logprobs = options.logprobs
 
     def sample(
@@ -161,7 +162,11 @@ def engine_settings(options: BackendOptions) -> dict[str, Any]:
     chosen = read_settings(EngineSettings, options.args, ARGS)
     given = {name: value for name, value in vars(chosen).items() if value is not None}
     device = pick_device(options.device)
-    settings: dict[str, Any] = {"dtype": str(pick_dtype(options.dtype, device)).removeprefix("torch.")}
+    settings: dict[str, Any] = {
+        "dtype": str(pick_dtype(options.dtype, device)).removeprefix("torch."),
+        "trust_remote_code": options.trust_remote_code,
+        "load_format": "safetensors",
+    }
     if device.type == "cpu":
         # Where a prompt is prefilled in parts, vLLM rewinds its seeded generator, which torch's CPU ones refuse.
         settings["enable_chunked_prefill"] = False
@@ -178,6 +183,7 @@ def load_engine(model: str, settings: Mapping[str, Any]) -> Any:
     Raises:
         MissingExtra: vLLM is not installed.
         UsageError: vLLM refuses the model or a setting.
+        ModelRefused: the model needs code that came with it.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -188,6 +194,8 @@ def load_engine(model: str, settings: Mapping[str, Any]) -> Any:
     try:
         return LLM(model, disable_log_stats=True, use_tqdm_on_load=False, **settings)
     except (OSError, ValueError, RuntimeError, AssertionError) as error:
+        if "trust_remote_code" in str(error):
+            raise needs_code(model) from error
         raise UsageError(f"vLLM cannot load {model}: {reason(error)}") from error
 
 

@@ -37,7 +37,8 @@ def in_words(record: Mapping[str, Any]) -> str:
         f"{hardware['cores']} × {hardware['cpu']}",
         *(engine[name] for name in ("gpu", "dtype") if name in engine),
     ]
-    return f"{', '.join(versions)}, on {', '.join(place)}"
+    code = ", running code that came with the model" if record.get("trust_remote_code") else ""
+    return f"{', '.join(versions)}, on {', '.join(place)}{code}"
 
 
 def packages() -> dict[str, str]:

@@ -25,6 +25,7 @@ from alftbench.cli.options import (
     Offline,
     Orbit,
     Samples,
+    TrustRemoteCode,
     select,
 )
 from alftbench.errors import AlftbenchError, UsageError
@@ -70,6 +71,7 @@ def compare_command(
     ] = None,
     device: Device = "auto",
     dtype: DType = "auto",
+    trust_remote_code: TrustRemoteCode = False,
     equilibrium: Annotated[
         Equilibrium,
         typer.Option(
@@ -111,7 +113,7 @@ def compare_command(
         train=select(split="train", data=train_data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
-        options=BackendOptions(device, dtype),
+        options=BackendOptions(device, dtype, trust_remote_code=trust_remote_code),
         enumerate=trace_bounds(equilibrium, mass, prefixes),
     )
     planned = trials(request)

@@ -27,6 +27,7 @@ from alftbench.cli.options import (
     Seed,
     Split,
     Threads,
+    TrustRemoteCode,
     select,
 )
 from alftbench.errors import UsageError
@@ -67,6 +68,7 @@ def evaluate_command(
     logprobs: Annotated[bool, typer.Option("--logprobs", help="Record each sample's log-probability.")] = False,
     device: Device = "auto",
     dtype: DType = "auto",
+    trust_remote_code: TrustRemoteCode = False,
     threads: Threads = 1,
     launcher: Annotated[
         Launcher, typer.Option("--launcher", help="Where it samples: in this process, or on a Ray cluster.")
@@ -109,6 +111,7 @@ def evaluate_command(
                 batch_size=batch_size,
                 logprobs=logprobs,
                 args=parse_pairs(ARGS, ",".join(backend_args or [])),
+                trust_remote_code=trust_remote_code,
             ),
             ray=ray_cluster(launcher, ray_address, actors, threads),
         )

@@ -40,6 +40,10 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 DType = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run Python code that came with the model; read it first. Recorded."),
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads of this process.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="table or json; results go to stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and show the plan; run nothing.")]

@@ -23,6 +23,7 @@ from alftbench.cli.options import (
     Output,
     Seed,
     Threads,
+    TrustRemoteCode,
     select,
 )
 
@@ -42,6 +43,7 @@ def train_command(
     offline: Offline = False,
     device: Device = "auto",
     dtype: DType = "auto",
+    trust_remote_code: TrustRemoteCode = False,
     threads: Threads = 1,
     output_dir: Output = None,
     output_format: FormatOption = Format.TABLE,
@@ -69,6 +71,7 @@ def train_command(
             seed=seed,
             device=device,
             dtype=dtype,
+            trust_remote_code=trust_remote_code,
         )
     )
     folder = output_dir or Path("runs") / f"{spec.name}-seed{seed}-{digest(training.config)[:12]}"

@@ -113,6 +113,7 @@ def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob
         selection=request.train,
         device=request.options.device,
         dtype=request.options.dtype,
+        trust_remote_code=request.options.trust_remote_code,
     )
 
 

@@ -33,7 +33,7 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     metrics = metrics_for(plan.params.n)  # plugins at odds are named before anything is drawn
     backend = None if record and record.status == "complete" else make_backend(plan)
     with sole_writer(folder):
-        run = RunFolder.open(folder, plan.name, plan.config, backend.about if backend else {})
+        run = RunFolder.open(folder, plan.name, plan.config, engine_of(plan, backend) if backend else {})
         if backend and not run.complete:
             try:
                 draw_samples(plan, run, backend, listen)
@@ -44,6 +44,12 @@ def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
         verify_samples(folder)
         measure(plan, run, metrics)
     return run.record
+
+
+def engine_of(plan: Plan, backend: Backend) -> dict[str, Any]:
+    """What provenance says of the engine; that it may run the model's own code, only where it may."""
+    trust = {"trust_remote_code": True} if plan.request.options.trust_remote_code else {}
+    return {**backend.about, **trust}
 
 
 def make_backend(plan: Plan) -> Backend:

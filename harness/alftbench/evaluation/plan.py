@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions
+from alftbench.backends.hf.folder import stated_trust
 from alftbench.backends.load import backend_info, find_model
 from alftbench.backends.model_files import model_digest
 from alftbench.base.jsonio import digest
@@ -76,6 +77,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
 
     Raises:
         UsageError: an option is out of range, or a name or file does not exist.
+        ModelRefused: the model needs code that came with it, or its files are not those of a model.
     """
     check_name(request)
     problems = read(request.suite, request.selection)
@@ -83,6 +85,8 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
     params = sampling(request, suite.info.sampling)
     info = backend_info(request.backend)
     model = find_model(request.model, info)
+    if info.check:
+        info.check(model, request.options.trust_remote_code)
     config = {
         "model": display_name(request, model),
         "model_sha256": model_digest(model) if info.locate else None,
@@ -96,6 +100,7 @@ def plan(request: EvalRequest, read: Reader = read_problems) -> Plan:
         "dtype": request.options.dtype,
         "batch_size": request.options.batch_size,
         **backend_settings(request.options, info.pace),
+        **stated_trust(model, request.options.trust_remote_code),
         **request.selection.stated,
     }
     return Plan(request, model, suite, orbits, params, config)

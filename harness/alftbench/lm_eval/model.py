@@ -15,15 +15,19 @@ import inspect
 import json
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alftbench.backends import model_files
 from alftbench.backends.base import BackendInfo, BackendOptions
+from alftbench.backends.hf.folder import check_model, needs_code, no_weights
+from alftbench.backends.model_folder import WEIGHTS, check_files
+from alftbench.backends.rendering import TemplateRefusal
 from alftbench.base.jsonio import well_formed
 from alftbench.base.seeds import integer_seed
-from alftbench.errors import MissingExtra, UsageError, first_line
+from alftbench.errors import AlftbenchError, MissingExtra, ModelRefused, UsageError, first_line
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant, plain_prompt
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ def locate(model: str) -> str:
     """A model's files where the name says any, else the name: kinds that ask a server have names of their own."""
     try:
         return model_files.locate(model)
+    except ModelRefused:
+        raise
     except UsageError:
         return model
 
@@ -82,6 +88,7 @@ class LmEvalBackend:
         tokenizer = getattr(self.model, "tokenizer", None)
         if tokenizer is not None and not getattr(tokenizer, "chat_template", None):
             return "\n\n".join(message["content"] for message in variant.messages) + "\n"
+        check_template(tokenizer, variant, getattr(self.model, "chat_template_args", None) or {})
         return self.model.apply_chat_template([dict(message) for message in variant.messages])
 
     def _sample(self, variant: Variant, draw: int, text: str, params: SamplingParams) -> Sample:
@@ -106,11 +113,17 @@ def make_model(model: str, options: BackendOptions) -> LM:
     settings = dict(options.args)
     kind = settings.pop("type", "hf")
     if "trust_remote_code" in settings:
-        raise UsageError("--backend-args trust_remote_code: code of a model's repository is never run here")
+        raise UsageError("--backend-args trust_remote_code: give --trust-remote-code instead, which is recorded")
     try:
         factory: Any = get_model(kind)
-        return factory(**constructor_arguments(factory, model, options, settings))
+        arguments = constructor_arguments(factory, model, options, settings)
+        check_folders(arguments, options.trust_remote_code)
+        return factory(**arguments)
+    except AlftbenchError:
+        raise
     except Exception as error:  # of a hundred models' constructors, each with errors of its own
+        if "trust_remote_code" in str(error):
+            raise needs_code(model) from error
         raise UsageError(
             f"lm-eval's model of type {kind} cannot be made of {model}: {first_line(error)}"
         ) from error
@@ -126,9 +139,52 @@ def constructor_arguments(
         "device": device(options.device),
         "dtype": None if options.dtype == "auto" else options.dtype,
         "batch_size": options.batch_size,
+        "trust_remote_code": options.trust_remote_code,
     }
+    if options.trust_remote_code and "trust_remote_code" not in known:
+        raise UsageError("--trust-remote-code: this kind of model of lm-eval loads no code; leave it out")
+    if is_transformers(factory) and "autogptq" not in settings:  # that says itself which weights it takes
+        settings = {"use_safetensors": "true", **settings}
     chosen = {key: value for key, value in offered.items() if key in known and value is not None}
     return {name: model, **chosen, **{key: typed(value) for key, value in settings.items()}}
+
+
+def is_transformers(factory: type) -> bool:
+    """Is it lm-eval's model over transformers, or made of it?"""
+    return any(base.__module__ == "lm_eval.models.huggingface" for base in factory.__mro__)
+
+
+def check_folders(arguments: Mapping[str, Any], trusted: bool) -> None:
+    """Every folder that the constructor is given may be read, as in the `hf` backend.
+
+    Raises:
+        ModelRefused: it may not.
+    """
+    for name in {"pretrained", "delta"} & {*arguments}:
+        check_model(str(arguments[name]), trusted)
+    for name in {"tokenizer", "peft"} & {*arguments}:
+        folder = Path(str(arguments[name]))
+        if folder.is_dir():
+            check_files(folder)
+            if name == "peft" and not any(folder.glob(f"*{WEIGHTS}")):
+                raise no_weights(folder)
+
+
+def check_template(tokenizer: Any, variant: Variant, names: Mapping[str, Any]) -> None:
+    """Render the chat where it can be stopped, before lm-eval does where it cannot.
+
+    Raises:
+        ModelRefused: the template fails or passes a limit.
+    """
+    if not isinstance(getattr(tokenizer, "chat_template", None), str | dict):
+        return
+    from alftbench.backends.hf.loading import chat_text
+
+    asked = [message for message in variant.messages if message["role"] != "system"]
+    try:
+        chat_text(tokenizer, variant.messages, names)
+    except TemplateRefusal:  # lm-eval then leaves the system prompt out
+        chat_text(tokenizer, asked, names)
 
 
 def device(wanted: str) -> str:

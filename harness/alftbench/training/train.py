@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.answers.confirm import drawn_secret
+from alftbench.backends.hf.folder import check_model, stated_trust
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base import entry_points
 from alftbench.base.jsonio import (
@@ -59,6 +60,7 @@ class TrainJob:
     seed: int = 0
     device: str = "auto"
     dtype: str = "auto"
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,13 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
     Raises:
         UsageError: the budget is missing or not positive, an option is wrong, a suite has one phrasing per problem
             and the trainer compares phrasings, or the trainer itself refuses.
+        ModelRefused: the model needs code that came with it, or its files are not those of a model.
     """
     check_budget(job.budget)
     if job.seed < 0:
         raise UsageError(f"--seed {job.seed}: must not be negative")
     model = locate(job.model)
+    check_model(model, job.trust_remote_code)
     trainer = make_trainer(job.trainer)
     problems = [read(name, job.selection) for name in job.suites]
     suites = tuple(TrainSuite(each.suite, tuple(each.orbits)) for each in problems)
@@ -118,7 +122,9 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
         "budget": asdict(job.budget),
         "seed": job.seed,
         "dtype": job.dtype,
-    } | job.selection.stated
+        **job.selection.stated,
+        **stated_trust(model, job.trust_remote_code),
+    }
     return TrainPlan(job, model, trainer, suites, config)
 
 
@@ -212,6 +218,7 @@ def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str |
         device=plan.job.device,
         dtype=plan.job.dtype,
         secret=secret,
+        trust_remote_code=plan.job.trust_remote_code,
     )
 
 
@@ -248,7 +255,9 @@ def origin(job: TrainJob) -> dict[str, Any]:
     from alftbench.backends.hf.loading import engine_in_words, pick_device, pick_dtype
 
     device = pick_device(job.device)
-    return provenance() | {"model": job.model, "engine": engine_in_words(device, pick_dtype(job.dtype, device))}
+    trust = {"trust_remote_code": True} if job.trust_remote_code else {}
+    engine = engine_in_words(device, pick_dtype(job.dtype, device))
+    return {**provenance(), "model": job.model, "engine": engine, **trust}
 
 
 def read_train_record(folder: Path) -> TrainRecord:

@@ -60,6 +60,7 @@ class TrainRequest:
     folder: the trainer's own, kept between attempts, removed once the checkpoint is verified.
     checkpoint: where the final model goes, as a folder that transformers can load. on_update: logs a step.
     secret: the run's own, for `suites.grade.grade`: nobody can know where its answers are confirmed.
+    trust_remote_code: run Python code that came with the model, where it needs some.
     """
 
     model: str
@@ -72,6 +73,7 @@ class TrainRequest:
     device: str = "auto"
     dtype: str = "auto"
     secret: str | None = None
+    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)

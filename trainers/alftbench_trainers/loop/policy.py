@@ -46,12 +46,12 @@ class Policy:
     """
 
     def __init__(self, request: TrainRequest, options: GroupOptions, weights: str | None = None) -> None:
-        model, device = request.model, request.device
+        model, device, trusted = request.model, request.device, request.trust_remote_code
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
         self.options = options
-        self.tokenizer = load_tokenizer(model)
-        self.model = load_model(weights or model, device, dtype).eval()
-        self.reference = load_model(model, device, dtype).eval() if options.beta > 0 else None
+        self.tokenizer = load_tokenizer(model, trusted)
+        self.model = load_model(weights or model, device, dtype, trusted).eval()
+        self.reference = load_model(model, device, dtype, trusted).eval() if options.beta > 0 else None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.step, self.cost = 0, Cost()
 

@@ -16,19 +16,21 @@ from types import TracebackType
 from typing import Any
 
 from alftbench.answers import equivalence, symbolic
-from alftbench.answers.judge.workers import (
+from alftbench.errors import UsageError
+from alftbench.launch.workers import (
     DEFAULT_MEGABYTES,
     DEFAULT_SECONDS,
     Limits,
+    Needs,
     Result,
     Workers,
     WorkerStatus,
 )
-from alftbench.errors import UsageError
 
 Pair = tuple[str, str]
 Texts = Mapping[str, str]
 REMEMBERED = 1 << 15  # verdicts kept; the oldest goes first
+MATH_VERIFY = Needs("math-verify", "math-verify==0.9.0")
 LEAST_MEGABYTES = 256  # a worker that has loaded symbolic algebra takes about 80
 
 
@@ -61,7 +63,7 @@ class Judge:
     ) -> None:
         _check(workers, seconds, megabytes)
         self._settings = (workers, seconds, megabytes)
-        self._workers = Workers(symbolic.__name__, workers, Limits(seconds, megabytes))
+        self._workers = Workers(symbolic.__name__, workers, Limits(seconds, megabytes), MATH_VERIFY)
         self._forget()
         _JUDGES.add(self)
 

@@ -53,9 +53,10 @@ class HfBackend:
 
     def __init__(self, model: str, options: BackendOptions) -> None:
         settings = read_settings(HfSettings, options.args, ARGS)
-        self.tokenizer = load_tokenizer(model)
+        trusted = options.trust_remote_code
+        self.tokenizer = load_tokenizer(model, trusted)
         self.template = check_template(self.tokenizer, settings.template)
-        self.model = load_model(model, options.device, options.dtype).eval()
+        self.model = load_model(model, options.device, options.dtype, trusted).eval()
         self.about = {"engine": engine_in_words(self.model.device, self.model.dtype)}
         self.batch_size, self.logprobs = options.batch_size, options.logprobs
 

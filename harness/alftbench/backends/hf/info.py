@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from alftbench.backends.base import BackendInfo
+from alftbench.backends.hf.folder import check_model
 
-INFO = BackendInfo(scores=True, enumerates=True, divides=True)
+INFO = BackendInfo(check=check_model, scores=True, enumerates=True, divides=True)

@@ -1,22 +1,30 @@
-"""Load a transformers model and tokenizer from a folder or a hub, safetensors only, no remote code."""
+"""Load a transformers model and tokenizer from a folder or a hub, safetensors only, no code unasked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from alftbench.backends.base import plain_text
 from alftbench.backends.hf.batching import is_shortage
-from alftbench.errors import AlftbenchError, UsageError, first_line
+from alftbench.backends.hf.folder import CONVERT, check_model, needs_code, tensor_shapes
+from alftbench.backends.rendering import TemplateRefusal, rendered
+from alftbench.errors import AlftbenchError, ModelRefused, UsageError, first_line
 from alftbench.types import Message, plain_prompt
 
+PANIC = "PanicException"  # of Rust; its class has no place to be imported from
+REHEARSED = (*(character * 64 + "!" for character in "a1 \n."), "The answer to 12 + 34 is (46).")
+MOST_BUFFERS = 1 << 28  # numbers beside the weights, such as tables of positions
+
+log = getLogger(__name__)
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the harness shows its own
 
 
@@ -57,59 +65,142 @@ def engine_in_words(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def load_tokenizer(model: str) -> Any:
-    """The model's tokenizer, with a padding token: padded positions are masked, so any token will do."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise UsageError(f"cannot read the tokenizer of {model}: {first_line(error)}") from error
+def load_tokenizer(model: str, trusted: bool = False) -> Any:
+    """The model's tokenizer, with a padding token: padded positions are masked, so any token will do.
+
+    Args:
+        model: a folder or hub id.
+        trusted: run the code that came with it, where it needs some.
+
+    Raises:
+        ModelRefused: it cannot be read, or needs code.
+    """
+    check_model(model, trusted)
+    with reading(f"the tokenizer of {model}", model):
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trusted)
+        rehearse(tokenizer)
     if not len(tokenizer):
-        raise UsageError(f"cannot read the tokenizer of {model}: it has no tokens; is tokenizer.json missing?")
+        raise ModelRefused(f"cannot read the tokenizer of {model}: it has no tokens; is tokenizer.json missing?")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
-def load_model(model: str, device: str = "auto", dtype: str = "auto") -> Any:
+def load_model(model: str, device: str = "auto", dtype: str = "auto", trusted: bool = False) -> Any:
     """The model's weights from safetensors, on the chosen device.
 
+    Args:
+        model: a folder or hub id.
+        device: where to.
+        dtype: in which precision.
+        trusted: run the code that came with it, where it needs some.
+
     Raises:
-        UsageError: no weights, not a causal language model, or weights that do not belong to its config.json.
+        ModelRefused: no weights, not a causal language model, weights that do not belong to its config.json, or it
+            needs code.
         AlftbenchError: the memory does not hold it.
     """
     where = pick_device(device)
     precision = pick_dtype(dtype, where)
-    check_weights(model)
-    try:
+    check_model(model, trusted)
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # else a bot of the hub is asked for them
+    options: Any = {"trust_remote_code": trusted, "use_safetensors": True}
+    with reading(f"the model {model}", model, where):
+        config = AutoConfig.from_pretrained(model, trust_remote_code=trusted)
+        if not trusted:
+            check_numbers(model, config)
         auto: Any = AutoModelForCausalLM
-        loaded, info = auto.from_pretrained(model, dtype=precision, use_safetensors=True, output_loading_info=True)
+        loaded, info = auto.from_pretrained(model, dtype=precision, output_loading_info=True, **options)
         check_complete(model, info["missing_keys"])
-        return loaded.to(where)
-    except UsageError:
+        loaded = loaded.to(where)
+    if unused := info["unexpected_keys"]:
+        log.warning(
+            "warning: %s: %d tensors of the weights are not used, such as %s", model, len(unused), min(unused)
+        )
+    return loaded
+
+
+@contextmanager
+def reading(what: str, model: str, where: torch.device | None = None) -> Iterator[None]:
+    """Turn whatever a library says of a model's files into one line; what it logs beside is left out.
+
+    Raises:
+        ModelRefused: the files are wrong, or need code that came with them.
+        AlftbenchError: the memory does not hold them.
+    """
+    before = logging.get_verbosity()
+    logging.set_verbosity(CRITICAL)
+    try:
+        with without_panics():
+            yield
+    except (AlftbenchError, KeyboardInterrupt, SystemExit):
         raise
-    except (OSError, ValueError, RuntimeError, MemoryError, SafetensorError) as error:
-        if is_shortage(error):
-            message = (
-                f"memory of the device {where} does not hold {model}; use --dtype bfloat16 or a smaller model"
-            )
-            raise AlftbenchError(message) from error
-        raise UsageError(f"cannot read the model {model}: {first_line(error)}") from error
+    except BaseException as error:  # a folder may be anybody's, and the Rust of tokenizers panics as no Exception
+        if isinstance(error, Exception) or type(error).__name__ == PANIC:
+            raise refusal(error, what, model, where) from error
+        raise
+    finally:
+        logging.set_verbosity(before)
 
 
-def check_weights(model: str) -> None:
-    """A folder must hold safetensors: transformers' own message names files, not the way out."""
-    folder = Path(model)
-    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+def refusal(error: BaseException, what: str, model: str, where: torch.device | None) -> AlftbenchError:
+    """What a user is told of an error that reading a model's files raised."""
+    text = str(error)
+    if "trust_remote_code" in text:
+        return needs_code(model)
+    if "use_safetensors" in text:
+        return ModelRefused(f"{model} has no weights as safetensors, and others may run code; {CONVERT}")
+    if where is not None and is_shortage(error):
+        return AlftbenchError(
+            f"memory of the device {where} does not hold {model}; use --dtype bfloat16 or a smaller model"
+        )
+    return ModelRefused(f"cannot read {what}: {first_line(error):.300}")
+
+
+@contextmanager
+def without_panics() -> Iterator[None]:
+    """Leave out what Rust writes to standard error before a panic becomes a Python exception."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def rehearse(tokenizer: Any) -> None:
+    """Split texts that a pattern of a tokenizer may try in too many ways: it fails now, not at some prompt."""
+    for text in REHEARSED:
+        tokenizer.encode(text)
+
+
+def check_numbers(model: str, config: Any) -> None:
+    """The architecture must have about as many numbers as the weights, before memory is taken for them.
+
+    Raises:
+        ModelRefused: it has more than twice as many.
+    """
+    n_weights = sum(weights for weights, _ in tensor_shapes(Path(model)))  # none of a hub id
+    if not n_weights or getattr(config, "quantization_config", None) is not None:
         return
-    if any(folder.glob("*.bin")):
-        raise UsageError(f"{model} holds weights as .bin, which may run code; save it again as safetensors")
-    raise UsageError(f"{model} has a config.json but no weights (*.safetensors); is the download complete?")
+    auto: Any = AutoModelForCausalLM
+    with torch.device("meta"):
+        bare = auto.from_config(config, trust_remote_code=False)
+    described = sum(tensor.numel() for tensor in bare.parameters())
+    buffers = sum(tensor.numel() for tensor in bare.buffers())
+    if described > 2 * n_weights or buffers > 2 * n_weights + MOST_BUFFERS:
+        raise ModelRefused(
+            f"{model}: config.json describes {described + buffers} numbers, its weights are {n_weights}; "
+            f"are they of another model?"
+        )
 
 
 def check_complete(model: str, missing: Collection[str]) -> None:
     """Weights that the architecture has and the files lack would be random numbers."""
     if missing:
-        raise UsageError(
+        raise ModelRefused(
             f"cannot read the model {model}: the weights lack {len(missing)} tensors of the architecture in its "
             f"config.json, the first is {min(missing)}"
         )
@@ -131,25 +222,61 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message], template: str = "aut
 
     A plain prompt as it is; messages by the model's chat template (`chat`; `auto` where there is one), else their
     text joined by empty lines, with the special tokens that the tokenizer puts before any text.
+
+    Raises:
+        ModelRefused: the chat template or the tokenizer fails.
     """
     plain = plain_prompt(messages)
     if plain is not None:
-        return list(tokenizer.encode(plain))
+        return encoded(tokenizer, plain)
     if template == "none" or not tokenizer.chat_template:
-        return list(tokenizer.encode(plain_text(messages)))
-    chat = [dict(message) for message in messages]
+        return encoded(tokenizer, plain_text(messages))
     try:
-        return chat_ids(tokenizer, chat)
-    except TemplateError:
-        if chat[0]["role"] != "system" or len(chat) < 2:
+        return chat_ids(tokenizer, messages)
+    except TemplateRefusal:
+        if messages[0]["role"] != "system" or len(messages) < 2:
             raise
-        first = {**chat[1], "content": f"{chat[0]['content']}\n\n{chat[1]['content']}"}
-        return chat_ids(tokenizer, [first, *chat[2:]])  # some templates know no system prompt
+        first: Message = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        return chat_ids(tokenizer, [first, *messages[2:]])  # some templates know no system prompt
 
 
 def chat_ids(tokenizer: Any, chat: Sequence[Message]) -> list[int]:
     """Token ids of a chat, up to where the model's turn begins."""
-    return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
+    if type(tokenizer).apply_chat_template is not PreTrainedTokenizerBase.apply_chat_template:  # not Jinja's
+        own = [dict(message) for message in chat]
+        return list(
+            tokenizer.apply_chat_template(own, add_generation_prompt=True, tokenize=True, return_dict=False)
+        )
+    return encoded(tokenizer, chat_text(tokenizer, chat), add_special_tokens=False)
+
+
+def chat_text(tokenizer: Any, chat: Sequence[Message], names: Mapping[str, Any] | None = None) -> str:
+    """The text of a chat, up to where the model's turn begins; `names` is what else its template is given.
+
+    Raises:
+        ModelRefused: there is no template of this chat, or it fails.
+    """
+    try:
+        template = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise ModelRefused(f"the model's chat template cannot be read: {first_line(error):.300}") from error
+    if not isinstance(template, str):
+        raise ModelRefused(f"the model's chat template is no text but a {type(template).__name__}")
+    return rendered(template, chat, {**tokenizer.special_tokens_map, **(names or {})})
+
+
+def encoded(tokenizer: Any, text: str, **options: Any) -> list[int]:
+    """Token ids of a text.
+
+    Raises:
+        ModelRefused: the tokenizer fails at it.
+    """
+    try:
+        return list(tokenizer.encode(text, **options))
+    except BaseException as error:
+        if type(error).__name__ == PANIC:
+            raise ModelRefused(f"the model's tokenizer fails at a prompt: {first_line(error):.300}") from error
+        raise
 
 
 def context_length(model: Any) -> int:

@@ -1,6 +1,6 @@
 """Processes that may be killed: a function with hostile input runs within limits of time and memory.
 
-A worker is a plain subprocess that talks JSON over pipes (`alftbench.answers.judge.serve`). It is not a child of
+A worker is a plain subprocess that talks JSON over pipes (`alftbench.launch.serve`). It is not a child of
 `multiprocessing`: those re-run the caller's main module, are refused inside daemonic processes such as a data
 loader's, inherit gigabytes when forked from a training process, and send pickles. See docs/design/judge.md.
 """
@@ -56,6 +56,14 @@ class Limits:
     megabytes: int = DEFAULT_MEGABYTES
 
 
+@dataclass(frozen=True)
+class Needs:
+    """The package without which a module's functions cannot run, and how it is asked of pip."""
+
+    package: str
+    requirement: str
+
+
 def default_size() -> int:
     """Workers where nobody says how many: one per core this process may use, a few at most."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -68,8 +76,11 @@ class Workers:
     Any thread may submit. A forked child starts workers of its own; its parent's are forgotten there.
     """
 
-    def __init__(self, module: str, size: int | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, module: str, size: int | None = None, limits: Limits | None = None, needs: Needs | None = None
+    ) -> None:
         self.module, self.size, self.limits = module, size or default_size(), limits or Limits()
+        self.needs = needs
         self._forget()
         _POOLS.add(self)
 
@@ -86,7 +97,7 @@ class Workers:
         """Run a function of the module on arguments that JSON can hold; time in the queue does not count."""
         with self._lock:
             if self._executor is None:
-                self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="judge")
+                self._executor = ThreadPoolExecutor(self.size, thread_name_prefix="worker")
             return self._executor.submit(self._run, function, arguments)
 
     def close(self) -> None:
@@ -136,7 +147,7 @@ class Workers:
                     return worker
                 self._workers.remove(worker)
                 worker.end()
-            worker = Worker(self.module, self.limits)
+            worker = Worker(self.module, self.limits, self.needs)
             self._workers.add(worker)
         worker.wait_until_ready()
         return worker
@@ -145,10 +156,11 @@ class Workers:
 class Worker:
     """One subprocess and the two pipes to it; used by one thread at a time."""
 
-    def __init__(self, module: str, limits: Limits) -> None:
-        self._limits, self._buffer, self.alive = limits, b"", True
+    def __init__(self, module: str, limits: Limits, needs: Needs | None = None) -> None:
+        self._module, self._limits, self._needs = module, limits, needs
+        self._buffer, self.alive = b"", True
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "alftbench.answers.judge.serve", module, str(limits.seconds),
+            [sys.executable, "-P", "-m", "alftbench.launch.serve", module, str(limits.seconds),
              str(limits.megabytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment(),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
@@ -163,17 +175,18 @@ class Worker:
         """Meet the worker's first message.
 
         Raises:
-            MissingPackage: what it needs to judge is not installed.
+            MissingPackage: what the module needs is not installed.
             AlftbenchError: it did not start.
         """
         hello = self._receive(time.monotonic() + START_SECONDS)
         if isinstance(hello, dict) and "missing" in hello:
             self.end()
-            raise MissingPackage("math-verify", "math-verify==0.9.0", str(hello["missing"]))
+            needs = self._needs or Needs(self._module, "alftbench")
+            raise MissingPackage(needs.package, needs.requirement, str(hello["missing"]))
         if not isinstance(hello, dict):
             self.end()
             why = "it took too long" if hello is WorkerStatus.TIMEOUT else "it ended"
-            raise AlftbenchError(f"a judge process did not start ({why}); try: python -c 'import math_verify'")
+            raise AlftbenchError(f"a worker process did not start ({why}); try: python -c 'import {self._module}'")
 
     def call(self, function: str, arguments: tuple[Any, ...]) -> Result:
         """Run one task; afterwards `alive` says whether the worker can take another."""

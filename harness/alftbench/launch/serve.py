@@ -1,6 +1,6 @@
 """The inside of a worker process: one JSON request per line on stdin, one JSON reply per line on stdout.
 
-Started by `workers` as `python -m alftbench.answers.judge.serve MODULE SECONDS MEGABYTES`; serves the functions of
+Started by `workers` as `python -m alftbench.launch.serve MODULE SECONDS MEGABYTES`; serves the functions of
 MODULE. It ends when its parent does, however that ends: the thread that reads requests meets the end of the pipe,
 and where one long operation keeps that thread from running, the limit on processor time ends it.
 """
@@ -82,7 +82,7 @@ def work(module: ModuleType, request: dict[str, Any], megabytes: int) -> dict[st
         json.dumps(value)
     except MemoryError:
         return {"memory": True}
-    except Exception as error:  # noqa: BLE001  whatever symbolic algebra raises, the pair could not be judged
+    except Exception as error:  # noqa: BLE001  whatever a library raises, the task failed
         return {"error": type(error).__name__}
     # Libraries catch MemoryError with everything else and go on; their "different" is then no finding.
     if value is not True and memory("VmPeak") > 0.9 * megabytes:
@@ -125,9 +125,9 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open":
         flags = arguments[2]
         if isinstance(flags, int) and flags & WRITING:
-            raise PermissionError(f"a judge process writes no file: {arguments[0]!r}")
+            raise PermissionError(f"a worker writes no file: {arguments[0]!r}")
     elif event.startswith(FORBIDDEN) and event not in HARMLESS:
-        raise PermissionError(f"a judge process does not use {event}")
+        raise PermissionError(f"a worker does not use {event}")
 
 
 if __name__ == "__main__":
