@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 Message = Mapping[str, str]
 PLAIN = "plain"  # the role of a message that is a whole prompt, to be encoded as it stands
@@ -266,12 +266,13 @@ class RunRecord:
     config identifies the run: the same config gives the same samples and the same metrics.
     seconds: sampling time, summed over attempts. samples_sha256, answers_sha256: of the uncompressed lines of
     samples and of their answers; None for the latter where the run was measured before answers were recorded.
-    metrics_sha256: of metrics.json, which is made of those answers.
+    metrics_sha256: of metrics.json, which is made of those answers. record_sha256: of all else in run.json; None of a
+    run from before records had it.
     """
 
     schema_version: int
     id: str
-    status: str
+    status: Literal["running", "complete"]
     name: str
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
@@ -281,3 +282,4 @@ class RunRecord:
     samples_sha256: str | None = None
     metrics_sha256: str | None = None
     answers_sha256: str | None = None
+    record_sha256: str | None = None

@@ -47,7 +47,7 @@ def small_plan(**changes):
 def test_a_run_is_sealed_and_verified(tmp_path):
     run = RunFolder.open(tmp_path / "r", "m", CONFIG)
     run.append([SAMPLE], 0.5)
-    run.seal()
+    run.seal([SAMPLE.key])
     again = RunFolder.open(tmp_path / "r", "m", CONFIG)
     assert again.complete
     assert list(again.samples()) == [SAMPLE]
@@ -85,7 +85,7 @@ def test_samples_of_any_text_are_written_and_read(tmp_path_factory, texts):
     run.append(samples, 0.0)
     expected = [re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text) for text in texts]
     assert [sample.text for sample in run.samples()] == expected
-    run.seal()
+    run.seal([sample.key for sample in samples])
     assert [sample.text for sample in run.samples()] == expected
 
 
@@ -131,7 +131,7 @@ def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
 def test_changed_samples_are_noticed(tmp_path):
     run = RunFolder.open(tmp_path, "m", CONFIG)
     run.append([SAMPLE], 0.0)
-    run.seal()
+    run.seal([SAMPLE.key])
     forged = json.dumps({**asdict(SAMPLE), "text": "Answer: 4"}) + "\n"
     (tmp_path / "samples.jsonl.gz").write_bytes(gzip.compress(forged.encode()))
     with pytest.raises(BadInput, match="the samples were changed"):
@@ -141,7 +141,7 @@ def test_changed_samples_are_noticed(tmp_path):
 def test_changed_metrics_and_changed_records_are_noticed(tmp_path):
     run = RunFolder.open(tmp_path, "m", CONFIG)
     run.append([SAMPLE], 0.0)
-    run.seal()
+    run.seal([SAMPLE.key])
     run.save_metrics({"metrics": []})
     (tmp_path / "metrics.json").write_text('{"metrics": [1]}', encoding="utf-8")
     with pytest.raises(BadInput, match=r"metrics\.json: digest differs"):

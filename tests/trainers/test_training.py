@@ -258,7 +258,7 @@ class Liar:
     [
         ("crash", "'vanilla-grpo' failed: KeyError: 'oops'"),
         ("tokens", "generated 1000000000 tokens with a budget of 100000"),
-        ("nan", "not finite"),
+        ("nan", "reports a cost that cannot be: flops: must be a number, is NaN"),
         ("checkpoint", "did not leave the checkpoint"),
     ],
 )

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
-from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
+from alftbench.base.jsonio import digest, read_jsonl, with_nan
+from alftbench.base.records import load_record, save_record
 from alftbench.base.seeds import stream
-from alftbench.base.validate import Made, read_dataclass
+from alftbench.base.validate import Made
 from alftbench.equilibrium.from_samples import FIGURES, Declared, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS, read_header
@@ -32,7 +33,8 @@ from alftbench.suites.load import Problems
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
-QUALITY_VERSION = 2
+QUALITY_VERSION = 3
+UNDIGESTED = (2,)  # versions of the same figures without a digest of themselves
 QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
 
@@ -52,6 +54,7 @@ class Quality:
     problems: Sequence[str]
     per_problem: Annotated[Mapping[str, FloatArray], Made("a table with the numbers of every figure", revived)]
     enumerated: Mapping[str, Any] | None = None
+    record_sha256: str | None = None
 
 
 def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
@@ -130,7 +133,7 @@ def write_quality(
         "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in FIGURES},
         "enumerated": enumerated,
     }
-    write_json(folder / QUALITY, content)
+    save_record(folder / QUALITY, content)
 
 
 def listed_figures(
@@ -162,10 +165,11 @@ def named(declared: Declared | None) -> dict[str, Any] | None:
 
 
 def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
-    """Does the folder hold the quality made from these inputs, by this version's estimators?"""
-    if not (folder / QUALITY).exists() or read_json(folder / QUALITY).get("schema_version") != QUALITY_VERSION:
+    """Does the folder hold the quality made from these inputs, by these estimators, as it was written?"""
+    try:
+        return read_quality_file(folder).inputs == inputs
+    except BadInput:
         return False
-    return read_quality_file(folder).inputs == inputs
 
 
 def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:
@@ -231,7 +235,7 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
 
 def read_quality_file(folder: Path) -> Quality:
     """The content of a folder's equilibrium.json."""
-    return read_dataclass(folder / QUALITY, Quality, QUALITY_VERSION)
+    return load_record(folder / QUALITY, Quality, QUALITY_VERSION, UNDIGESTED)
 
 
 def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:

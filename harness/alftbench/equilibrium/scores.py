@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate, model_digest
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_jsonl, write_gzip
+from alftbench.errors import BadInput
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import read_record, read_samples
 
@@ -62,8 +64,10 @@ def models_header(schema_version: int, plan: Plan, reference: str) -> dict[str, 
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """What such a file was made of; empty where there is none."""
-    return next(read_jsonl(path))[1] if path.exists() else {}
+    """What such a file was made of; empty where there is none that can be read."""
+    with suppress(BadInput, StopIteration):
+        return next(read_jsonl(path))[1]
+    return {}
 
 
 def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:

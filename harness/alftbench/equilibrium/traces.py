@@ -54,11 +54,12 @@ def list_runs(
         UsageError: the backend cannot enumerate.
         BadInput: model and reference do not share a tokenizer.
     """
-    missing = [
-        (plan, folder)
-        for plan, folder in runs
-        if read_header(folder / LISTED) != listing_header(plan, reference, bounds)
-    ]
+    missing = []
+    for plan, folder in runs:
+        if read_header(folder / LISTED) == listing_header(plan, reference, bounds):
+            (folder / OPEN).unlink(missing_ok=True)  # left by a kill after it was compressed
+        else:
+            missing.append((plan, folder))
     if not missing:
         return
     policy, start = (enumerator(missing[0][0], model) for model in (missing[0][0].model, locate(reference)))

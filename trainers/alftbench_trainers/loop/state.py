@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from alftbench.backends.model_files import fingerprint
-from alftbench.base.jsonio import read_json, write_json
-from alftbench.training.trainer import TrainRequest
+from alftbench.base.jsonio import read_json, reporting, write_json
+from alftbench.base.validate import read
+from alftbench.errors import BadInput, first_line
+from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Policy
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """The content of state.json: how far training is, and its log so far."""
+
+    step: int
+    cost: Cost
+    updates: tuple[Update, ...] = ()
+
+
 def open_policy(request: TrainRequest, options: GroupOptions) -> Policy:
-    """The policy of the newest state in the request's folder, or of the request's model at the start."""
+    """The policy of the newest state in the request's folder, or of the request's model at the start.
+
+    Raises:
+        BadInput: the state was damaged since it was saved.
+    """
     saved = states(request.folder)
     if not saved:
         return Policy(request, options)
     newest = saved[-1]
-    policy = Policy(request, options, weights=str(newest))
-    state = read_json(newest / "state.json")
-    policy.step, policy.cost = state["step"], Cost(**state["cost"])
-    restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
+    state = read(SavedState, read_json(newest / "state.json"), str(newest / "state.json"))
+    try:
+        policy = Policy(request, options, weights=str(newest))
+        restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise BadInput(
+            f"{newest}: the state that was saved is damaged ({first_line(error)}); remove this folder, and the same "
+            f"command trains again"
+        ) from error
+    policy.step, policy.cost, policy.updates = state.step, state.cost, [*state.updates]
     return policy
 
 
 def save_state(policy: Policy, folder: Path) -> None:
     """Write a state from which training goes on exactly; older states are removed afterwards."""
     final = folder / f"step-{policy.step:06d}"
-    if final.exists():
-        return
-    partial = folder / "step.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    policy.model.save_pretrained(partial)
-    save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
-    write_json(partial / "state.json", {"step": policy.step, "cost": asdict(policy.cost)})
-    partial.rename(final)
+    if not final.exists():
+        partial = folder / "step.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        with reporting(partial):
+            policy.model.save_pretrained(partial)
+            save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
+            write_json(partial / "state.json", asdict(SavedState(policy.step, policy.cost, tuple(policy.updates))))
+            partial.rename(final)
     for old in states(folder)[:-1]:
         shutil.rmtree(old)
 
@@ -52,11 +74,12 @@ def save_checkpoint(policy: Policy, path: Path) -> Checkpoint:
     partial = path.with_name(path.name + ".partial")
     if not path.exists():
         shutil.rmtree(partial, ignore_errors=True)
-        policy.model.save_pretrained(partial)
-        policy.tokenizer.save_pretrained(partial)
-        for file in partial.iterdir():
-            file.chmod(0o644)
-        partial.rename(path)
+        with reporting(path):
+            policy.model.save_pretrained(partial)
+            policy.tokenizer.save_pretrained(partial)
+            for file in partial.iterdir():
+                file.chmod(0o644)
+            partial.rename(path)
     return Checkpoint(str(path), policy.step, fingerprint(path))
 
 
