@@ -266,8 +266,8 @@ class RunRecord:
     config identifies the run: the same config gives the same samples and the same metrics.
     seconds: sampling time, summed over attempts. samples_sha256, answers_sha256: of the uncompressed lines of
     samples and of their answers; None for the latter where the run was measured before answers were recorded.
-    metrics_sha256: of metrics.json, which is made of those answers. record_sha256: of all else in run.json; None of a
-    run from before records had it.
+    metrics_sha256: of metrics.json, which is made of those answers. record_sha256: of all else in run.json, None
+    of a run from before records had it.
     """
 
     schema_version: int

@@ -11,8 +11,8 @@ import pytest
 
 from alftbench.base.jsonio import JsonObject, read_jsonl
 from alftbench.base.locks import sole_writer
-from alftbench.base.settings import Usual, options_of, parse_pairs, read_settings
 from alftbench.base.records import load_record
+from alftbench.base.settings import Usual, options_of, parse_pairs, read_settings
 from alftbench.base.validate import Key, Text, Together, Whole, above, at_most, examine, read
 from alftbench.errors import BadInput, RunConflict, UsageError
 from alftbench.types import RunRecord

@@ -53,7 +53,7 @@ class Quality:
     game: Mapping[str, Any] | None
     problems: Sequence[str]
     per_problem: Annotated[Mapping[str, FloatArray], Made("a table with the numbers of every figure", revived)]
-    enumerated: Mapping[str, Any] | None = None
+    enumerated: Mapping[str, float] | None = None
     record_sha256: str | None = None
 
 
@@ -82,7 +82,7 @@ def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Train
     )
     figures, game = [], None
     for orbit in problems.orbits:
-        log_ratio_VN = np.array([log_ratios[orbit.problem.id, variant.name] for variant in orbit.variants])
+        log_ratio_VN = ratios_of(orbit, log_ratios, folder / RATIOS)
         draws = orbit_draws(policy[orbit.problem.id], reference[orbit.problem.id], log_ratio_VN)
         declared = declared_game(trainer, draws.correct_Z)
         game = named(declared) or game
@@ -185,6 +185,18 @@ def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[
     return rows[0], ratios
 
 
+def ratios_of(orbit: Orbit, ratios: Mapping[tuple[str, str], list[float]], path: Path) -> FloatArray:
+    """The ratios of a problem's samples, shape (V, N).
+
+    Raises:
+        BadInput: some are missing.
+    """
+    ratios_VN = [ratios.get((orbit.problem.id, variant.name), []) for variant in orbit.variants]
+    if len(set(map(len, ratios_VN))) > 1 or not ratios_VN[0]:
+        raise BadInput(f"{path}: lacks samples of problem {orbit.problem.id}; remove it to score again")
+    return np.array(ratios_VN)
+
+
 def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_VN: FloatArray) -> OrbitDraws:
     """The samples of an orbit over the answers that either model gave; no answer is the last class."""
     right = {
@@ -227,6 +239,14 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
     quality = read_quality_file(folder)
     if quality.inputs.get("samples_sha256") != record.samples_sha256:
         raise BadInput(f"{folder / QUALITY}: made from other samples than the run's; remove it")
+    P = len(quality.problems)
+    listed = quality.enumerated
+    if any(len(values) != P for values in quality.per_problem.values()) or (
+        listed is not None and "mass" not in listed
+    ):
+        raise BadInput(
+            f"{folder / QUALITY}: lacks figures of some problems; remove it, and compare makes it again"
+        )
     answers = quality.inputs.get("answers_sha256")  # None of a run from before answers were recorded
     if answers is not None and answers != record.answers_sha256:
         raise BadInput(f"{folder / QUALITY}: made from other answers than the run's; run compare again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
         (plan, folder)
         for plan, folder in runs
         if plan.params.temperature == plan.params.top_p == 1
-        and read_header(folder / RATIOS) != ratios_header(plan, folder, reference)
+        and not is_whole(folder / RATIOS, ratios_header(plan, folder, reference), plan.n_samples)
     ]
     if not missing:
         return
@@ -68,6 +68,14 @@ def read_header(path: Path) -> dict[str, Any]:
     with suppress(BadInput, StopIteration):
         return next(read_jsonl(path))[1]
     return {}
+
+
+def is_whole(path: Path, header: Mapping[str, Any], n_lines: int) -> bool:
+    """Does a file have this header and so many lines below it?"""
+    with suppress(BadInput):
+        rows = read_jsonl(path)
+        return next(rows, (0, {}))[1] == header and sum(1 for _ in rows) == n_lines
+    return False
 
 
 def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,11 @@ def draw_all(plan: Plan, run: RunFolder, backend: Backend, listen: Listener) -> 
     Raises:
         NotAllThere: samples go missing time and again.
     """
-    wanted = frozenset((v.problem_id, v.name, draw) for v in plan.variants for draw in range(plan.params.n))
     for tries_left in reversed(range(TRIES)):
-        draw_samples(plan, run, backend, wanted, listen)
+        draw_samples(plan, run, backend, listen)
         try:
-            return run.seal(wanted)
+            run.seal(plan.keys())
+            return
         except NotAllThere:
             if not tries_left:
                 raise
@@ -73,15 +73,14 @@ def make_backend(plan: Plan) -> Backend:
     return open_backend(request.backend, plan.model, request.options)
 
 
-def draw_samples(
-    plan: Plan, run: RunFolder, backend: Backend, wanted: Collection[SampleKey], listen: Listener
-) -> None:
+def draw_samples(plan: Plan, run: RunFolder, backend: Backend, listen: Listener) -> None:
     """Sample what is missing and keep every portion as it comes.
 
     Raises:
         PluginError: the backend leaves draws out, or returns some that were not asked for.
         BadInput: the run holds samples that are none of the evaluation's.
     """
+    wanted = set(plan.keys())
     done = run.keys(wanted)
     tokens, doing = 0, f"evaluating on {plan.suite.info.name}"
     listen(Progress(doing, len(done), plan.n_samples))
@@ -96,7 +95,7 @@ def draw_samples(
         started = time.perf_counter()
     if len(done) < len(wanted):
         raise PluginError(
-            f"backend {plan.request.backend!r} left out {len(wanted) - len(done)} of {len(wanted)} draws; "
+            f"backend {plan.request.backend!r} left out {len(wanted - done)} of {len(wanted)} draws; "
             f"what it returned is kept"
         )
 

@@ -15,9 +15,9 @@ import heapq
 import json
 import shutil
 import zlib
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -38,7 +38,7 @@ from alftbench.base.jsonio import (
 )
 from alftbench.base.provenance import provenance
 from alftbench.base.records import load_record, save_record
-from alftbench.base.validate import read
+from alftbench.base.validate import Count, Text, Whole, read
 from alftbench.errors import BadInput, RunConflict
 from alftbench.types import RunRecord, Sample, SampleKey
 
@@ -51,8 +51,35 @@ SAMPLE_ORDER = attrgetter("key")
 SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
 
 
+@dataclass(frozen=True)
+class StatedSampling:
+    """What readers need of a configuration's sampling; the seed of an imported run may be unknown."""
+
+    n: Whole
+    seed: Count | None
+
+
+@dataclass(frozen=True)
+class StatedConfig:
+    """What readers need of a configuration."""
+
+    suite: Text
+    suite_version: str
+    suite_sha256: str
+    split: str
+    n_problems: Count
+    sampling: StatedSampling
+    backend: str
+    dtype: str | None
+
+
 class NotAllThere(BadInput):
-    """What is on disk is not the samples of the evaluation, each once."""
+    """What is on disk is not the samples of the evaluation, each once: from this key on."""
+
+    def __init__(self, path: Path, key: SampleKey) -> None:
+        super().__init__(
+            f"{path}: a sample is missing or there twice, at {key}; remove its lines, and it is drawn again"
+        )
 
 
 class RunFolder:
@@ -88,7 +115,8 @@ class RunFolder:
         for samples in (folder._open_samples, folder._sealed_samples):
             if samples.exists():
                 raise RunConflict(
-                    f"{path} holds {samples.name} without a run.json; put it back, or remove the folder to evaluate anew"
+                    f"{path} holds {samples.name} without a run.json; put it back, or remove the folder to "
+                    f"evaluate anew"
                 )
         folder._save(provenance={**provenance(), **(where or {})})
         return folder
@@ -108,16 +136,17 @@ class RunFolder:
         """Which samples there are so far.
 
         Raises:
-            BadInput: one is none of those wanted, or there are two different ones of a key.
+            BadInput: one is none of those wanted.
         """
-        seen: dict[SampleKey, int] = {}
+        seen = set()
         for sample in self.samples():
-            if sample.key not in wanted or seen.setdefault(sample.key, hash(sample)) != hash(sample):
+            if sample.key not in wanted:
                 raise BadInput(
-                    f"{self._open_samples}: {sample.key} is no sample of this evaluation, or there are two of it; "
-                    f"remove the line, or the file to draw all samples again"
+                    f"{self._open_samples}: {sample.key} is no sample of this evaluation; remove the line, or the "
+                    f"file to draw all samples again"
                 )
-        return set(seen)
+            seen.add(sample.key)
+        return seen
 
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
         """Add finished samples and the time they took; U+FFFD stands for what no file can hold in their texts."""
@@ -125,22 +154,25 @@ class RunFolder:
         append_jsonl(self._open_samples, [well_formed(as_row(sample)) for sample in samples])
         self._save(seconds=self.record.seconds + seconds)
 
-    def seal(self, wanted: Collection[SampleKey]) -> None:
+    def seal(self, wanted: Iterable[SampleKey]) -> None:
         """Compress, count, hash and mark as complete; the order of lines no longer depends on interruptions.
 
+        Args:
+            wanted: the key of every sample, in order.
+
         Raises:
-            NotAllThere: the file does not hold just the samples wanted; the run stays unfinished.
+            NotAllThere: the file does not hold just these; the run stays unfinished.
         """
-        n_samples, n_tokens, expected = 0, 0, iter(sorted(wanted))
+        n_samples, n_tokens, expected = 0, 0, iter(wanted)
         with writing_lines(self._sealed_samples) as lines:
             for sample, line in in_order(self._open_samples):
                 if sample.key != next(expected, None):
-                    raise NotAllThere(f"{self._open_samples}: samples are missing or too many, at {sample.key}")
+                    raise NotAllThere(self._open_samples, sample.key)
                 lines.write(line)
                 n_samples += 1
                 n_tokens += sample.n_tokens
-            if n_samples < len(wanted):
-                raise NotAllThere(f"{self._open_samples}: {len(wanted) - n_samples} samples are missing")
+            if (missing := next(expected, None)) is not None:
+                raise NotAllThere(self._open_samples, missing)
         sha256 = lines.sha256.hexdigest()
         self._save(status="complete", n_samples=n_samples, generated_tokens=n_tokens, samples_sha256=sha256)
         self._clear()
@@ -267,7 +299,7 @@ def read_sealed(folder: Path) -> Iterator[Sample]:
 
 
 def in_order(path: Path) -> Iterator[tuple[Sample, str]]:
-    """The samples of a file in (problem, variant, draw) order, each with its line; a line that is there twice once.
+    """The samples of a file in (problem, variant, draw) order, each with its line; one that is twice there once.
 
     An external merge sort: sorted parts of the file go to a scratch folder beside it, then are merged, so
     memory holds one part however large the file is.
@@ -336,7 +368,8 @@ def lines_digest(path: Path) -> tuple[str, int]:
                 n_lines += block.count(b"\n")
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(
-            f"{path}: cannot be read: {error}; put the file back, or remove it, and the same command makes it again"
+            f"{path}: cannot be read: {error}; put the file back, or remove it, and the same "
+            f"command makes it again"
         ) from None
     return sha256.hexdigest(), n_lines
 
@@ -344,10 +377,9 @@ def lines_digest(path: Path) -> tuple[str, int]:
 def verify(path: Path) -> RunRecord:
     """`verify_samples`, and answers, where they are recorded, and metrics.json are what was made of them."""
     record = verify_samples(path)
-    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != (
-        record.answers_sha256,
-        record.n_samples,
-    ):
+    read(StatedConfig, record.config, f"{path / 'run.json'}: config", closed=False)
+    stated = (record.answers_sha256, record.n_samples)
+    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != stated:
         raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
     try:
         metrics_sha256 = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()

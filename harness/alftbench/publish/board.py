@@ -66,7 +66,7 @@ class Board(BoardFile):
             spec = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; a board is a folder with a board.toml") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise BadInput(f"{path}: not TOML: {error}") from None
         return cls(folder, **vars(read(BoardFile, spec, str(path))))
 
