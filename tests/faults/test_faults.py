@@ -159,15 +159,15 @@ OF_A_BOARD = ("README.md", "table.csv", "board.toml", "equilibrium.json", "log_r
     ("name", "killed"), [("eval", None), ("eval", 20), ("train", None), ("train", 60), ("compare", None)]
 )
 def test_without_one_of_its_files_a_command_ends_the_same_or_says_what_to_do(fork, whole, tmp_path, name, killed):
-    """Every file of a finished folder, or of one killed under way, is removed in turn."""
+    """Every file of a finished folder, or of one killed under way, is removed in turn, but for those half-written."""
     start = whole[name]
     if killed:
         start = tmp_path / "start"
         assert fork_of(fork, start, name, kill_before=killed).code == KILLED
     files = [path.relative_to(start) for path in sorted(start.rglob("*")) if path.is_file()]
     for number, file in enumerate(files):
-        if name == "compare" and file.name not in OF_A_BOARD:
-            continue  # of runs and of training, as in the other commands
+        if ".partial" in str(file) or (name == "compare" and file.name not in OF_A_BOARD):
+            continue  # those of runs and of training are as in the other commands
         folder = tmp_path / str(number)
         shutil.copytree(start, folder)
         (folder / file).unlink()
