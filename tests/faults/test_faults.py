@@ -159,7 +159,7 @@ OF_A_BOARD = ("README.md", "table.csv", "board.toml", "equilibrium.json", "log_r
     ("name", "killed"), [("eval", None), ("eval", 20), ("train", None), ("train", 60), ("compare", None)]
 )
 def test_without_one_of_its_files_a_command_ends_the_same_or_says_what_to_do(fork, whole, tmp_path, name, killed):
-    """Every file of a finished folder, or of one killed under way, is removed in turn, but for half-written ones."""
+    """Every whole file of a finished folder, or of one killed under way, is removed in turn."""
     start = whole[name]
     if killed:
         start = tmp_path / "start"
