@@ -13,6 +13,11 @@ settings.load_profile("shared cores")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes minutes and is not run each time."""
+    parser.addoption("--every-kill", action="store_true", help="kill before every operation on files, not some")
+
+
 @pytest.fixture(scope="session")
 def tiny() -> str:
     """The embedded model's folder."""

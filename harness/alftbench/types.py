@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 Message = Mapping[str, str]
 PLAIN = "plain"  # the role of a message that is a whole prompt, to be encoded as it stands
@@ -268,11 +268,12 @@ class RunRecord:
     samples and of their answers; None for the latter where the run was measured before answers were recorded.
     metrics_sha256: of metrics.json, which is made of those answers. secret: 32 hexadecimal digits, drawn when the
     run began: its verdicts are confirmed at points that follow from them; None in runs from before there were any.
+    record_sha256: of all else in run.json, None of a run from before records had it.
     """
 
     schema_version: int
     id: str
-    status: str
+    status: Literal["running", "complete"]
     name: str
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
@@ -283,3 +284,4 @@ class RunRecord:
     metrics_sha256: str | None = None
     answers_sha256: str | None = None
     secret: str | None = None
+    record_sha256: str | None = None

@@ -11,8 +11,9 @@ import pytest
 
 from alftbench.base.jsonio import JsonObject, read_jsonl
 from alftbench.base.locks import sole_writer
+from alftbench.base.records import load_record
 from alftbench.base.settings import Usual, options_of, parse_pairs, read_settings
-from alftbench.base.validate import Key, Text, Together, Whole, above, at_most, examine, read, read_dataclass
+from alftbench.base.validate import Key, Text, Together, Whole, above, at_most, examine, read
 from alftbench.errors import BadInput, RunConflict, UsageError
 from alftbench.types import RunRecord
 
@@ -90,7 +91,7 @@ def test_a_record_with_a_text_for_a_number_is_one_line(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(record | {"n_samples": "three"}), encoding="utf-8")
     said = 'run.json: n_samples: must be a whole number, is "three"'
     with pytest.raises(BadInput, match=re.escape(said)):
-        read_dataclass(tmp_path / "run.json", RunRecord, 1)
+        load_record(tmp_path / "run.json", RunRecord, 2, (1,))
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,8 @@ def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_pa
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
     assert "## sums, equilibrium quality" in page.read_text(encoding="utf-8")
-    measured = list((tmp_path / "copy").rglob("equilibrium.json"))
-    text = measured[0].read_text(encoding="utf-8")
-    measured[0].write_text(text.replace('"samples_sha256": "', '"samples_sha256": "0'), encoding="utf-8")
+    measured = sorted((tmp_path / "copy").rglob("equilibrium.json"))
+    shutil.copy(measured[1], measured[0])
     refused = cli("leaderboard", "copy/leaderboards/tiny")
     assert refused.returncode == 2
     assert "made from other samples" in refused.stderr

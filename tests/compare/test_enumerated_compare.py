@@ -15,6 +15,7 @@ import pytest
 
 from alftbench.backends.base import BackendOptions, TraceBounds
 from alftbench.base.markdown import markdown
+from alftbench.base.records import save_record
 from alftbench.cli.compare import Equilibrium, trace_bounds
 from alftbench.compare.plan import CompareRequest, trials
 from alftbench.compare.trial import suite_folder
@@ -142,7 +143,7 @@ def with_quality(compared, tmp_path, change):
     path = run_folder(tmp_path) / "equilibrium.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
-    path.write_text(json.dumps(content), encoding="utf-8")
+    save_record(path, content)
     return collect(sorted((tmp_path / "out/results/tiny").iterdir()))
 
 

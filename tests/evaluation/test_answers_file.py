@@ -77,7 +77,7 @@ def run(tmp_path):
     run = RunFolder.open(tmp_path / "run", "m", {"suite": "phrased"})
     for orbit in suite.orbits():
         run.append(drawn(orbit, rng), 0.0)
-    run.seal()
+    run.seal(sorted(sample.key for sample in run.samples()))
     return run
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alftbench.answers import canonical
+from alftbench.base.records import save_record
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
@@ -82,7 +83,7 @@ def test_other_problems_and_changed_runs_are_refused(run, tmp_path):
     with pytest.raises(UsageError, match="stays as it is"):
         regrade(plan_regrade(run), run)
     record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    save_record(run / "run.json", {**record, "status": "running"})
     with pytest.raises(BadInput, match="unfinished"):
         plan_regrade(run)
     with pytest.raises(BadInput, match="no such file"):

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alftbench.backends.base import BackendOptions
+from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base.jsonio import (
     append_jsonl,
@@ -23,16 +24,19 @@ from alftbench.base.jsonio import (
     without_nan,
     write_json,
 )
+from alftbench.base.locks import sole_writer
 from alftbench.base.seeds import stream
-from alftbench.errors import BadInput, RunConflict, UsageError
+from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
-from alftbench.evaluation.run_folder import RunFolder, read_record, verify
+from alftbench.evaluation.run_folder import NotAllThere, RunFolder, read_record, verify
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Sample
-from tests.helpers import wait_until
 
-CONFIG = {"suite": "sums", "seed": 0}
+CONFIG = {
+    "suite": "sums", "suite_version": "1", "suite_sha256": "0", "split": "test", "n_problems": 1, "backend": "hf",
+    "dtype": "auto", "sampling": {"n": 1, "seed": 0}, "seed": 0,
+}  # fmt: skip
 SAMPLE = Sample("p1", "plain", 0, "Answer: 3", "stop", 4)
 
 
@@ -47,7 +51,7 @@ def small_plan(**changes):
 def test_a_run_is_sealed_and_verified(tmp_path):
     run = RunFolder.open(tmp_path / "r", "m", CONFIG)
     run.append([SAMPLE], 0.5)
-    run.seal()
+    run.seal([SAMPLE.key])
     again = RunFolder.open(tmp_path / "r", "m", CONFIG)
     assert again.complete
     assert list(again.samples()) == [SAMPLE]
@@ -85,7 +89,7 @@ def test_samples_of_any_text_are_written_and_read(tmp_path_factory, texts):
     run.append(samples, 0.0)
     expected = [re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text) for text in texts]
     assert [sample.text for sample in run.samples()] == expected
-    run.seal()
+    run.seal([sample.key for sample in samples])
     assert [sample.text for sample in run.samples()] == expected
 
 
@@ -131,7 +135,7 @@ def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
 def test_changed_samples_are_noticed(tmp_path):
     run = RunFolder.open(tmp_path, "m", CONFIG)
     run.append([SAMPLE], 0.0)
-    run.seal()
+    run.seal([SAMPLE.key])
     forged = json.dumps({**asdict(SAMPLE), "text": "Answer: 4"}) + "\n"
     (tmp_path / "samples.jsonl.gz").write_bytes(gzip.compress(forged.encode()))
     with pytest.raises(BadInput, match="the samples were changed"):
@@ -141,7 +145,7 @@ def test_changed_samples_are_noticed(tmp_path):
 def test_changed_metrics_and_changed_records_are_noticed(tmp_path):
     run = RunFolder.open(tmp_path, "m", CONFIG)
     run.append([SAMPLE], 0.0)
-    run.seal()
+    run.seal([SAMPLE.key])
     run.save_metrics({"metrics": []})
     (tmp_path / "metrics.json").write_text('{"metrics": [1]}', encoding="utf-8")
     with pytest.raises(BadInput, match=r"metrics\.json: digest differs"):
@@ -222,24 +226,6 @@ def test_an_interrupted_evaluation_keeps_what_it_has_and_ends_the_same(tmp_path,
     assert evaluate(small_plan(), tmp_path / "broken").samples_sha256 == whole.samples_sha256
 
 
-def test_a_killed_evaluation_goes_on(tmp_path, cli):
-    arguments = ["eval", "--samples", "16", "--batch-size", "32", "--output-dir"]
-    whole = cli(*arguments, "whole", "--format", "json")
-    assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alftbench.cli", *arguments, "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    samples = tmp_path / "killed" / "samples.jsonl"
-    wait_until(lambda: samples.exists() and samples.stat().st_size > 10_000)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert read_record(tmp_path / "killed").status == "running"
-    again = cli(*arguments, "killed", "--format", "json")
-    assert json.loads(again.stdout)["metrics"] == json.loads(whole.stdout)["metrics"]
-    assert verify(tmp_path / "killed").samples_sha256 == verify(tmp_path / "whole").samples_sha256
-
-
 def test_models_are_found_or_refused(tmp_path, tiny):
     assert locate(tiny) == tiny
     assert locate("org/name") == "org/name"
@@ -249,16 +235,12 @@ def test_models_are_found_or_refused(tmp_path, tiny):
 
 
 def test_the_embedded_model_is_the_one_that_was_made(tiny):
-    from pathlib import Path
-
     made = json.loads((Path(tiny) / "MADE.json").read_text(encoding="utf-8"))
     assert fingerprint(tiny) == made["sha256"]
     assert (Path(tiny) / "model.safetensors").stat().st_size < 2_000_000
 
 
 def test_a_folder_has_one_writer(tmp_path):
-    from alftbench.base.locks import sole_writer
-
     with sole_writer(tmp_path), pytest.raises(RunConflict, match="another process"):
         evaluate(small_plan(), tmp_path)
     assert evaluate(small_plan(), tmp_path).status == "complete"
@@ -298,34 +280,106 @@ def test_rows_that_do_not_fit_leave_no_part_behind(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl", "value.json"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 48 KiB; skips where this user may not mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", disk], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs more rights")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+@pytest.fixture(scope="module")
+def in_portions(tmp_path_factory):
+    """The record of an evaluation in portions of 8 samples."""
+    return evaluate(small_plan(options=BackendOptions(batch_size=8)), tmp_path_factory.mktemp("portions"))
 
 
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(small_disk, cli, tmp_path):
-    arguments = ["eval", "--limit", "25", "--samples", "4", "--batch-size", "64", "--output-dir"]
-    whole = cli(*arguments, "whole")
-    assert whole.returncode == 0, whole.stderr
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 16_000)
-    run = small_disk / "run"
-    full = cli(*arguments, str(run))
-    assert full.returncode == 1
-    assert "cannot be written: No space left on device; what is there is kept" in full.stderr
-    assert "Traceback" not in full.stderr
-    assert read_record(run).status == "running"
-    kept = [row for _, row in read_jsonl(run / "samples.jsonl")]
-    assert kept
-    ballast.unlink()
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
-    again = cli(*arguments, str(run))
-    assert again.returncode == 0, again.stderr
-    assert verify(run).samples_sha256 == verify(tmp_path / "whole").samples_sha256
+def removed_under_way(monkeypatch, damage):
+    """Damage the samples once, when the second portion has been kept."""
+    keep, calls = RunFolder.append, []
+
+    def keep_and_damage(self, samples, seconds):
+        keep(self, samples, seconds)
+        calls.append(len(samples))
+        if len(calls) == 2:
+            damage(self.path / "samples.jsonl")
+
+    monkeypatch.setattr(RunFolder, "append", keep_and_damage)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(path.read_bytes()[:1000]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes() * 2),
+    ],
+    ids=["removed", "cut", "emptied", "doubled"],
+)
+def test_samples_lost_under_way_are_drawn_before_the_run_is_sealed(tmp_path, monkeypatch, in_portions, damage):
+    calls = removed_under_way(monkeypatch, damage)
+    record = evaluate(small_plan(options=BackendOptions(batch_size=8)), tmp_path)
+    assert len(calls) >= 5  # portions of the 36 samples
+    assert (record.samples_sha256, record.n_samples) == (in_portions.samples_sha256, 36)
+    assert verify(tmp_path) == record
+
+
+def test_a_run_is_not_sealed_without_every_sample_or_with_another(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    run.append([SAMPLE, replace(SAMPLE, draw=1)], 0.0)
+    one, two, three = (("p1", "plain", draw) for draw in range(3))
+    for wanted in ([one, two, three], [one, three], [one], []):
+        with pytest.raises(NotAllThere):
+            run.seal(wanted)
+        assert read_record(tmp_path).status == "running"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "samples.jsonl"]
+    run.seal([one, two])
+    assert read_record(tmp_path).n_samples == 2
+
+
+def test_a_sample_that_nobody_asked_for_or_a_second_one_is_named(tmp_path):
+    run = RunFolder.open(tmp_path, "m", CONFIG)
+    run.append([SAMPLE, SAMPLE], 0.0)
+    assert run.keys({SAMPLE.key}) == {SAMPLE.key}
+    with pytest.raises(BadInput, match="is no sample of this evaluation; remove the line"):
+        run.keys({("p1", "plain", 1)})
+    run.append([replace(SAMPLE, text="Answer: 4")], 0.0)
+    with pytest.raises(NotAllThere, match=r"missing or there twice, at \('p1', 'plain', 0\); remove its lines"):
+        run.seal([SAMPLE.key])
+
+
+def test_samples_without_a_record_are_not_taken_for_those_of_another_run(tmp_path):
+    for name in ("samples.jsonl", "samples.jsonl.gz"):
+        evaluate(small_plan(), tmp_path / name)
+        (tmp_path / name / "run.json").unlink()
+        if name == "samples.jsonl":
+            (tmp_path / name / "samples.jsonl.gz").rename(tmp_path / name / name)
+        before = sorted(path.name for path in (tmp_path / name).iterdir())
+        with pytest.raises(RunConflict, match=rf"holds {name} without a run\.json"):
+            evaluate(small_plan(seed=1), tmp_path / name)
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == before
+
+
+def test_a_complete_run_that_lost_its_samples_keeps_its_record_until_there_are_new_ones(tmp_path, monkeypatch):
+    whole = evaluate(small_plan(), tmp_path)
+    (tmp_path / "samples.jsonl.gz").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(HfBackend, "sample", lambda *_: (_ for _ in ()).throw(PluginError("no")))
+        with pytest.raises(PluginError):
+            evaluate(small_plan(), tmp_path)
+    assert read_record(tmp_path) == whole
+    again = evaluate(small_plan(), tmp_path)
+    assert (again.samples_sha256, again.metrics_sha256) == (whole.samples_sha256, whole.metrics_sha256)
+
+
+def test_figures_of_answers_that_are_no_more_are_not_evidence(tmp_path):
+    """Killed between the answers of a second grading and their metrics."""
+    evaluate(small_plan(), tmp_path)
+    run = RunFolder.open(tmp_path, "tiny-sums", small_plan().config)
+    run.save_answers(["{}\n"] * 36)
+    with pytest.raises(BadInput, match=r"metrics\.json: digest differs"):
+        verify(tmp_path)
+
+
+def test_a_lock_is_never_written_through_a_link_and_never_waited_for(tmp_path):
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
+    (tmp_path / ".lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(UsageError, match="cannot write to"), sole_writer(tmp_path):
+        pass
+    assert (tmp_path / "mine").read_text(encoding="utf-8") == "mine"
+    with pytest.raises(UsageError, match="cannot write to"), sole_writer(Path("/proc/alftbench/run")):
+        pass

@@ -361,7 +361,7 @@ def test_an_interrupted_import_goes_on(run, tmp_path, monkeypatch):
 
     samples = layout_of(run)[1]
     with monkeypatch.context() as patched:
-        patched.setattr(RunFolder, "seal", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(RunFolder, "seal", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             imported(samples, tmp_path / "broken")
     assert read_record(tmp_path / "broken").status == "running"

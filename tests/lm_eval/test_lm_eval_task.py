@@ -120,7 +120,7 @@ def scripted_run(task_name, folder, script, n=1):
     )
     run = RunFolder.open(folder, "scripted", made.config)
     draw_samples(made, run, FunctionBackend(script), lambda *_: None)
-    run.seal()
+    run.seal(sorted(sample.key for sample in run.samples()))
     measure(made, run, metrics_for(made.params.n))
     return made, run
 

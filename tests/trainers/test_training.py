@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
+import shutil
 import sys
 from dataclasses import replace
 from itertools import product
@@ -27,7 +25,7 @@ from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import RolloutBatch
 from alftbench_trainers.loop.schedule import schedule
 from alftbench_trainers.recipe import Recipe
-from tests.helpers import register, wait_until
+from tests.helpers import register
 
 END, PAD = 3, 0
 
@@ -174,27 +172,70 @@ def test_a_finished_run_is_read_not_repeated(tmp_path):
         run_training(plan, tmp_path)
 
 
-def test_a_killed_training_run_ends_with_the_same_checkpoint(tmp_path, cli):
-    arguments = ["train", "coherence-grpo:save_every=2", "--steps", "9", "--output-dir"]
-    whole = cli(*arguments, "whole", "--format", "json")
-    assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alftbench.cli", *arguments, "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    log = tmp_path / "killed" / "updates.jsonl"
-    wait_until(lambda: log.exists() and log.read_text(encoding="utf-8").count("\n") >= 5)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    again = cli(*arguments, "killed", "--format", "json")
-    assert again.returncode == 0, again.stderr
-    records = [json.loads(done.stdout)["train"] for done in (whole, again)]
-    assert records[0]["checkpoint_sha256"] == records[1]["checkpoint_sha256"]
-    for record in records:
-        del record["cost"]["seconds"]
-    assert records[0]["cost"] == records[1]["cost"]
-    steps = [json.loads(line)["step"] for line in log.read_text(encoding="utf-8").splitlines()]
-    assert steps == list(range(1, 10))
+class Stopped(Exception):
+    """What ends a training run in these tests."""
+
+
+def stopped_after(step):
+    """A listener that ends training when it hears of a step."""
+
+    def listen(progress):
+        if progress.doing == f"training, step {step}":
+            raise Stopped
+
+    return listen
+
+
+def test_a_training_run_goes_on_with_its_whole_log(tmp_path):
+    """Stopped in step 3 with a state of step 2, which holds what was logged before it; then the log is damaged."""
+    plan = plan_training(job("vanilla-grpo:save_every=2,orbits=2,group=2", budget=Budget(steps=4)))
+    whole = run_training(plan, tmp_path / "whole")
+    with pytest.raises(PluginError, match="Stopped"):
+        run_training(plan, tmp_path / "stopped", stopped_after(3))
+    expected = (tmp_path / "whole" / "updates.jsonl").read_bytes()
+    lines = (tmp_path / "stopped" / "updates.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3
+    for number, kept in enumerate((lines, lines[:2], [lines[0], lines[1][:20]], None)):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "stopped", folder)
+        log = folder / "updates.jsonl"
+        log.unlink() if kept is None else log.write_bytes(b"".join(kept))
+        again = run_training(plan, folder)
+        assert again.checkpoint_sha256 == whole.checkpoint_sha256
+        assert {**again.cost, "seconds": 0} == {**whole.cost, "seconds": 0}
+        assert log.read_bytes() == expected
+
+
+def test_a_state_without_one_of_its_files_is_not_taken_for_a_whole_one(tmp_path):
+    plan = plan_training(job("vanilla-grpo:save_every=1,orbits=2,group=2"))
+    with pytest.raises(PluginError, match="Stopped"):
+        run_training(plan, tmp_path, stopped_after(2))
+    (tmp_path / "state" / "step-000001" / "generation_config.json").unlink()
+    with pytest.raises(BadInput, match=r"step-000001: the state that was saved is damaged \(generation_config"):
+        run_training(plan, tmp_path)
+
+
+def test_a_log_that_vanished_under_way_does_not_take_the_state_with_it(tmp_path):
+    plan = plan_training(job("vanilla-grpo:save_every=1,orbits=2,group=2", budget=Budget(steps=3)))
+
+    def listen(progress):
+        if progress.doing == "training, step 2":
+            (tmp_path / "updates.jsonl").unlink()
+            raise Stopped
+
+    with pytest.raises(PluginError, match="Stopped"):
+        run_training(plan, tmp_path, listen)
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["step-000001"]
+    assert run_training(plan, tmp_path).steps == 3
+    assert (tmp_path / "updates.jsonl").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_what_a_kill_left_after_the_record_was_complete_is_cleared(tmp_path):
+    plan = plan_training(job("vanilla-grpo:orbits=2,group=2", budget=Budget(steps=1)))
+    record = run_training(plan, tmp_path)
+    (tmp_path / "state" / "step-000001").mkdir(parents=True)
+    assert run_training(plan, tmp_path) == record
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "train.json", "updates.jsonl"]
 
 
 def test_the_update_log_forgets_steps_that_are_run_again(tmp_path):
@@ -258,7 +299,7 @@ class Liar:
     [
         ("crash", "'vanilla-grpo' failed: KeyError: 'oops'"),
         ("tokens", "generated 1000000000 tokens with a budget of 100000"),
-        ("nan", "not finite"),
+        ("nan", "reports a cost that cannot be: flops: must be a number, is NaN"),
         ("checkpoint", "did not leave the checkpoint"),
     ],
 )

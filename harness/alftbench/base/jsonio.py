@@ -252,19 +252,23 @@ def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
 
 
 def drop_torn_line(path: Path) -> None:
-    """Cut a JSONL file back to its last newline: what a killed writer left half-written."""
+    """Cut a JSONL file back to its last newline: what a killed writer left half-written.
+
+    Raises:
+        NotWritten: the file cannot be written.
+    """
     if not path.exists():
         return
-    with path.open("rb+") as file:
-        end = file.seek(0, os.SEEK_END)
+    with reporting(path), path.open("rb+") as file:
+        end, size = file.seek(0, os.SEEK_END), 1  # a whole line ends with the last byte
         while end > 0:
-            start = max(0, end - BLOCK)
+            start = max(0, end - size)
             file.seek(start)
             newline = file.read(end - start).rfind(b"\n")
             if newline >= 0:
                 file.truncate(start + newline + 1)
                 return
-            end = start
+            end, size = start, BLOCK
         file.truncate(0)
 
 

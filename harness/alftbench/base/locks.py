@@ -11,6 +11,8 @@ from typing import IO
 
 from alftbench.errors import RunConflict, UsageError
 
+TRIES = 100  # at a lock whose file or folder others remove meanwhile
+
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
@@ -38,13 +40,13 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 def locked(path: Path) -> IO[str]:
     """The open, locked file at a path; closing it lets go."""
-    while True:
+    for tries_left in reversed(range(TRIES)):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w")
-        except FileNotFoundError:  # the folder was removed since
-            continue
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and tries_left:  # the folder was removed since
+                continue
             raise UsageError(
                 f"cannot write to {path.parent}: {error.strerror}; choose another --output-dir"
             ) from None
@@ -52,8 +54,9 @@ def locked(path: Path) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise RunConflict(f"{path.parent} is being written by another process; wait for it to end") from None
+            break
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
         file.close()
+    raise RunConflict(f"{path.parent} is being written by another process; wait for it to end")

@@ -6,12 +6,41 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from alftbench import __version__
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What `in_words` needs of a provenance's hardware."""
+
+    cpu: str
+    cores: int | None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What `in_words` tells of a provenance's engine."""
+
+    gpu: str = ""
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What `in_words` needs of a record's provenance."""
+
+    alftbench: str
+    python: str
+    packages: Mapping[str, str]
+    hardware: Hardware
+    engine: Engine = Engine()
+
 
 PACKAGES = ("numpy", "scipy", "tokenizers", "torch", "transformers", "vllm", "lm-eval")
 

@@ -13,11 +13,10 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache, partial
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from alftbench.base.jsonio import JsonObject, read_json
+from alftbench.base.jsonio import JsonObject
 from alftbench.errors import CLOSE, BadInput
 
 T = TypeVar("T")
@@ -123,18 +122,6 @@ def examine(kind: type[T], value: Any, closed: bool = True, where: str = "") -> 
     lines: list[str] = []
     known: Any = kind  # for mypy, a type variable is not hashable
     return reader(known, closed)(value, where, lines), lines
-
-
-def read_dataclass(path: Path, kind: type[T], schema_version: int) -> T:
-    """A record of a schema version from its JSON file.
-
-    Raises:
-        BadInput: the file is missing, is not JSON, is of another version, or its fields are not the record's.
-    """
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("schema_version") != schema_version:
-        raise BadInput(f"{path}: not a {kind.__name__} of schema version {schema_version}")
-    return read(kind, data, str(path))
 
 
 @cache

@@ -67,5 +67,5 @@ def run_wave(
 
 
 def finished(trial: Path) -> bool:
-    """Is every run of a trial complete? One that was interrupted, now or earlier, is not shown yet."""
-    return all(read_record(path.parent).status == "complete" for path in trial.glob("*/run.json"))
+    """Is every run of a trial measured? One that was interrupted, now or earlier, is not shown yet."""
+    return all(read_record(path.parent).metrics_sha256 is not None for path in trial.glob("*/run.json"))

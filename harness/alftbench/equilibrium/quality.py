@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
-from alftbench.base.jsonio import digest, read_json, read_jsonl, with_nan, write_json
+from alftbench.base.jsonio import digest, read_jsonl, with_nan
+from alftbench.base.records import load_record, save_record
 from alftbench.base.seeds import stream
-from alftbench.base.validate import Made, read_dataclass
+from alftbench.base.validate import Made
 from alftbench.equilibrium.from_samples import FIGURES, Declared, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS, read_header
@@ -32,7 +33,8 @@ from alftbench.suites.load import Problems
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
-QUALITY_VERSION = 2
+QUALITY_VERSION = 3
+UNDIGESTED = (2,)  # versions of the same figures without a digest of themselves
 QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
 
@@ -51,7 +53,8 @@ class Quality:
     game: Mapping[str, Any] | None
     problems: Sequence[str]
     per_problem: Annotated[Mapping[str, FloatArray], Made("a table with the numbers of every figure", revived)]
-    enumerated: Mapping[str, Any] | None = None
+    enumerated: Mapping[str, float] | None = None
+    record_sha256: str | None = None
 
 
 def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
@@ -79,7 +82,7 @@ def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Train
     )
     figures, game = [], None
     for orbit in problems.orbits:
-        log_ratio_VN = np.array([log_ratios[orbit.problem.id, variant.name] for variant in orbit.variants])
+        log_ratio_VN = ratios_of(orbit, log_ratios, folder / RATIOS)
         draws = orbit_draws(policy[orbit.problem.id], reference[orbit.problem.id], log_ratio_VN)
         declared = declared_game(trainer, draws.correct_Z)
         game = named(declared) or game
@@ -130,7 +133,7 @@ def write_quality(
         "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in FIGURES},
         "enumerated": enumerated,
     }
-    write_json(folder / QUALITY, content)
+    save_record(folder / QUALITY, content)
 
 
 def listed_figures(
@@ -162,10 +165,11 @@ def named(declared: Declared | None) -> dict[str, Any] | None:
 
 
 def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
-    """Does the folder hold the quality made from these inputs, by this version's estimators?"""
-    if not (folder / QUALITY).exists() or read_json(folder / QUALITY).get("schema_version") != QUALITY_VERSION:
+    """Does the folder hold the quality made from these inputs, by these estimators, as it was written?"""
+    try:
+        return read_quality_file(folder).inputs == inputs
+    except BadInput:
         return False
-    return read_quality_file(folder).inputs == inputs
 
 
 def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:
@@ -179,6 +183,18 @@ def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[
     except (KeyError, TypeError) as error:
         raise BadInput(f"{path}: not a file of log-probabilities ({error!r}); remove it to score again") from None
     return rows[0], ratios
+
+
+def ratios_of(orbit: Orbit, ratios: Mapping[tuple[str, str], list[float]], path: Path) -> FloatArray:
+    """The ratios of a problem's samples, shape (V, N).
+
+    Raises:
+        BadInput: some are missing.
+    """
+    ratios_VN = [ratios.get((orbit.problem.id, variant.name), []) for variant in orbit.variants]
+    if len(set(map(len, ratios_VN))) > 1 or not ratios_VN[0]:
+        raise BadInput(f"{path}: lacks samples of problem {orbit.problem.id}; remove it to score again")
+    return np.array(ratios_VN)
 
 
 def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_VN: FloatArray) -> OrbitDraws:
@@ -223,6 +239,14 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
     quality = read_quality_file(folder)
     if quality.inputs.get("samples_sha256") != record.samples_sha256:
         raise BadInput(f"{folder / QUALITY}: made from other samples than the run's; remove it")
+    P = len(quality.problems)
+    listed = quality.enumerated
+    if any(len(values) != P for values in quality.per_problem.values()) or (
+        listed is not None and "mass" not in listed
+    ):
+        raise BadInput(
+            f"{folder / QUALITY}: lacks figures of some problems; remove it, and compare makes it again"
+        )
     answers = quality.inputs.get("answers_sha256")  # None of a run from before answers were recorded
     if answers is not None and answers != record.answers_sha256:
         raise BadInput(f"{folder / QUALITY}: made from other answers than the run's; run compare again")
@@ -231,7 +255,7 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
 
 def read_quality_file(folder: Path) -> Quality:
     """The content of a folder's equilibrium.json."""
-    return read_dataclass(folder / QUALITY, Quality, QUALITY_VERSION)
+    return load_record(folder / QUALITY, Quality, QUALITY_VERSION, UNDIGESTED)
 
 
 def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate, model_digest
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_jsonl, write_gzip
+from alftbench.errors import BadInput
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import read_record, read_samples
 
@@ -30,7 +32,7 @@ def score(runs: Sequence[tuple[Plan, Path]], reference: str) -> None:
         (plan, folder)
         for plan, folder in runs
         if plan.params.temperature == plan.params.top_p == 1
-        and read_header(folder / RATIOS) != ratios_header(plan, folder, reference)
+        and not is_whole(folder / RATIOS, ratios_header(plan, folder, reference), plan.n_samples)
     ]
     if not missing:
         return
@@ -62,8 +64,18 @@ def models_header(schema_version: int, plan: Plan, reference: str) -> dict[str, 
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """What such a file was made of; empty where there is none."""
-    return next(read_jsonl(path))[1] if path.exists() else {}
+    """What such a file was made of; empty where there is none that can be read."""
+    with suppress(BadInput, StopIteration):
+        return next(read_jsonl(path))[1]
+    return {}
+
+
+def is_whole(path: Path, header: Mapping[str, Any], n_lines: int) -> bool:
+    """Does a file have this header and so many lines below it?"""
+    with suppress(BadInput):
+        rows = read_jsonl(path)
+        return next(rows, (0, {}))[1] == header and sum(1 for _ in rows) == n_lines
+    return False
 
 
 def log_probs(model: str, runs: Sequence[tuple[Plan, Path]]) -> list[FloatArray] | None:

@@ -18,7 +18,7 @@ from alftbench.backends.base import Enumerator, TraceBounds, Traces
 from alftbench.backends.load import backend_class
 from alftbench.backends.model_files import locate
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
-from alftbench.equilibrium.scores import models_header, read_header
+from alftbench.equilibrium.scores import is_whole, models_header
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import Plan
 from alftbench.types import Listener, Orbit, Progress, Sample, Variant, nobody
@@ -54,11 +54,12 @@ def list_runs(
         UsageError: the backend cannot enumerate.
         BadInput: model and reference do not share a tokenizer.
     """
-    missing = [
-        (plan, folder)
-        for plan, folder in runs
-        if read_header(folder / LISTED) != listing_header(plan, reference, bounds)
-    ]
+    missing = []
+    for plan, folder in runs:
+        if is_whole(folder / LISTED, listing_header(plan, reference, bounds), len(plan.orbits)):
+            (folder / OPEN).unlink(missing_ok=True)  # left by a kill after it was compressed
+        else:
+            missing.append((plan, folder))
     if not missing:
         return
     policy, start = (enumerator(missing[0][0], model) for model in (missing[0][0].model, locate(reference)))

@@ -16,31 +16,32 @@ from alftbench.base.provenance import versions
 from alftbench.errors import PluginError
 from alftbench.evaluation.answers import read_partitions, record_answers
 from alftbench.evaluation.plan import Plan
-from alftbench.evaluation.run_folder import RunFolder, existing, verify_samples
+from alftbench.evaluation.run_folder import NotAllThere, RunFolder, existing, still_sealed, verify_samples
 from alftbench.metrics.base import Metric
 from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, recorded
 from alftbench.types import Listener, Progress, RunRecord, Sample, SampleKey, nobody
+
+TRIES = 3  # at drawing what is removed from the folder under way
 
 
 def evaluate(plan: Plan, folder: Path, listen: Listener = nobody) -> RunRecord:
     """Run or continue an evaluation in a folder; a complete one is only graded again.
 
     The model is loaded before anything is written, so a model that does not load leaves nothing behind; nor does
-    one that fails before its first sample.
+    one that fails before its first sample. What is done already is looked up under the folder's lock: another
+    command may have been at work until now.
     """
-    record = existing(folder, plan.config)
     metrics = metrics_for(plan.params.n)  # plugins at odds are named before anything is drawn
-    backend = None if record and record.status == "complete" else make_backend(plan)
     with sole_writer(folder):
+        backend = None if still_sealed(folder, existing(folder, plan.config)) else make_backend(plan)
         run = RunFolder.open(folder, plan.name, plan.config, engine_of(plan, backend) if backend else {})
-        if backend and not run.complete:
+        if backend:
             try:
-                draw_samples(plan, run, backend, listen)
+                draw_all(plan, run, backend, listen)
             except BaseException:
                 run.drop_if_empty()
                 raise
-            run.seal()
         verify_samples(folder)
         measure(plan, run, metrics)
     return run.record
@@ -50,6 +51,22 @@ def engine_of(plan: Plan, backend: Backend) -> dict[str, Any]:
     """What provenance says of the engine; that it may run the model's own code, only where it may."""
     trust = {"trust_remote_code": True} if plan.request.options.trust_remote_code else {}
     return {**backend.about, **trust}
+
+
+def draw_all(plan: Plan, run: RunFolder, backend: Backend, listen: Listener) -> None:
+    """Draw what is missing and seal the run; what was removed from the folder meanwhile is drawn once more.
+
+    Raises:
+        NotAllThere: samples go missing time and again.
+    """
+    for tries_left in reversed(range(TRIES)):
+        draw_samples(plan, run, backend, listen)
+        try:
+            run.seal(plan.keys())
+            return
+        except NotAllThere:
+            if not tries_left:
+                raise
 
 
 def make_backend(plan: Plan) -> Backend:
@@ -67,9 +84,10 @@ def draw_samples(plan: Plan, run: RunFolder, backend: Backend, listen: Listener)
 
     Raises:
         PluginError: the backend leaves draws out, or returns some that were not asked for.
+        BadInput: the run holds samples that are none of the evaluation's.
     """
-    done = {sample.key for sample in run.samples()}
-    wanted = {(v.problem_id, v.name, draw) for v in plan.variants for draw in range(plan.params.n)}
+    wanted = set(plan.keys())
+    done = run.keys(wanted)
     tokens, doing = 0, f"evaluating on {plan.suite.info.name}"
     listen(Progress(doing, len(done), plan.n_samples))
     started = time.perf_counter()

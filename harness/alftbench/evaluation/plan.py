@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from alftbench.errors import UsageError
 from alftbench.launch.cluster import RayCluster
 from alftbench.suites.base import Suite
 from alftbench.suites.load import TEST, Reader, Selection, read_problems
-from alftbench.types import Orbit, SamplingParams, Variant
+from alftbench.types import Orbit, SampleKey, SamplingParams, Variant
 
 MOST_SAMPLES, MOST_TOKENS = 100_000, 10_000_000  # of a prompt and of a completion: more is a slip or an attack
 
@@ -65,6 +65,11 @@ class Plan:
     def variants(self) -> list[Variant]:
         """Every prompt of the evaluation."""
         return [variant for orbit in self.orbits for variant in orbit.variants]
+
+    def keys(self) -> Iterator[SampleKey]:
+        """The key of every sample that the evaluation will hold, in the order of a complete run."""
+        prompts = sorted({(variant.problem_id, variant.name) for variant in self.variants})
+        return ((*prompt, draw) for prompt in prompts for draw in range(self.params.n))
 
     @property
     def n_samples(self) -> int:

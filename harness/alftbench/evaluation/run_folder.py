@@ -1,6 +1,6 @@
 """A run folder: written while sampling, continued after a kill, sealed with a digest, verified when read.
 
-run.json           RunRecord; status is "running" until every sample is on disk and hashed
+run.json           RunRecord; status is "running" until every sample is on disk, counted and hashed
 samples.jsonl      while running: one line per sample, appended batch by batch
 samples.jsonl.gz   when complete: the same lines in (problem, variant, draw) order, compressed
 answers.jsonl.gz   what was found in them, a line per sample in the same order (see answers.py)
@@ -14,10 +14,10 @@ import heapq
 import json
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from itertools import islice
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
@@ -26,24 +26,61 @@ from typing import Any, BinaryIO
 from alftbench.answers.confirm import drawn_secret
 from alftbench.base.bounds import Unpacked
 from alftbench.base.jsonio import (
+    BLOCK,
     append_jsonl,
     differences,
     digest,
     drop_torn_line,
     read_jsonl,
+    reporting,
     well_formed,
     write_json,
     writing_gzip,
 )
 from alftbench.base.provenance import provenance
-from alftbench.base.validate import read, read_dataclass
+from alftbench.base.records import load_record, save_record
+from alftbench.base.validate import Count, Text, Whole, read
 from alftbench.errors import BadInput, RunConflict
-from alftbench.types import RunRecord, Sample
+from alftbench.types import RunRecord, Sample, SampleKey
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UNDIGESTED = (1,)  # versions whose records carry no digest of themselves
+SEALED = "samples.jsonl.gz"
 ANSWERS = "answers.jsonl.gz"
+SCRATCH = ".sorting"
 SAMPLE_ORDER = attrgetter("key")
 SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
+
+
+@dataclass(frozen=True)
+class StatedSampling:
+    """What readers need of a configuration's sampling; the seed of an imported run may be unknown."""
+
+    n: Whole
+    seed: Count | None
+
+
+@dataclass(frozen=True)
+class StatedConfig:
+    """What readers need of a configuration."""
+
+    suite: Text
+    suite_version: str
+    suite_sha256: str
+    split: str
+    n_problems: Count
+    sampling: StatedSampling
+    backend: str
+    dtype: str | None
+
+
+class NotAllThere(BadInput):
+    """What is on disk is not the samples of the evaluation, each once: from this key on."""
+
+    def __init__(self, path: Path, key: SampleKey) -> None:
+        super().__init__(
+            f"{path}: a sample is missing or there twice, at {key}; remove its lines, and it is drawn again"
+        )
 
 
 class RunFolder:
@@ -52,13 +89,13 @@ class RunFolder:
     def __init__(self, path: Path, record: RunRecord) -> None:
         self.path, self.record = path, record
         self._open_samples = path / "samples.jsonl"
-        self._sealed_samples = path / "samples.jsonl.gz"
+        self._sealed_samples = path / SEALED
 
     @classmethod
     def open(
         cls, path: Path, name: str, config: Mapping[str, Any], where: Mapping[str, Any] | None = None
     ) -> RunFolder:
-        """Create the folder, or continue the same run in it.
+        """Create the folder, or continue the same run in it; a complete one that lost its samples is unfinished.
 
         Args:
             path: the folder.
@@ -67,17 +104,23 @@ class RunFolder:
             where: what a new run's provenance says beside the usual: engine, launcher.
 
         Raises:
-            RunConflict: the folder holds a run of another configuration; nothing is changed.
+            RunConflict: the folder holds a run of another configuration, or samples of nobody knows what; nothing
+                is changed.
         """
         record = existing(path, config)
         if record is not None:
-            drop_torn_line(path / "samples.jsonl")
-            return cls(path, record)
-        about = {**provenance(), **(where or {})}
-        run_id = digest(config)[:12]
-        record = RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), about, secret=drawn_secret())
-        folder = cls(path, record)
-        folder._save()
+            folder = cls(path, record if still_sealed(path, record) else unsealed(record))
+            folder._clear()
+            return folder
+        run_id, secret = digest(config)[:12], drawn_secret()
+        folder = cls(path, RunRecord(SCHEMA_VERSION, run_id, "running", name, dict(config), {}, secret=secret))
+        for samples in (folder._open_samples, folder._sealed_samples):
+            if samples.exists():
+                raise RunConflict(
+                    f"{path} holds {samples.name} without a run.json; put it back, or remove the folder to "
+                    f"evaluate anew"
+                )
+        folder._save(provenance={**provenance(), **(where or {})})
         return folder
 
     @property
@@ -91,27 +134,66 @@ class RunFolder:
         if source.exists() or self.complete:
             yield from read_lines(source)
 
+    def keys(self, wanted: Container[SampleKey]) -> set[SampleKey]:
+        """Which samples there are so far.
+
+        Raises:
+            BadInput: one is none of those wanted.
+        """
+        seen = set()
+        for sample in self.samples():
+            if sample.key not in wanted:
+                raise BadInput(
+                    f"{self._open_samples}: {sample.key} is no sample of this evaluation; remove the line, or the "
+                    f"file to draw all samples again"
+                )
+            seen.add(sample.key)
+        return seen
+
     def append(self, samples: Sequence[Sample], seconds: float) -> None:
         """Add finished samples and the time they took; U+FFFD stands for what no file can hold in their texts."""
+        drop_torn_line(self._open_samples)  # cut by somebody else since
         append_jsonl(self._open_samples, [well_formed(as_row(sample)) for sample in samples])
         self._save(seconds=self.record.seconds + seconds)
 
-    def seal(self) -> None:
-        """Compress, hash and mark as complete; the order of lines no longer depends on interruptions."""
-        n_samples, n_tokens = 0, 0
+    def seal(self, wanted: Iterable[SampleKey]) -> None:
+        """Compress, count, hash and mark as complete; the order of lines no longer depends on interruptions.
+
+        Args:
+            wanted: the key of every sample, in order.
+
+        Raises:
+            NotAllThere: the file does not hold just these; the run stays unfinished.
+        """
+        n_samples, n_tokens, expected = 0, 0, iter(wanted)
         with writing_lines(self._sealed_samples) as lines:
             for sample, line in in_order(self._open_samples):
+                if sample.key != next(expected, None):
+                    raise NotAllThere(self._open_samples, sample.key)
                 lines.write(line)
                 n_samples += 1
                 n_tokens += sample.n_tokens
+            if (missing := next(expected, None)) is not None:
+                raise NotAllThere(self._open_samples, missing)
         sha256 = lines.sha256.hexdigest()
         self._save(status="complete", n_samples=n_samples, generated_tokens=n_tokens, samples_sha256=sha256)
-        self._open_samples.unlink(missing_ok=True)
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove what a killed process left and nothing reads: half a line, samples that are sealed by now."""
+        with reporting(self.path):
+            shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
+            if self.complete:
+                self._open_samples.unlink(missing_ok=True)
+        drop_torn_line(self._open_samples)
 
     def drop_if_empty(self) -> None:
         """Leave no record of a run that has drawn nothing: the folder is free for another configuration."""
-        if not self._open_samples.exists() and not self.complete:
-            (self.path / "run.json").unlink(missing_ok=True)
+        if self._open_samples.exists() or self._sealed_samples.exists():
+            return
+        with suppress(BadInput):  # it is gone already
+            if read_record(self.path).status != "complete":  # else that of a run that lost its samples
+                (self.path / "run.json").unlink()
 
     def save_answers(self, lines: Iterable[str]) -> None:
         """Write the answers, one line at a time, and their digest."""
@@ -120,7 +202,7 @@ class RunFolder:
                 file.write(line)
         sha256 = file.sha256.hexdigest()
         if sha256 != self.record.answers_sha256:
-            self._save(answers_sha256=sha256)
+            self._save(answers_sha256=sha256, metrics_sha256=None)  # those there are of other answers
 
     def save_metrics(self, content: Mapping[str, Any]) -> None:
         """Write metrics.json and its digest."""
@@ -131,9 +213,9 @@ class RunFolder:
             self._save(metrics_sha256=sha256)
 
     def _save(self, **changes: Any) -> None:
-        record = replace(self.record, **changes)
-        write_json(self.path / "run.json", asdict(record))
-        self.record = record
+        record = replace(self.record, schema_version=SCHEMA_VERSION, **changes)
+        sha256 = save_record(self.path / "run.json", asdict(record))
+        self.record = replace(record, record_sha256=sha256)
 
 
 class HashedLines:
@@ -173,9 +255,30 @@ def existing(path: Path, config: Mapping[str, Any]) -> RunRecord | None:
     return record
 
 
+def still_sealed(path: Path, record: RunRecord | None) -> bool:
+    """Is a run complete, and are its samples where they were sealed?"""
+    return record is not None and record.status == "complete" and (path / SEALED).exists()
+
+
+def unsealed(record: RunRecord) -> RunRecord:
+    """The record of the same run with samples still to come."""
+    start = RunRecord(SCHEMA_VERSION, record.id, "running", record.name, record.config, record.provenance)
+    return record if record.status == "running" else start
+
+
 def read_record(path: Path) -> RunRecord:
-    """The record in a run folder."""
-    return read_dataclass(path / "run.json", RunRecord, SCHEMA_VERSION)
+    """The record in a run folder.
+
+    Raises:
+        BadInput: it is missing, malformed, or was changed.
+    """
+    file = path / "run.json"
+    record = load_record(file, RunRecord, SCHEMA_VERSION, UNDIGESTED)
+    if record.id != digest(record.config)[:12]:
+        raise BadInput(f"{file}: the id is not that of its config; the record was changed, so undo the change")
+    if record.status == "complete" and record.samples_sha256 is None:
+        raise BadInput(f"{file}: complete without samples_sha256; the record was changed, so undo the change")
+    return record
 
 
 def read_lines(path: Path) -> Iterator[Sample]:
@@ -194,31 +297,32 @@ def read_samples(folder: Path) -> list[Sample]:
 
 def read_sealed(folder: Path) -> Iterator[Sample]:
     """The samples of a complete run, one at a time, in (problem, variant, draw) order."""
-    return read_lines(folder / "samples.jsonl.gz")
+    return read_lines(folder / SEALED)
 
 
 def in_order(path: Path) -> Iterator[tuple[Sample, str]]:
-    """The samples of a file in (problem, variant, draw) order, each with its line.
+    """The samples of a file in (problem, variant, draw) order, each with its line; one that is twice there once.
 
     An external merge sort: sorted parts of the file go to a scratch folder beside it, then are merged, so
     memory holds one part however large the file is.
     """
-    with scratch_folder(path.with_name(".sorting")) as scratch:
+    with scratch_folder(path.with_name(SCRATCH)) as scratch:
         parts: list[Path] = []
         samples = read_lines(path)
         while part := sorted(islice(samples, SORTED_AT_ONCE), key=SAMPLE_ORDER):
             parts.append(scratch / f"{len(parts)}.jsonl")
-            with parts[-1].open("w", encoding="utf-8") as file:
+            with reporting(parts[-1]), parts[-1].open("w", encoding="utf-8") as file:
                 file.writelines(map(to_line, part))
         merged = heapq.merge(*map(read_lines, parts), key=SAMPLE_ORDER)
-        yield from ((sample, to_line(sample)) for sample in merged)
+        yield from ((sample, to_line(sample)) for sample, _ in groupby(merged))
 
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """An empty folder that is gone afterwards; what a killed process left in it is gone before."""
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
+    with reporting(path):
+        path.mkdir()
     try:
         yield path
     finally:
@@ -239,7 +343,7 @@ def to_line(sample: Sample) -> str:
 
 
 def verify_samples(path: Path) -> RunRecord:
-    """The record of a complete run whose samples are what was hashed.
+    """The record of a complete run whose samples are what was counted and hashed.
 
     Raises:
         BadInput: the run is unfinished, or its record or samples were changed after it was sealed.
@@ -247,26 +351,37 @@ def verify_samples(path: Path) -> RunRecord:
     record = read_record(path)
     if record.status != "complete":
         raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
-    if not isinstance(record.config, dict) or record.id != digest(record.config)[:12]:
-        raise BadInput(f"{path / 'run.json'}: the id is not that of its config; the record was changed")
-    if lines_digest(path / "samples.jsonl.gz") != record.samples_sha256:
-        raise BadInput(f"{path / 'samples.jsonl.gz'}: digest differs from run.json; the samples were changed")
+    sealed = path / SEALED
+    if lines_digest(sealed) != (record.samples_sha256, record.n_samples):
+        raise BadInput(
+            f"{sealed}: digest differs from run.json; the samples were changed: put the file back, or remove it, "
+            f"and the same command draws them again"
+        )
     return record
 
 
-def lines_digest(path: Path) -> str:
-    """The digest of a compressed file's lines."""
+def lines_digest(path: Path) -> tuple[str, int]:
+    """The digest and the number of a compressed file's lines."""
+    sha256, n_lines = hashlib.sha256(), 0
     try:
         with Unpacked(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while block := file.read(BLOCK):
+                sha256.update(block)
+                n_lines += block.count(b"\n")
     except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from None
+        raise BadInput(
+            f"{path}: cannot be read: {error}; put the file back, or remove it, and the same "
+            f"command makes it again"
+        ) from None
+    return sha256.hexdigest(), n_lines
 
 
 def verify(path: Path) -> RunRecord:
     """`verify_samples`, and answers, where they are recorded, and metrics.json are what was made of them."""
     record = verify_samples(path)
-    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != record.answers_sha256:
+    read(StatedConfig, record.config, f"{path / 'run.json'}: config", closed=False)
+    stated = (record.answers_sha256, record.n_samples)
+    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != stated:
         raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
     try:
         metrics_sha256 = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()

@@ -17,6 +17,7 @@ from jinja2 import Environment
 from alftbench.base.bounds import read_toml
 from alftbench.base.foreign import visible
 from alftbench.base.jsonio import write_text
+from alftbench.base.locks import sole_writer
 from alftbench.base.markdown import code, literal, markdown
 from alftbench.base.provenance import in_words
 from alftbench.base.validate import NOT_EMPTY, Text, Together, read
@@ -119,9 +120,10 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
         "tables": comparison_tables(compared, layout),
         "made_with": list(dict.fromkeys(in_words(run.record.provenance) for run in evidence)),
     }
-    write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
-    write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
-    write_text(board.folder / "table.csv", as_csv(compared))
+    with sole_writer(board.folder):
+        write_text(board.folder / "index.html", render("index.html.jinja", page, escape=True))
+        write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
+        write_text(board.folder / "table.csv", as_csv(compared))
     return compared
 
 

@@ -7,7 +7,7 @@ results/<board>/<trial>/<suite>/run.json    one verified evaluation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,65 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json, with_nan
-from alftbench.equilibrium.quality import Quality, read_quality
+from alftbench.base.provenance import Origin
+from alftbench.base.validate import Text, Together, read
+from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
 from alftbench.evaluation.run_folder import verify
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 
 BASE = "base"
+
+
+Values = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """What a table needs of a metric's row in metrics.json."""
+
+    name: Text
+    unit: str
+    higher_is_better: bool | None
+    shown: bool = True
+    compared: bool = True
+
+
+@dataclass(frozen=True)
+class PhrasingValues:
+    """Metrics per phrasing and problem."""
+
+    names: tuple[str, ...]
+    per_problem: Mapping[str, tuple[Values, ...]]
+
+
+@dataclass(frozen=True)
+class MetricsFile(Together):
+    """The content of metrics.json."""
+
+    metrics: tuple[MetricRow, ...]
+    bounds: Mapping[str, Values]
+    problems: tuple[str, ...]
+    per_problem: Mapping[str, Values]
+    phrasings: PhrasingValues | None = None
+
+    @classmethod
+    def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Every metric has two bounds and a value per problem, in every phrasing too."""
+        if any(given.get(name) is None for name in ("metrics", "bounds", "problems", "per_problem")):
+            return
+        names, P = [row.name for row in given["metrics"]], len(given["problems"])
+        if any(len(given["bounds"].get(name, ())) != 2 for name in names):
+            yield "bounds", "must be the smallest and the largest value of every metric"
+        if any(len(given["per_problem"].get(name, ())) != P for name in names):
+            yield "per_problem", f"must be {P} values of every metric"
+        apart = given.get("phrasings")
+        if apart and any(
+            len(table) != len(apart.names) or any(len(row) != P for row in table)
+            for table in apart.per_problem.values()
+        ):
+            yield "phrasings.per_problem", f"must be {P} values of every metric for every name"
 
 
 @dataclass(frozen=True)
@@ -62,31 +114,36 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """A run folder's verified record and metrics."""
+    """A run folder's verified record and metrics.
+
+    Raises:
+        BadInput: the run is unfinished, was changed, or one of its files is malformed.
+    """
     record = verify(folder)
+    read(Origin, record.provenance, f"{folder / 'run.json'}: provenance", closed=False)
     content = read_json(folder / "metrics.json")
-    training = read_training(folder.parent, record)
-    try:
-        return Evidence(
-            folder=folder,
-            record=record,
-            problems=tuple(content["problems"]),
-            metrics=tuple(content["metrics"]),
-            per_problem={name: np.array(with_nan(values)) for name, values in content["per_problem"].items()},
-            bounds={name: as_bounds(ends) for name, ends in content["bounds"].items()},
-            training=training,
-            quality=read_quality(folder, record),
-            phrasings=as_phrasings(content.get("phrasings") or {"names": []}),
-        )
-    except (KeyError, TypeError) as error:
-        raise BadInput(f"{folder / 'metrics.json'}: not a metrics file ({error!r})") from None
+    metrics = read(MetricsFile, content, str(folder / "metrics.json"), closed=False)
+    quality = read_quality(folder, record)
+    if quality and tuple(quality.problems) != metrics.problems:
+        raise BadInput(f"{folder / QUALITY}: is of other problems than metrics.json; remove it")
+    return Evidence(
+        folder=folder,
+        record=record,
+        problems=metrics.problems,
+        metrics=tuple(content["metrics"]),
+        per_problem={name: np.array(with_nan(values)) for name, values in metrics.per_problem.items()},
+        bounds={name: as_bounds(ends) for name, ends in metrics.bounds.items()},
+        training=read_training(folder.parent, record),
+        quality=quality,
+        phrasings=as_phrasings(metrics.phrasings) if metrics.phrasings else {},
+    )
 
 
-def as_phrasings(content: Mapping[str, Any]) -> dict[str, dict[str, FloatArray]]:
+def as_phrasings(content: PhrasingValues) -> dict[str, dict[str, FloatArray]]:
     """Every phrasing's metrics per problem."""
     return {
-        name: {metric: np.array(with_nan(values[v])) for metric, values in content["per_problem"].items()}
-        for v, name in enumerate(content["names"])
+        name: {metric: np.array(with_nan(values[v])) for metric, values in content.per_problem.items()}
+        for v, name in enumerate(content.names)
     }
 
 

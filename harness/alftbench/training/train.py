@@ -15,23 +15,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alftbench.answers.confirm import drawn_secret
 from alftbench.backends.hf.folder import check_model, stated_trust
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base import entry_points
 from alftbench.base.jsonio import (
+    append_jsonl,
     differences,
     digest,
     drop_torn_line,
     read_jsonl,
-    write_json,
+    reporting,
     write_text,
 )
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
-from alftbench.base.validate import read_dataclass
+from alftbench.base.records import load_record, save_record
+from alftbench.base.validate import Count, examine, read
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
 from alftbench.suites.load import TRAIN, Reader, Selection, read_problems
 from alftbench.training.trainer import (
@@ -45,7 +47,9 @@ from alftbench.training.trainer import (
 )
 from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
-SCHEMA_VERSION = 1
+STATE = "state"
+SCHEMA_VERSION = 2
+UNDIGESTED = (1,)  # versions whose records carry no digest of themselves
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,22 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class TrainRecord:
-    """The content of train.json; config identifies the run, secret says where its verdicts are confirmed."""
+    """The content of train.json; config identifies the run.
+
+    secret: says where its verdicts are confirmed. record_sha256: of all else in it.
+    """
 
     schema_version: int
     id: str
-    status: str
+    status: Literal["running", "complete"]
     method: str
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
     cost: Mapping[str, Any]
     checkpoint_sha256: str | None = None
-    steps: int = 0
+    steps: Count = 0
     secret: str | None = None
+    record_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -169,18 +177,32 @@ def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> Tr
     with sole_writer(folder), removed_if_nothing_was_done(folder):
         record = open_record(plan, folder)
         if record.status == "complete":
-            return verified(record, folder)
-        result = call_trainer(plan, train_request(plan, folder, listen, record.secret))
-        record = replace(
+            verified(record, folder)
+        else:
+            record = trained(plan, folder, record, listen)
+        shutil.rmtree(folder / STATE, ignore_errors=True)  # here too where a kill came between record and this
+        return record
+
+
+def trained(plan: TrainPlan, folder: Path, record: TrainRecord, listen: Listener) -> TrainRecord:
+    """The record of a run once its trainer is through."""
+    result = call_trainer(plan, train_request(plan, folder, listen, record.secret))
+    return save(
+        folder,
+        replace(
             record,
             status="complete",
             cost=asdict(result.cost),
             checkpoint_sha256=result.checkpoint.sha256,
             steps=result.checkpoint.step,
-        )
-        write_json(folder / "train.json", asdict(record))
-        shutil.rmtree(folder / "state")
-        return record
+        ),
+    )
+
+
+def save(folder: Path, record: TrainRecord) -> TrainRecord:
+    """Write train.json; the record as it is there."""
+    record = replace(record, schema_version=SCHEMA_VERSION)
+    return replace(record, record_sha256=save_record(folder / "train.json", asdict(record)))
 
 
 @contextmanager
@@ -190,11 +212,17 @@ def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if is_new and (folder / "train.json").exists() and not (folder / "updates.jsonl").exists():
-            for path in (folder / "state", folder / "checkpoint"):
+        if is_new and (folder / "train.json").exists() and not done_so_far(folder):
+            for path in (folder / STATE, checkpoint_path(folder)):
                 shutil.rmtree(path, ignore_errors=True)
             (folder / "train.json").unlink()
         raise
+
+
+def done_so_far(folder: Path) -> bool:
+    """Has a step been logged, or a state saved?"""
+    state = folder / STATE
+    return (folder / "updates.jsonl").exists() or (state.is_dir() and any(state.iterdir()))
 
 
 def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str | None) -> TrainRequest:
@@ -206,13 +234,14 @@ def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str |
         means = {"reward": update.reward, "accuracy": update.accuracy, "KL": update.kl}
         listen(Progress(f"training, step {update.step}", share_used(plan.job.budget, update), 1.0, means))
 
-    (folder / "state").mkdir(exist_ok=True)
+    with reporting(folder / STATE):
+        (folder / STATE).mkdir(exist_ok=True)
     return TrainRequest(
         model=plan.model,
         suites=plan.suites,
         budget=plan.job.budget,
         seed=plan.job.seed,
-        folder=folder / "state",
+        folder=folder / STATE,
         checkpoint=checkpoint_path(folder),
         on_update=on_update,
         device=plan.job.device,
@@ -233,10 +262,10 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
                 f"choose another --output-dir or remove the folder"
             )
         return record
-    for left in ("checkpoint", "state"):
+    for left in ("checkpoint", STATE):
         if (folder / left).exists():
             raise RunConflict(f"{folder} holds a {left} without a train.json; remove the folder to train anew")
-    record = TrainRecord(
+    start = TrainRecord(
         SCHEMA_VERSION,
         run_id,
         "running",
@@ -246,8 +275,7 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         asdict(Cost()),
         secret=drawn_secret(),
     )
-    write_json(folder / "train.json", asdict(record))
-    return record
+    return save(folder, start)
 
 
 def origin(job: TrainJob) -> dict[str, Any]:
@@ -261,8 +289,33 @@ def origin(job: TrainJob) -> dict[str, Any]:
 
 
 def read_train_record(folder: Path) -> TrainRecord:
-    """The record in a training folder."""
-    return read_dataclass(folder / "train.json", TrainRecord, SCHEMA_VERSION)
+    """The record in a training folder.
+
+    Raises:
+        BadInput: it is missing, malformed, or was changed: another id than its config's, a cost beyond its budget.
+    """
+    path = folder / "train.json"
+    record = load_record(path, TrainRecord, SCHEMA_VERSION, UNDIGESTED)
+    if record.id != digest(record.config)[:12]:
+        raise BadInput(f"{path}: the id is not that of its config; the record was changed, so undo the change")
+    cost = read(Cost, record.cost, f"{path}: cost")
+    budget = read(Budget, record.config.get("budget"), f"{path}: config.budget")
+    if fault := beyond(cost, record.steps, budget):
+        raise BadInput(f"{path}: {fault}; the record was changed, so undo the change")
+    if record.status == "complete" and record.checkpoint_sha256 is None:
+        raise BadInput(f"{path}: complete without checkpoint_sha256; the record was changed, so undo the change")
+    return record
+
+
+def beyond(cost: Cost, steps: int, budget: Budget) -> str:
+    """What no training run within its budget costs; empty where all is well."""
+    if not all(math.isfinite(spent) and spent >= 0 for spent in asdict(cost).values()):
+        return "its cost is negative or not finite"
+    if budget.tokens is not None and cost.generated_tokens > budget.tokens:
+        return f"it generated {cost.generated_tokens} tokens with a budget of {budget.tokens}"
+    if budget.steps is not None and steps > budget.steps:
+        return f"it took {steps} steps with a budget of {budget.steps}"
+    return ""
 
 
 def checkpoint_path(folder: Path) -> Path:
@@ -291,11 +344,9 @@ def call_trainer(plan: TrainPlan, request: TrainRequest) -> TrainResult:
         raise PluginError(f"trainer {name!r} failed: {type(error).__name__}: {error}") from error
     if not isinstance(result, TrainResult):
         raise PluginError(f"trainer {name!r} returned {type(result).__name__}, not a TrainResult")
-    budget, spent = request.budget, result.cost.generated_tokens
-    if budget.tokens is not None and spent > budget.tokens:
-        raise PluginError(f"trainer {name!r} generated {spent} tokens with a budget of {budget.tokens}")
-    if not math.isfinite(result.cost.flops + result.cost.seconds):
-        raise PluginError(f"trainer {name!r} reports a cost that is not finite")
+    _, lines = examine(Cost, asdict(result.cost))
+    if fault := "; ".join(lines) or beyond(result.cost, result.checkpoint.step, request.budget):
+        raise PluginError(f"trainer {name!r} reports a cost that cannot be: {fault}")
     checkpoint = request.checkpoint
     if not checkpoint.is_dir() or fingerprint(checkpoint) != result.checkpoint.sha256:
         raise PluginError(f"trainer {name!r} did not leave the checkpoint it reports in {checkpoint}")
@@ -309,18 +360,29 @@ def share_used(budget: Budget, update: Update) -> float:
 
 
 class UpdateLog:
-    """updates.jsonl: one line per step; a step that is run again after a kill replaces what followed it."""
+    """updates.jsonl: one line per step; a step that is logged again after a kill replaces what followed it."""
 
     def __init__(self, path: Path) -> None:
         drop_torn_line(path)
         self._path = path
-        self._last = max((row["step"] for _, row in read_jsonl(path)), default=0) if path.exists() else 0
+        self._last = max((step_of(path, row) for _, row in read_jsonl(path)), default=0) if path.exists() else 0
 
     def append(self, update: Update) -> None:
         """Log a step."""
-        if update.step <= self._last:
+        if update.step <= self._last and self._path.exists():
             kept = [row for _, row in read_jsonl(self._path) if row["step"] < update.step]
             write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(update)) + "\n")
+        append_jsonl(self._path, [asdict(update)])
         self._last = update.step
+
+
+def step_of(path: Path, row: Mapping[str, Any]) -> int:
+    """The step that a line of updates.jsonl logs.
+
+    Raises:
+        BadInput: it logs none.
+    """
+    step = row.get("step")
+    if type(step) is not int:
+        raise BadInput(f"{path}: a line without the number of its step; remove the file, and the log starts anew")
+    return step

@@ -33,11 +33,14 @@ def train_group(request: TrainRequest, options: GroupOptions, trainer: str, rule
         rule: its reward of an orbit's rollouts.
     """
     policy = open_policy(request, options)
+    for update in policy.updates:  # what was logged and got lost since
+        request.on_update(update)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
         started = time.perf_counter()
         update = train_step(request, options, policy, trainer, rule)
         policy.cost = replace(policy.cost, seconds=policy.cost.seconds + time.perf_counter() - started)
         request.on_update(update)
+        policy.updates.append(update)
         if policy.step % options.save_every == 0:
             save_state(policy, request.folder)
     save_state(policy, request.folder)

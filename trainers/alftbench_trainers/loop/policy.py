@@ -11,7 +11,7 @@ from torch import Tensor
 from alftbench.backends.hf.loading import load_model, load_tokenizer
 from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.errors import Diverged
-from alftbench.training.trainer import TrainRequest
+from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Cost
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.options import GroupOptions
@@ -54,6 +54,7 @@ class Policy:
         self.reference = load_model(model, device, dtype, trusted).eval() if options.beta > 0 else None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.step, self.cost = 0, Cost()
+        self.updates: list[Update] = []
 
     def update(self, batch: RolloutBatch, rewards_R: Tensor, learning_rate: float) -> tuple[float, float]:
         """One optimiser step on reward − β log(π/π₀); gradients add up over chunks of whole groups.

@@ -3,46 +3,93 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from alftbench.backends.model_files import fingerprint
-from alftbench.base.jsonio import read_json, write_json
-from alftbench.training.trainer import TrainRequest
+from alftbench.base.jsonio import read_json, reporting, write_json
+from alftbench.base.validate import read
+from alftbench.errors import AlftbenchError, BadInput, first_line
+from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Policy
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """The content of state.json: how far training is, its log so far, and the bytes of every other file.
+
+    A file that is missing is not noticed by everything that reads a model: a default takes its place.
+    """
+
+    step: int
+    cost: Cost
+    updates: tuple[Update, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
 def open_policy(request: TrainRequest, options: GroupOptions) -> Policy:
-    """The policy of the newest state in the request's folder, or of the request's model at the start."""
+    """The policy of the newest state in the request's folder, or of the request's model at the start.
+
+    Raises:
+        BadInput: the state was damaged since it was saved.
+    """
     saved = states(request.folder)
     if not saved:
         return Policy(request, options)
     newest = saved[-1]
-    policy = Policy(request, options, weights=str(newest))
-    state = read_json(newest / "state.json")
-    policy.step, policy.cost = state["step"], Cost(**state["cost"])
-    restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
+    try:
+        state = read_state(newest)
+        policy = Policy(request, options, weights=str(newest))
+        restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
+    except (OSError, ValueError, KeyError, SafetensorError, AlftbenchError) as error:
+        raise BadInput(
+            f"{newest}: the state that was saved is damaged ({first_line(error)}); remove this folder, and the "
+            f"same command trains again"
+        ) from error
+    policy.step, policy.cost, policy.updates = state.step, state.cost, [*state.updates]
     return policy
+
+
+def read_state(folder: Path) -> SavedState:
+    """What a state's folder says of itself.
+
+    Raises:
+        BadInput: one of its files is missing, or not as long as it was.
+    """
+    state = read(SavedState, read_json(folder / "state.json"), str(folder / "state.json"))
+    now = sizes(folder)
+    if changed := [name for name, size in state.sizes.items() if now.get(name) != size]:
+        raise BadInput(f"{changed[0]} is missing or cut")
+    return state
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The bytes of every file in a folder."""
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
 def save_state(policy: Policy, folder: Path) -> None:
     """Write a state from which training goes on exactly; older states are removed afterwards."""
     final = folder / f"step-{policy.step:06d}"
-    if final.exists():
-        return
-    partial = folder / "step.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    policy.model.save_pretrained(partial)
-    save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
-    write_json(partial / "state.json", {"step": policy.step, "cost": asdict(policy.cost)})
-    partial.rename(final)
+    if not final.exists():
+        partial = folder / "step.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        with saving(final):
+            policy.model.save_pretrained(partial)
+            save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
+            state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial))
+            write_json(partial / "state.json", asdict(state))
+            partial.rename(final)
     for old in states(folder)[:-1]:
         shutil.rmtree(old)
 
@@ -52,12 +99,23 @@ def save_checkpoint(policy: Policy, path: Path) -> Checkpoint:
     partial = path.with_name(path.name + ".partial")
     if not path.exists():
         shutil.rmtree(partial, ignore_errors=True)
-        policy.model.save_pretrained(partial)
-        policy.tokenizer.save_pretrained(partial)
-        for file in partial.iterdir():
-            file.chmod(0o644)
-        partial.rename(path)
+        with saving(path):
+            policy.model.save_pretrained(partial)
+            policy.tokenizer.save_pretrained(partial)
+            for file in partial.iterdir():
+                file.chmod(0o644)
+            partial.rename(path)
     return Checkpoint(str(path), policy.step, fingerprint(path))
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """`reporting` that knows the errors of safetensors too."""
+    with reporting(path):
+        try:
+            yield
+        except SafetensorError as error:
+            raise OSError(first_line(error)) from error
 
 
 def states(folder: Path) -> list[Path]:
