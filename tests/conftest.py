@@ -62,11 +62,11 @@ import resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 import MODULES
 from alftbench.cli import main
-started = time.perf_counter()
+started, worked = time.perf_counter(), time.process_time()
 try:
     main()
 finally:
-    print(time.perf_counter() - started, file=open("seconds", "w"))
+    print(time.process_time() - worked, time.perf_counter() - started, file=open("seconds", "w"))
 """
 
 
@@ -74,7 +74,8 @@ finally:
 def refusal(tmp_path):
     """Run the command line in 512 MB, imports included; returns its only line once it has refused within 2 s.
 
-    The 2 seconds begin when the command does, with Python and the modules it needs loaded.
+    The 2 seconds are the process's own, so that others at work beside it do not count; they begin when the command
+    does, with Python and the modules it needs loaded. A server is waited for no longer than 10.
     """
 
     def run(*arguments: str, code: int, needs: str = "alftbench.suites.show", env: dict[str, str] | None = None):
@@ -87,7 +88,9 @@ def refusal(tmp_path):
         )
         said = done.stderr.decode()
         assert done.returncode == code, said[-2000:]
-        assert float((tmp_path / "seconds").read_text()) < 2
+        worked, waited = map(float, (tmp_path / "seconds").read_text().split())
+        assert worked < 2
+        assert waited < 10
         assert said.startswith("error: ")
         assert said.count("\n") == 1
         assert len(said) < 1500
