@@ -19,6 +19,9 @@ from alftbench.answers.mathematics.tokens import dressed_down
 UNSAFE = re.compile(
     r"__|\bimport\b|\blambda\b|\beval\b|\bexec\b|[`@]|\\\\(?:input|include|write|def|catcode)", re.IGNORECASE
 )
+WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}|\\(?:text|mbox|hbox|textbf|textit|textrm)\s*\{[^{}]*[a-zA-Z]{2}")
+NAMED = re.compile(r"\\(?:begin|end|operatorname|mathbb) *\{[^{}]*\}")  # of which words are no words
+DECIMAL = re.compile(r"(\d*)\.(\d+)")
 SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 MAX_UNORDERED = 8  # elements of sets, tried in every order
 
@@ -29,7 +32,7 @@ def verify(a: str, b: str) -> bool:
     Texts that look like a program are different before anything reads them.
     """
     texts = [clean(text) for text in (a, b)]
-    if "" in texts or any(UNSAFE.search(text) for text in texts):
+    if "" in texts or any(UNSAFE.search(text) or WORDS.search(NAMED.sub("", text)) for text in texts):
         return texts[0] == texts[1] != ""
     if any(SIGNS.search(text) for text in texts):
         (a_plus, a_minus), (b_plus, b_minus) = ([with_sign(text, sign) for sign in (0, 1)] for text in texts)
@@ -54,7 +57,13 @@ def clean(text: str) -> str:
     text = text.removeprefix(TEX).partition(" | ")[0].removeprefix("≈")
     if re.match(r"(?:expr|eq|lt|le|where|bounded|ne)\{|mod\(|\"", text):
         return ""
-    return dressed_down(text)
+    return DECIMAL.sub(as_fraction, dressed_down(text))
+
+
+def as_fraction(decimal: re.Match[str]) -> str:
+    """A decimal as the fraction that it is: a reader of LaTeX would round it."""
+    whole, digits = decimal.groups()
+    return rf"{{\frac{{{int(whole + digits)}}}{{{10 ** len(digits)}}}}}"
 
 
 def is_proved(a: Any, b: Any) -> bool:
@@ -84,7 +93,8 @@ def value_of(relation: Any, other: Any) -> Any:
     import sympy
 
     if isinstance(relation, sympy.Eq) and isinstance(other, sympy.Expr):
-        return relation.rhs
+        name = relation.lhs
+        return relation.rhs if isinstance(name, sympy.Symbol) or name.is_Function else relation
     return relation
 
 

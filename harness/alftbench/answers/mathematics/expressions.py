@@ -87,15 +87,17 @@ def where_bars_matter(node: Node, names: set[str]) -> list[dict[str, Fraction]]:
         {name: s * point(name, 0) for name, s in zip(sorted(names), signs, strict=True)} for signs in choices
     ]
     plain = without_bars(node)
-    gaps = [abs(inexact(evaluate(node, at)) - inexact(evaluate(plain, at))) for at in points]
-    return points[1:] if max(gaps) > ZERO else []
+    pairs = [(inexact(evaluate(node, at)), inexact(evaluate(plain, at))) for at in points]
+    return points[1:] if any(abs(a - b) > ZERO * max(abs(a), abs(b)) for a, b in pairs) else []
 
 
 def without_bars(node: Node) -> Node:
     """A tree with |a| replaced by a."""
-    if node[0] == "f" and node[1] == "abs":
+    if node[:2] == ("f", "abs"):
         return without_bars(node[2])
-    if node[0] not in ("+", "*", "^", "f"):
+    if node[0] == "matrix":
+        return ("matrix", tuple(tuple(map(without_bars, row)) for row in node[1]))
+    if node[0] in ("num", "sym", "const", "seq", "base"):
         return node
     return tuple(without_bars(part) if isinstance(part, tuple) else part for part in node)
 
@@ -141,7 +143,7 @@ def inequality(sides: Sequence[Tokens], relation: Token) -> str:
     if holds_bars(node):
         raise Unreadable
     strict, below = relation[0] == "op", relation in (("op", "<"), ("cmd", "le"))
-    interval = half_line(node, next(iter(names)), strict, below) if len(names) == 1 else None
+    interval = half_line(node, *names, strict, below) if len(names) == 1 and is_polynomial(node) else None
     if interval:
         return interval
     values = [real(inexact(evaluate(node, positive(names, which)))) for which in (0, 1, 2)]
@@ -149,6 +151,15 @@ def inequality(sides: Sequence[Tokens], relation: Token) -> str:
         raise Unreadable
     sign = 1 if below else -1
     return fingerprint("lt" if strict else "le", [recognised(sign * value / abs(values[0])) for value in values])
+
+
+def is_polynomial(node: Node) -> bool:
+    """Whether a tree is one in its variables: of others no few points tell where they are below 0."""
+    if not symbols(node):
+        return True
+    if node[0] == "^":
+        return is_polynomial(node[1]) and node[2][0] == "num" and node[2][1] >= 0 and node[2][1].denominator == 1
+    return node[0] == "sym" or (node[0] in ("+", "*") and all(map(is_polynomial, node[1:])))
 
 
 def half_line(node: Node, name: str, strict: bool, below: bool) -> str | None:

@@ -160,6 +160,8 @@ def _power(node: Node, points: Points) -> Value:
     if is_confirming() and node[2][0] != "num" and bends("root", node[1]):
         raise Unreadable
     base, exponent = evaluate(node[1], points), evaluate(node[2], points)
+    if base == 0 and symbols(node[2]):
+        raise Unreadable  # it depends on the sign of the exponent
     if points and isinstance(base, Fraction) and base.denominator.bit_length() * abs(exponent) > LONG:
         base = inexact(base)
     return shown(power(base, exponent), [base, exponent], points)
@@ -350,6 +352,11 @@ def recognised(value: Value) -> Value:
     return near if abs(near - exact) <= abs(exact) / 10 ** (precision().digits - precision().guard) else value
 
 
+def ordered(values: Sequence[Value]) -> Any:
+    """What to compare values by: as they are where all are exact."""
+    return None if all(isinstance(value, Fraction) for value in values) else inexact
+
+
 def _constant(node: Node, _: Points) -> Value:
     mp = context()
     if node[1] == "pi":
@@ -372,11 +379,10 @@ FUNCTIONS: dict[str, Any] = {
     "ln": logarithm, "log": lambda value, base=TEN: logarithm(value, base), "root": root, "abs": abs,
     "sqrt": lambda value: root(value, Fraction(2)), "cbrt": lambda value: root(value, Fraction(3)),
     "factorial": factorial, "binom": binomial,
-    "min": lambda *values: min(values, key=inexact), "max": lambda *values: max(values, key=inexact),
+    "min": lambda *values: min(values, key=ordered(values)), "max": lambda *values: max(values, key=ordered(values)),
     "gcd": lambda a, b: Fraction(math.gcd(_whole(a), _whole(b))),
     "lcm": lambda a, b: Fraction(math.lcm(_whole(a), _whole(b))),
-    "floor": lambda value: Fraction(int(context().floor(inexact(value)))),
-    "ceil": lambda value: Fraction(int(context().ceil(inexact(value)))),
+    "floor": lambda value: Fraction(math.floor(value)), "ceil": lambda value: Fraction(math.ceil(value)),
 }  # fmt: skip
 
 EVALUATORS: dict[str, Any] = {
