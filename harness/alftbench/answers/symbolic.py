@@ -83,7 +83,8 @@ def value_of(relation: Any, other: Any) -> Any:
     """What an equation says where the other side is none: the value on its right."""
     import sympy
 
-    if isinstance(relation, sympy.Eq) and isinstance(other, sympy.Expr):
+    named = isinstance(relation, sympy.Eq) and not isinstance(relation.lhs, sympy.Abs)
+    if named and isinstance(other, sympy.Expr):
         return relation.rhs
     return relation
 
