@@ -42,7 +42,7 @@ DOUBTED = re.compile(
     |\b(?:{MADE_OF_IT})\s+(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+)?(?:correct\s+|right\s+|final\s+)?
       (?:guess|attempt|answer|result|solution|thought|idea|intuition){NEAR}
     |\b(?:ignore|disregard|exclude|discard|reject|eliminate)(?:\s+(?:the|my|answer|value|of))*[\s$\\({{*]*\Z
-    |\b(?:nobody|no\s+one)\b[^.?!\n]{{0,40}}\Z
+    |\b(?:nobody|no\s+one)\b[^.,;?!\n]{{0,40}}\Z
     |\b(?:answer|result|solution)['’]s\s+(?:reciprocal|square|cube|half|double|triple|inverse|negative|opposite|root){NEAR}
     |\b(?:answer|result|solution)\s+
       (?:plus|minus|times|squared|cubed|doubled|tripled|halved|divided|multiplied|increased|decreased){NEAR}""",
