@@ -17,7 +17,7 @@ from alftbench.answers.mathematics.doubts import DISOWNED
 from alftbench.answers.mathematics.forms import TEX, math_key, squeezed
 from alftbench.answers.mathematics.numerals import in_digits
 from alftbench.answers.mathematics.phrases import TEXT_COMMAND
-from alftbench.answers.mathematics.qualifying import behind
+from alftbench.answers.mathematics.qualifying import EQUATED, behind
 from alftbench.answers.mathematics.tokens import ascii_like, dressed_down
 
 MAX_LENGTH = 300  # characters; a longer "answer" is not one
@@ -74,6 +74,8 @@ def number_key(raw: str) -> str | None:
     with something else or goes on like a formula is no number: a wrong key is worse than none.
     """
     text = raw if raw.isascii() else ascii_like(raw)
+    if "=" in text and EQUATED.search(text[: text.rindex("=") + 1]):
+        return None
     if not text.isdecimal():
         text = _one_notation(text)
     match = NUMBER.match(text, _end(BEFORE, text, 0))

@@ -94,7 +94,11 @@ def value_of(relation: Any, other: Any) -> Any:
 
     if isinstance(relation, sympy.Eq) and isinstance(other, sympy.Expr):
         name = relation.lhs
-        return relation.rhs if isinstance(name, sympy.Symbol) or name.is_Function else relation
+        return (
+            relation.rhs
+            if isinstance(name, sympy.Symbol) or isinstance(name, sympy.core.function.AppliedUndef)
+            else relation
+        )
     return relation
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from alftbench.answers.find.place import Place, stripped
 from alftbench.answers.mathematics.doubts import LATIN
 from alftbench.answers.mathematics.numerals import POWERS, SIGN
-from alftbench.answers.mathematics.qualifying import ATTACHED, ahead, behind
+from alftbench.answers.mathematics.qualifying import ATTACHED, EQUATED, ahead, behind
 from alftbench.answers.mathematics.vocabulary import SCALES, words
 
 WINDOW = 120  # characters on each side that are read
@@ -17,19 +17,27 @@ SPACING = re.compile(r"(?:\\[,;:! ])+\Z")
 COMMAND = re.compile(r"\\[a-zA-Z]+\Z")
 MINUS = re.compile(rf"(?:(?<![\w)\]}}])|(?<=[^\x00-\x7f]))(?:{SIGN})[\s-]*\Z", re.IGNORECASE)
 DASH = re.compile(
-    r"(?:(?<![^\s=(:$])[-−–⁻]\(?|(?:[=(:]\s*[-−–]|\A\s*[-−–—])[\s(]*)\Z"
+    r"(?:(?<![^\s=(:${])[-−–⁻](?:\\[,;:! ]|\$)?\(?|(?:[=(:]\s*[-−–]|\A\s*[-−–—])[\s(]*)\Z"
 )  # –5, = - 5, -(5; no bullet
 SIGNED = re.compile(r"(?:[√∛∜¬≠≤≥±]|(?<![<>\w-])[<>]|(?<![\w)\]])!)[\s(]*\Z")  # √5, x > 5
 HARMLESS = re.compile(
     r"\\(?:(?:[fmh]box|boxed)|(?:text|math)[a-z]*|approx|implies|[rR]ightarrow|to|therefore|q?quad|left|displaystyle)"
 )  # commands before a value that leave it what it is
-MARKED = re.compile(r"[½⅓¼¾⅔²³⁴-⁹‰]")
+MARKED = re.compile(r"[½⅓¼¾⅔²³⁴-⁹₀-₉‰]|(?:\s?[-+]\s?[xyznt]|[inxyz]|\\pi)(?![^\W\d_])")  # 5², 5x, 5 - x
+BOX_OPENED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{?\s*\Z")
+OPERAND = re.compile(
+    r"(?:\d|[/^√]\s*\{?|\\(?:times|cdot|div)\s*|\\sqrt(?:\[\d+\])?\s*\{|\\[dt]?frac\s*\{(?:[^{}]*\}\s*\{)?|[\s=($][-−])\Z"
+)  # before a box
+OPERATED = re.compile(r"\}?\s*(?:(?:[+*/·×]|\\(?:times|cdot|div)(?![a-z]))\s*\d|[-−_^]\{?\d)")  # behind it
+FILLED = re.compile(r"[^.\n]{0,40}?=")  # 3 + \boxed{4} = 7
+UNREAL = re.compile(r"\bwould\s+(?:be|have\s+been)\W*\Z", re.IGNORECASE)
+IF = re.compile(r"\W{0,4}(?:if|unless)\b", re.IGNORECASE)
 CALCULATED = re.compile(r"[\d)\]}]\s*\Z")  # 24 minus
 COUNTED = re.compile(rf"(?:[\s-]+(?:{'|'.join([*SCALES, *POWERS])})(?![^\W\d_]))+", re.IGNORECASE)
 RETRACTING = words(
     """
     no nope not wrong incorrect mistaken mistake error slip scratch forget ignore strike oops correction thought
-    thoughts back miscalculated misread misspoke t isn can cannot
+    thoughts back miscalculated misread misspoke t isn can cannot edit actually wait
     """
 )  # one of them stands in whatever `RETRACTION` finds
 RETRACTION = re.compile(
@@ -42,6 +50,9 @@ RETRACTION = re.compile(
         |not\s+(?:right|correct|true|the\s+(?:right|correct|final)?\s*(?:answer|result)))\b
     |\b(?:that|this|it)\s+(?:isn['’]t|cannot\s+be|can['’]t\s+be)\s+(?:right|correct|true)\b
     |(?<=[\d})$%])[?.!,;—–-]*\s+(?:no|nope)\b(?=\s*[.,!;:—-]|\s*\Z|\s+wait)
+    |\n[\s*]*edit\s*:
+    |\bactually,?\s+(?:it['’]s|it\s+is|the\s+(?:answer|result)\s+is)\b
+    |\bwait\b[,.!…—\s-]*(?:but\s+)?(?:that|this|it|i|we)\s+(?:double[\s-]?)?(?:count(?:s|ed)|forgot|missed|neglected|overlooked)\b
     |\bnot\s+(?:equal\s+to\s+)?(?=[$\\\d-])[^\n.;]{1,40}?(?:,?\s+but\b|[;,]\s*(?:it\s+is|it['’]s|rather)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )  # fmt: skip
@@ -66,6 +77,10 @@ def in_context(text: str, place: Place, marked: bool) -> Place | None:
     if place.end == len(text) and stands_alone(text, place.start):
         return place
     before, after = around(text, place.start, place.end)
+    if UNREAL.search(before) and IF.match(after):
+        return None
+    if (marked or BOX_OPENED.search(before)) and is_operand(before, after):
+        return None
     if marked:
         return None if ahead(undressed(before), marked) or behind(after, marked) else place
     if is_part(before, after):
@@ -88,12 +103,18 @@ def around(text: str, start: int, end: int) -> tuple[str, str]:
 
 def is_part(before: str, after: str) -> bool:
     r"""Whether a value is part of another: x^5, f(5), √5, ≠ 5, 5½, 5!, and behind a command like \sqrt."""
-    if ATTACHED.search(before[-4:]) or SIGNED.search(before) or MARKED.match(after):
+    if ATTACHED.search(before[-4:]) or EQUATED.search(before) or SIGNED.search(before) or MARKED.match(after):
         return True
     if not before:
         return after.startswith("!")
     command = COMMAND.search(before.rstrip(" {($")) if "\\" in before[-16:] else None
     return command is not None and not HARMLESS.fullmatch(command[0])
+
+
+def is_operand(before: str, after: str) -> bool:
+    r"""Whether a box is a part of a formula that asks for no filling in: 2\boxed{5}, \boxed{5} + 1."""
+    opened = BOX_OPENED.sub("", before)
+    return bool(OPERAND.search(opened) or OPERATED.match(after)) and not FILLED.match(after)
 
 
 def stands_alone(text: str, start: int) -> bool:

@@ -28,7 +28,10 @@ LANGUAGES = (
     r"উত্তর(?:টি)?|\bantwort\b|\blösung\b|\brespuesta\b|\bréponse\b|答え|答案|解答|\bответ\b|\bjibu\b"
     r"|సమాధానం|คำตอบ|\banswer\b|\bcorrect (?:option|choice)\b"
 )
-IS = r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:|[-–—:：=]"
+IS = (
+    r"is\b|ist\b|lautet\b|es\b|est\b|ni\b|হল|হলো|হচ্ছে|は|是|为|為|คือ|అనేది|is:"
+    r"|(?:should|must) be(?= [\d$\\-])|[-–—:：=]"
+)
 MARKER = re.compile(
     rf"(?:{LANGUAGES})[ \t*]*+(?:(?:{IS})[ \t*]*+)(?:[:：][ \t*]*+)?(?=\S)"
     r"(?!(?:correct|right|verified|reasonable)\b)",
@@ -38,6 +41,7 @@ BARE_MARKER = re.compile(r"(?:উত্তর|సమాధానం|คำตอ
 STEMS = ("answer", "antwort", "respuesta", "jibu", "correct option", "correct choice")
 ALL_STEMS = (*STEMS, "réponse", "lösung", "ответ", "উত্তর", "答", "解答", "సమాధానం", "คำตอบ")
 WINDOW = 48  # characters at the end that are looked at first
+NOT_THAT = re.compile(r"(?<=[\d$)}]),\s+not\s+[$(\\]*-?\d[\d.,]*[)$.\s\\]*\Z")
 APART = re.compile(r"[^\d,./-]")
 HASHES = re.compile(r"####[ \t]*+([^\n]++)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
@@ -200,6 +204,7 @@ def _marker(text: str) -> Place | None:
 
 def _number(text: str) -> Place | None:
     """The last number; near the end first, where a window does not cut through one."""
+    text = without_denied(text)
     number = NUMBER if text.isascii() else SIGNED
     for start in (max(0, len(text) - WINDOW), 0):
         match = deque(number.finditer(text, start), maxlen=1)
@@ -252,8 +257,15 @@ def _braced(text: str, start: int) -> Place | None:
     return None
 
 
+def without_denied(text: str) -> str:
+    """A text without the value that it denies at its end: 5 of "it is 5, not 6"."""
+    denied = NOT_THAT.search(text, max(0, len(text) - WINDOW))
+    return text[: denied.start()] if denied else text
+
+
 def _math(text: str) -> Place | None:
     """The last formula between math delimiters, or the number that stands behind it."""
+    text = without_denied(text)
     last = deque(formulas(text), maxlen=1)
     number = last_value(text, last[0][1] if last else 0)
     if last and number is None:

@@ -7,14 +7,19 @@ import re
 from alftbench.answers.mathematics.vocabulary import words
 
 LATIN = re.compile("[a-z]+")
-JUDGED = r"(?:wrong|incorrect|false|impossible|invalid|mistaken|a mistake|an error|falsch|faux|incorrecto|неверно)"
+JUDGED = (
+    r"(?:wrong|incorrect|false|impossible|invalid|mistaken|a\s+mistake|an\s+error|(?:a\s+)?typo|a\s+trap"
+    r"|falsch|faux|incorrecto|неверно)"
+)
 RETORT = re.compile(
     rf"""[\s"'$*)\]}}.,;:!?—–-]{{0,8}}[\s(\[]*
-    (?:(?:but|which|that|this|it|and|or|however|you|i|answer|value|result)\b[,\s]*|(?:is|are|was|were|'s|'re)\b\s*
+    (?:(?:but|which|that|this|it|they|and|or|however|you|i|answer|value|result)\b[,\s]*|(?:is|are|was|were|'s|'re)\b\s*
       |(?:rather|actually|wait|oh|sorry|clearly)\b[,\s]*){{0,5}}
     (?:{JUDGED}\b|(?:no|nope|nein|non|нет)(?:\s+(?:wait|it|that|way|sorry)\b|\s*(?:[.,;:!?—–)-]|$))
       |not\s+(?:right|correct|true|the\s+(?:answer|case|result|solution)|it\b|quite|so\b|really)
       |too\s+(?:low|high|small|large|big)
+      |fails\s+(?:the|to|this|for)\b|contradicts\b|just\s+kidding|by\s+mistake|[✗✘❌]|with\s+a\s+(?:minus|negative)\s+sign
+      |(?:my|our)\s+(?:first|initial|earlier|previous|old|original)\s+(?:answer|guess|attempt|result)
       |(?:squared|cubed|doubled|tripled|halved|negated|inverted|factorial)\b|negative\s*(?:[.!)]|$))""",
     re.IGNORECASE | re.VERBOSE,
 )  # what follows a value: 5? No. 5, which is wrong; 5, squared
@@ -23,7 +28,7 @@ ONCE = r"first|initially|originally|mistakenly|wrongly"
 THOUGHT = r"thought|think|guess|guessed|believed?|say|said|got|assumed?|answer(?:ed)?|claim(?:ed)?|that|it"
 MADE_OF_IT = (
     "first|initial|previous|earlier|old|wrong|incorrect|false|original|another|naive|bad|opposite|half|twice|double"
-    "|triple|squared?|cubed?|reciprocal|negative|inverse|root|third|quarter"
+    "|triple|times|squared?|cubed?|reciprocal|negative|negation|inverse|root|third|quarter"
 )
 NEAR = r"\b[^.,?!\n]{0,30}\Z"  # up to the value
 DOUBTED = re.compile(
@@ -36,6 +41,9 @@ DOUBTED = re.compile(
     |\b(?:{ONCE}|at\s+first)\b,?\s+(?:i|we|one)\s+(?:got|had|thought|guessed|believed|found|said|obtained){NEAR}
     |\b(?:{MADE_OF_IT})\s+(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+)?(?:correct\s+|right\s+|final\s+)?
       (?:guess|attempt|answer|result|solution|thought|idea|intuition){NEAR}
+    |\b(?:ignore|disregard|exclude|discard|reject|eliminate)(?:\s+(?:the|my|answer|value|of))*[\s$\\({{*]*\Z
+    |\b(?:nobody|no\s+one)\b[^.,;?!\n]{{0,40}}\Z
+    |\b(?:answer|result|solution)['’]s\s+(?:reciprocal|square|cube|half|double|triple|inverse|negative|opposite|root){NEAR}
     |\b(?:answer|result|solution)\s+
       (?:plus|minus|times|squared|cubed|doubled|tripled|halved|divided|multiplied|increased|decreased){NEAR}""",
     re.IGNORECASE | re.VERBOSE,
@@ -45,7 +53,8 @@ DOUBTS = words(
     far nowhere false wrong incorrect untrue doubt deny disagree mistake nonsense not ruled crossed first initially
     originally mistakenly wrongly might may could would had used tempted tempting no once previously say says
     said initial previous earlier old original another naive bad opposite half twice double triple square
-    squared cube cubed reciprocal negative inverse root third quarter plus minus times doubled tripled halved
+    squared cube cubed ignore disregard exclude discard reject eliminate nobody no
+    negation reciprocal negative inverse root third quarter plus minus times doubled tripled halved
     divided multiplied increased decreased
     """
 )  # one of them, or n't, stands in whatever `DOUBTED` finds

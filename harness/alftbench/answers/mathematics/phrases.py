@@ -40,6 +40,7 @@ MONTH_YEAR = re.compile(r"([a-z]{3,9})\.?,? (\d{4})", re.IGNORECASE | re.ASCII)
 DAY_FIRST = re.compile(r"(\d{1,2}) (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?", re.IGNORECASE | re.ASCII)
 FORMULA = "@"  # stands for a sign, a variable or a command among words
 PART = re.compile(r"\\[a-zA-Z]+|[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d.,]*|[=+*/^<>(),;:|-]")
+FIRST_CJK = "\u2e80"  # from here on, a letter is a word
 TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 LIMIT = re.compile(
@@ -184,7 +185,12 @@ def kind_of(match: re.Match[str]) -> str:
     word = match[0]
     if word[0].isdigit():
         return VALUE
-    if not word[0].isalpha() or word in FUNCTIONS or word in SPELLED or (len(word) == 1 and word not in "aI"):
+    if (
+        not word[0].isalpha()
+        or word in FUNCTIONS
+        or word in SPELLED
+        or (len(word) == 1 and word not in "aI" and word < FIRST_CJK)
+    ):
         return FORMULA
     return word.casefold().replace("’", "'")
 

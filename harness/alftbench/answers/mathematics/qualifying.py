@@ -15,6 +15,7 @@ from alftbench.answers.mathematics.vocabulary import (
     BASES,
     CARDINALS,
     COMPARATIVES,
+    COUNTS,
     DENIALS,
     DIRECTIONS,
     ERAS,
@@ -47,10 +48,16 @@ PLENTY = re.compile(
     r"[a-z]*[jz]?illi(?:on|ard)(?:s|en)?|[a-z]*illon(?:es)?|миллион\w*|миллиард\w*|[a-z]+(?:fold|tuple[ds]?)"
 )
 CLAUSE = re.compile(r"[.?!;:=,\n。，；：]")
-ATTACHED = re.compile(r"(?:\^\{?|(?<![^\W_])[a-zA-Z]\(|\d[a-zA-Z])\Z")  # x^5, f(5), 0x5: no value by itself
+ATTACHED = re.compile(
+    r"(?:\^\{?|(?<![^\W_])[a-zA-Z]\(|\d[a-zA-Z]|\d:)\Z"
+)  # x^5, f(5), 0x5, 1:5: no value by itself
 SUFFIX = re.compile(
-    r"['’]s\b|k(?![^\W\d_])|\s?[KMB](?=[\s.,;:!?)]|\Z)|(?:mn|bn|mil)\b|\s*(?:B\.\s?C|A\.\s?D)\b|[})\]$\s]*\^"
+    r"['’]s\b|k(?![^\W\d_])|\s?[KMB](?=[\s.,;:!?)]|\Z)|[GT](?![^\W\d_])|\s?(?:mn|bn)\b|mil\b|\+(?=\s*(?:[.,;)$]|\Z))|\s*(?:B\.\s?C|A\.\s?D)\b|[})\]$\s]*\^|[₀-₉]|~~"
 )  # 5k, 5 B.C., \boxed{5}^2
+EQUATED = re.compile(
+    r"(?:(?<![^\W\d_])(?:\d\s?[xyznt]|[-−][a-z]|[a-z]\s*[-+]\s*\d+)|[a-z]\^\{?\d+\}?|/\s?[a-z]|[a-z]\||(?:\\ln|\\log)\s[a-z]"
+    r"|\\sqrt\{[a-z]\})\s*=\s*\Z"
+)  # 2x = 5 is not x = 5
 ANSWERS = words("answer result solution it this that value number")
 LINKS = words(
     """
@@ -65,10 +72,16 @@ AHEAD_OF_BOXES = (DENIALS - {"no"}) | SIGNS | words("half twice double triple th
 BEHIND_BOXES = SCALES.keys() | words("squared cubed factorial doubled halved tripled gross score")
 LATER = SCALES.keys() | words("squared cubed factorial below above doubled halved tripled")  # one word further on
 NAMED = FUNCTIONS - words("cdot div infinity infty oo pi pm times")  # in front of what they are applied to
-TRAILING = CHANGES - words("other after before next within between rather from until till up")
+TRAILING = (CHANGES - words("other after before next within between rather from until till up")) | COUNTS
+NUMBERS = words("numbers integers primes values multiples terms divisors digits elements")
+DIVISORS = words(
+    "factor divisor multiple part half third quarter square root reciprocal negative"
+)  # of the answer
 CLAUSES = words("and or but so because since as while which that if when where for who hence thus therefore then")
 JOINTS = words("of than to by von de als que чем")
 PAIRED = {
+    ("per", "mille"),
+    ("per", "thousand"),
     ("short", "of"),
     ("away", "from"),
     ("off", "from"),
@@ -77,7 +90,8 @@ PAIRED = {
     ("rounded", "up"),
     ("rounded", "down"),
 }
-COPULAS = words("is are was were es son est sont ist sind ni")
+SHORT_OF = words("shy short divisor divisors")  # of a value: another
+COPULAS = words("is are was were es son est sont ist sind ni è é")
 VERBS = words(
     """
     is was are were be been would seems seem looks appears can could cannot does do did will must may should has
@@ -85,7 +99,10 @@ VERBS = words(
     """
 )
 FAULTS = DENIALS | words(
-    "too low high small large big far off guess attempt first initial initially tempting what out ruled excluded"
+    """
+    too low high small large big far off guess attempt first initial initially tempting what out ruled excluded
+    bound typo
+    """
 )
 
 
@@ -111,9 +128,19 @@ def ahead(text: str, marked: bool = False) -> bool:
         return True
     said = spoken(CLAUSE.split(text.rstrip(" :*$("))[-1])
     linked = False
-    while said and said[-1] in LINKS:
-        linked = said.pop() in JOINTS or linked
+    while said and (said[-1] in LINKS or said[-2:] in (["in", "fact"], ["in", "truth"])):
+        if said[-1] in LINKS:
+            linked = said.pop() in JOINTS or linked
+        else:
+            del said[-2:]
+    if linked and said and said[-1] in COMPARATIVES and counted(said[-2:-1]):
+        return True
     return bool(said) and (boxed(said) if marked else led(said, linked))
+
+
+def counted(said: Sequence[str]) -> bool:
+    """Whether a word is a number: one less than."""
+    return said == [VALUE] or not CARDINALS.isdisjoint(said)
 
 
 def boxed(said: Sequence[str]) -> bool:
@@ -130,6 +157,8 @@ def led(said: Sequence[str], linked: bool) -> bool:
         return excepted(said)
     if last in ("and", "to", "or") and before == [VALUE]:
         return said[-3:-2] in (["between"], ["from"], ["neither"])
+    if (last in SHORT_OF and linked) or (last, before) == ("or", ["than"]):
+        return True
     if last == VALUE:
         return linked or before == ["base"]
     return changes(last, AHEAD) or last in NAMED or bool(ORDINAL.fullmatch(last) and (linked or not before))
@@ -157,8 +186,9 @@ def behind(text: str, marked: bool = False) -> bool:
     if not said:
         return False
     if marked:
-        counted = said[0] in BEHIND_BOXES or bool(FRACTION.fullmatch(said[0])) or "base" in said[:2]
-        return counted or faulted(said[:4], DENIALS | {"too"})
+        scaled = said[0] in BEHIND_BOXES or bool(FRACTION.fullmatch(said[0])) or "base" in said[:2]
+        more = said[0] in COMPARATIVES and said[1:3] == ["than", VALUE]
+        return scaled or more or faulted(said[:4], DENIALS | {"too"})
     return measured(said) or joined(said) or compared(said) or faulted(said, FAULTS)
 
 
@@ -184,6 +214,8 @@ def measured(said: Sequence[str]) -> bool:
     first, second = [*said, ""][:2]
     if first in ("square", "cubic"):
         return second not in LENGTHS
+    if first == "less" and (second == VALUE or second in CARDINALS):
+        return True
     if (first, second) == ("not", VALUE):
         return False  # 5, not 6
     if first in ("pair", "pairs", "couple", "couples") and second == "of":
@@ -200,9 +232,16 @@ def joined(said: Sequence[str]) -> bool:
     first, second, third = [*said, "", ""][:3]
     if (first, second) in PAIRED or said[1:3] == ["of", VALUE]:
         return True
+    if first == "but":
+        return second in COMPARATIVES
     if first in ("or", "and"):
         then = third if second in ("a", "an", "one") or third in COMPARATIVES else second
-        return then in COMPARATIVES | LIMITS | CARDINALS or changes(then) or bool(ORDINAL.fullmatch(then))
+        return (
+            then in COMPARATIVES | LIMITS | CARDINALS
+            or then == "bit"
+            or changes(then)
+            or bool(ORDINAL.fullmatch(then))
+        )
     if first in ("in", "with", "as", "to", "on") and not (OPERATIONS | SIGNS | MULTIPLES).isdisjoint(said[1:3]):
         return True
     if (first, second) == ("to", "the"):
@@ -218,8 +257,10 @@ def compared(said: Sequence[str]) -> bool:
     """Whether words behind a value compare it: at least, less than 7, more than the answer; not more than Bob."""
     for place, word in enumerate(said[:3]):
         following, *rest = [*said[place + 1 :], ""]
-        if word == "at" and following in ("least", "most"):
+        if word == "at" and following in ("least", "most", "minimum", "maximum"):
             return True
+        if place and word in COMPARATIVES and said[place - 1] in NUMBERS:
+            return False  # 5 numbers less than 7
         if word in COMPARATIVES and following == "than":
             return rest[0] in ("", VALUE) or changes(rest[0]) or not ANSWERS.isdisjoint(rest[:3])
     return False
@@ -229,5 +270,9 @@ def faulted(said: Sequence[str], faults: frozenset[str]) -> bool:
     """Whether a clause that begins with a value finds fault with it: is too low, isn't right, does not work."""
     verb, *rest = said
     if verb in ("fails", "cannot") or verb.endswith("n't"):
+        return True
+    if verb in ("turns", "turned", "proves", "proved"):
+        return not DENIALS.isdisjoint(rest[:4])
+    if verb in VERBS and "answer" in rest and not DIVISORS.isdisjoint(rest):
         return True
     return verb in VERBS and any(word in faults or word.endswith("n't") for word in rest[:5])

@@ -71,7 +71,8 @@ DENIALS = words(
     excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect
     incorrectly false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected
     fails unlikely rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не
-    нет никогда si hapana sio siyo falsch falsche falso faux fausse incorrecto incorrecta неверно
+    нет никогда nobody nothing não bukan değil geen niet ليس ليست si hapana sio siyo falsch falsche falso faux
+    fausse incorrecto incorrecta неверно
     """
 )
 MULTIPLES = words(
@@ -99,7 +100,7 @@ LIMITS = words(
     least most below above under beneath underneath beyond over between within outside nearly almost up until
     till past exceed exceeds exceeding surpasses after before following preceding next previous upwards upward
     downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast
-    presque casi entre zwischen
+    presque casi entre zwischen более менее
     """
 )
 COMPARATIVES = words(
@@ -108,6 +109,12 @@ COMPARATIVES = words(
     menor mayor plus moins больше меньше
     """
 )
+COUNTS = words(
+    """
+    tens duos trios quartets quintets sextets grand ish ppm ppb permille nano micro milli centi deci deca hecto
+    tera peta
+    """
+)  # behind a value only: the grand total, the tens digit
 BASES = words("base binary octal hex hexadecimal ternary quaternary quinary senary unary duodecimal radix basis")
 WEEKDAYS = words("monday tuesday wednesday thursday friday saturday sunday")
 ERAS = words("ad bc bce ce pm am")
@@ -122,6 +129,7 @@ LENGTHS = words(
 # Words of scripts without spaces, or with marks that are no letters: a text ends, or goes on, with them
 STUCK_AHEAD = (
     *("负", "負", "マイナス", "半", "小于", "大于", "少于", "多于"),
+    *("至少", "至多", "超过", "超過", "不到", "倍的", "倍於", "倍于", "不"),
     *("মাইনাস", "ঋণাত্মক", "ลบ", "ไม่ใช่", "ไม่", "ครึ่ง", "మైనస్", "ऋण", "माइनस"),
 )
 STUCK_BEHIND = (
@@ -136,6 +144,12 @@ STUCK_BEHIND = (
         "不對",
         "错",
         "錯",
+        "是错",
+        "是錯",
+        "は間違",
+        "は誤",
+        "가 아니",
+        "이 아니",
         "未満",
         "以上",
         "以下",
