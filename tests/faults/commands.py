@@ -16,7 +16,7 @@ COMPARE = (
 )  # fmt: skip
 ENUMERATED = (*COMPARE, "--equilibrium", "enumerated")
 COMMANDS = {"eval": EVAL, "train": TRAIN, "compare": COMPARE, "enumerated": ENUMERATED}
-OF_THIS_TIME = ("seconds", "provenance", "record_sha256")  # fields of records that say when and how long
+OF_THIS_TIME = ("seconds", "provenance", "record_sha256", "secret")  # fields that differ from time to time
 
 
 def result(folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ UNSAFE = re.compile(
 )
 WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}|\\(?:text|mbox|hbox|textbf|textit|textrm)\s*\{[^{}]*[a-zA-Z]{2}")
 NAMED = re.compile(r"\\(?:begin|end|operatorname|mathbb) *\{[^{}]*\}")  # of which words are no words
-DECIMAL = re.compile(r"(\d*)\.(\d+)")
+DECIMAL = re.compile(r"([_^]?)(\d*)\.(\d+)")
 SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 MAX_UNORDERED = 8  # elements of sets, tried in every order
 
@@ -62,8 +62,9 @@ def clean(text: str) -> str:
 
 def as_fraction(decimal: re.Match[str]) -> str:
     """A decimal as the fraction that it is: a reader of LaTeX would round it."""
-    whole, digits = decimal.groups()
-    return rf"{{\frac{{{int(whole + digits)}}}{{{10 ** len(digits)}}}}}"
+    raised, whole, digits = decimal.groups()
+    fraction = rf"\frac{{{int(whole + digits)}}}{{{10 ** len(digits)}}}"
+    return f"{raised}{{{fraction}}}" if raised else fraction
 
 
 def is_proved(a: Any, b: Any) -> bool:
@@ -94,11 +95,8 @@ def value_of(relation: Any, other: Any) -> Any:
 
     if isinstance(relation, sympy.Eq) and isinstance(other, sympy.Expr):
         name = relation.lhs
-        return (
-            relation.rhs
-            if isinstance(name, sympy.Symbol) or isinstance(name, sympy.core.function.AppliedUndef)
-            else relation
-        )
+        named = isinstance(name, (sympy.Symbol, sympy.core.function.AppliedUndef))
+        return relation.rhs if named else relation
     return relation
 
 

@@ -262,8 +262,10 @@ def still_sealed(path: Path, record: RunRecord | None) -> bool:
 
 def unsealed(record: RunRecord) -> RunRecord:
     """The record of the same run with samples still to come."""
-    start = RunRecord(SCHEMA_VERSION, record.id, "running", record.name, record.config, record.provenance)
-    return record if record.status == "running" else start
+    if record.status == "running":
+        return record
+    kept = (record.id, "running", record.name, record.config, record.provenance)
+    return RunRecord(SCHEMA_VERSION, *kept, secret=record.secret)
 
 
 def read_record(path: Path) -> RunRecord:

@@ -143,7 +143,8 @@ def inequality(sides: Sequence[Tokens], relation: Token) -> str:
     if holds_bars(node):
         raise Unreadable
     strict, below = relation[0] == "op", relation in (("op", "<"), ("cmd", "le"))
-    interval = half_line(node, *names, strict, below) if len(names) == 1 and is_polynomial(node) else None
+    linear = len(names) == 1 and is_polynomial(node)
+    interval = half_line(node, next(iter(names)), strict, below) if linear else None
     if interval:
         return interval
     values = [real(inexact(evaluate(node, positive(names, which)))) for which in (0, 1, 2)]
