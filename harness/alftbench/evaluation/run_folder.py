@@ -264,8 +264,9 @@ def unsealed(record: RunRecord) -> RunRecord:
     """The record of the same run with samples still to come."""
     if record.status == "running":
         return record
-    kept = (record.id, "running", record.name, record.config, record.provenance)
-    return RunRecord(SCHEMA_VERSION, *kept, secret=record.secret)
+    return RunRecord(
+        SCHEMA_VERSION, record.id, "running", record.name, record.config, record.provenance, secret=record.secret
+    )
 
 
 def read_record(path: Path) -> RunRecord:
