@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from alftbench.backends.model_folder import WEIGHTS, check_files, read_settings_file
-from alftbench.errors import ModelRefused
+from alftbench.errors import ModelRefused, UsageError
 
 TRUST = "--trust-remote-code"
 INDEX = "model.safetensors.index.json"
@@ -34,6 +34,7 @@ def check_model(model: str, trusted: bool = False) -> None:
     Raises:
         ModelRefused: it needs code that came with it and is not `trusted`, its weights are no safetensors, or its
             config.json describes another model than the weights.
+        UsageError: it has no weights at all.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -127,12 +128,12 @@ def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
             raise ModelRefused(f"{folder}: {INDEX} names {name!r:.60}, which is no safetensors file beside it")
 
 
-def no_weights(folder: Path) -> ModelRefused:
-    """The refusal of a folder without safetensors."""
+def no_weights(folder: Path) -> UsageError:
+    """The error of a folder without safetensors: a refusal of pickles, or of a folder that is no model yet."""
     pickled = next((path.name for path in sorted(folder.iterdir()) if path.suffix in PICKLED), None)
     if pickled:
         return ModelRefused(f"{folder} holds weights as {pickled}, which may run code; {CONVERT}")
-    return ModelRefused(f"{folder} has a config.json but no weights (model{WEIGHTS}); is the download complete?")
+    return UsageError(f"{folder} has a config.json but no weights (model{WEIGHTS}); is the download complete?")
 
 
 def shards(folder: Path, index: str) -> list[str]:
