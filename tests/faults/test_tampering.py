@@ -232,7 +232,7 @@ CHANGES = (
 )
 
 
-@pytest.mark.parametrize(("file", "name", "change"), CHANGES, ids=lambda value: str(value)[-24:])
+@pytest.mark.parametrize(("file", "name", "change"), CHANGES, ids=[f"{name} {file}" for file, name, _ in CHANGES])
 def test_a_file_that_was_changed_is_named(board, file, name, change):
     line = board(file, change)
     assert re.search(re.escape(file.rpartition("/")[2]) + "|train.json", line), line
