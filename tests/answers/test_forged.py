@@ -159,7 +159,7 @@ def test_a_forgery_joins_no_class_and_honest_answers_keep_theirs(judge: Judge, s
             continue
         problem = Problem("p", "?", (gold,), "math")
         answers = [[answered(text) for text in (gold, gold, *forged)]]
-        found = partition(problem, answers, judge, as_bytes(secret))
+        found = partition(problem, answers, judge, secret)
         first, *others = found.class_VN[0][1:]
         assert found.class_VN[0][0] == first
         assert found.correct_Z[first]
@@ -172,7 +172,7 @@ def test_verdicts_do_not_depend_on_the_order_of_the_answers_or_on_the_secret(jud
     partitions, problem = [], Problem("p", "?", ("7",), "math")
     for secret in (drawn_secret(), drawn_secret()):
         for order in (texts, texts[::-1]):
-            found = partition(problem, [[answered(text) for text in order]], judge, as_bytes(secret))
+            found = partition(problem, [[answered(text) for text in order]], judge, secret)
             named = dict(zip(order, (found.classes_Z[z] for z in found.class_VN[0]), strict=True))
             partitions.append(named)
     assert all(named == partitions[0] for named in partitions)

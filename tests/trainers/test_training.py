@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from dataclasses import replace
 from itertools import product
@@ -14,9 +13,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from alftbench.backends.hf.scoring import token_log_probs
-from alftbench.errors import BadInput, Diverged, PluginError, RunConflict, UsageError
+from alftbench.errors import Diverged, PluginError, RunConflict, UsageError
 from alftbench.suites.arithmetic import SUMS
-from alftbench.training.train import TrainJob, UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.training.train import plan_training, run_training
 from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
 from alftbench_trainers.loop.cost import flops_per_token
@@ -26,13 +25,9 @@ from alftbench_trainers.loop.policy import RolloutBatch
 from alftbench_trainers.loop.schedule import schedule
 from alftbench_trainers.recipe import Recipe
 from tests.helpers import register
+from tests.trainers.jobs import job
 
 END, PAD = 3, 0
-
-
-def job(trainer="vanilla-grpo", **changes) -> TrainJob:
-    settings = {"suites": ("sums", "splits"), "budget": Budget(steps=2), **changes}
-    return TrainJob(parse_spec(trainer), "tiny-sums", **settings)
 
 
 def small_model(seed: int) -> LlamaForCausalLM:
@@ -157,97 +152,6 @@ def test_every_reference_trainer_trains_and_repeats_itself(tmp_path, trainer):
 def test_a_token_budget_is_never_exceeded_and_nearly_used(tmp_path):
     record = run_training(plan_training(job(budget=Budget(tokens=14_000))), tmp_path / "t")
     assert 14_000 - 120 * 32 <= record.cost["generated_tokens"] <= 14_000
-
-
-def test_a_finished_run_is_read_not_repeated(tmp_path):
-    plan = plan_training(job())
-    first = run_training(plan, tmp_path)
-    before = (tmp_path / "train.json").stat().st_mtime_ns
-    assert run_training(plan, tmp_path) == first
-    assert (tmp_path / "train.json").stat().st_mtime_ns == before
-    with pytest.raises(RunConflict, match="seed: 0 there, 1 asked for"):
-        run_training(plan_training(job(seed=1)), tmp_path)
-    (checkpoint_path(tmp_path) / "config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(BadInput, match="digest differs"):
-        run_training(plan, tmp_path)
-
-
-class Stopped(Exception):
-    """What ends a training run in these tests."""
-
-
-def stopped_after(step):
-    """A listener that ends training when it hears of a step."""
-
-    def listen(progress):
-        if progress.doing == f"training, step {step}":
-            raise Stopped
-
-    return listen
-
-
-def test_a_training_run_goes_on_with_its_whole_log(tmp_path):
-    """Stopped in step 3 with a state of step 2, which holds what was logged before it; then the log is damaged."""
-    plan = plan_training(job("vanilla-grpo:save_every=2,orbits=2,group=2", budget=Budget(steps=4)))
-    whole = run_training(plan, tmp_path / "whole")
-    with pytest.raises(PluginError, match="Stopped"):
-        run_training(plan, tmp_path / "stopped", stopped_after(3))
-    expected = (tmp_path / "whole" / "updates.jsonl").read_bytes()
-    lines = (tmp_path / "stopped" / "updates.jsonl").read_bytes().splitlines(keepends=True)
-    assert len(lines) == 3
-    for number, kept in enumerate((lines, lines[:2], [lines[0], lines[1][:20]], None)):
-        folder = tmp_path / str(number)
-        shutil.copytree(tmp_path / "stopped", folder)
-        log = folder / "updates.jsonl"
-        log.unlink() if kept is None else log.write_bytes(b"".join(kept))
-        again = run_training(plan, folder)
-        assert again.checkpoint_sha256 == whole.checkpoint_sha256
-        assert {**again.cost, "seconds": 0} == {**whole.cost, "seconds": 0}
-        assert log.read_bytes() == expected
-
-
-def test_a_state_without_one_of_its_files_is_not_taken_for_a_whole_one(tmp_path):
-    plan = plan_training(job("vanilla-grpo:save_every=1,orbits=2,group=2"))
-    with pytest.raises(PluginError, match="Stopped"):
-        run_training(plan, tmp_path, stopped_after(2))
-    (tmp_path / "state" / "step-000001" / "generation_config.json").unlink()
-    with pytest.raises(BadInput, match=r"step-000001: the state that was saved is damaged \(generation_config"):
-        run_training(plan, tmp_path)
-
-
-def test_a_log_that_vanished_under_way_does_not_take_the_state_with_it(tmp_path):
-    plan = plan_training(job("vanilla-grpo:save_every=1,orbits=2,group=2", budget=Budget(steps=3)))
-
-    def listen(progress):
-        if progress.doing == "training, step 2":
-            (tmp_path / "updates.jsonl").unlink()
-            raise Stopped
-
-    with pytest.raises(PluginError, match="Stopped"):
-        run_training(plan, tmp_path, listen)
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["step-000001"]
-    assert run_training(plan, tmp_path).steps == 3
-    assert (tmp_path / "updates.jsonl").read_text(encoding="utf-8").count("\n") == 3
-
-
-def test_what_a_kill_left_after_the_record_was_complete_is_cleared(tmp_path):
-    plan = plan_training(job("vanilla-grpo:orbits=2,group=2", budget=Budget(steps=1)))
-    record = run_training(plan, tmp_path)
-    (tmp_path / "state" / "step-000001").mkdir(parents=True)
-    assert run_training(plan, tmp_path) == record
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "train.json", "updates.jsonl"]
-
-
-def test_the_update_log_forgets_steps_that_are_run_again(tmp_path):
-    from alftbench.training.trainer import Update
-
-    log = UpdateLog(tmp_path / "u.jsonl")
-    for step in (1, 2, 3):
-        log.append(Update(step, step * 10, 0, 0, 0, 0))
-    resumed = UpdateLog(tmp_path / "u.jsonl")
-    resumed.append(Update(2, 99, 0, 0, 0, 0))
-    rows = [json.loads(line) for line in (tmp_path / "u.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(row["step"], row["generated_tokens"]) for row in rows] == [(1, 10), (2, 99)]
 
 
 def test_specs_have_one_spelling():

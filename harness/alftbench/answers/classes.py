@@ -45,8 +45,8 @@ def rank(key: str) -> tuple[bool, int, str]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whom to ask what keys alone do not say.
+class KeyJudge:
+    """Says of keys what they do not decide alone.
 
     judge: compares keys that do not decide, by `text_of`, the answers as written, where it has them. confirms: is
     an answer right as written, too? Given a gold key and a key that it accepts.
@@ -65,7 +65,7 @@ class Asked:
         return self.judge.accepts(pairs, self.text_of)
 
 
-def classify(keys: Iterable[str], gold: Iterable[str], judge: Asked) -> Classes:
+def classify(keys: Iterable[str], gold: Iterable[str], judge: KeyJudge) -> Classes:
     """The classes of distinct keys, and which of them are right by one of the gold keys."""
     ordered, golds = sorted(keys, key=rank), sorted(gold)
     checks = Checks(judge, incomparable(ordered, golds, judge))
@@ -100,7 +100,7 @@ def set_apart(
     return class_of, frozenset(class_of[key] for key in accepted)
 
 
-def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: Asked) -> frozenset[str]:
+def incomparable(ordered: Sequence[str], golds: Sequence[str], judge: KeyJudge) -> frozenset[str]:
     """The keys that need a judge and that it cannot compare even with the probe."""
     asked = [key for key in ordered if not is_exact(key) and needs_judge(key, ordered, golds)]
     verdicts = judge.same([(key, PROBE) for key in asked])
@@ -150,7 +150,7 @@ def conflicts(of: Mapping[str, str], checks: Checks) -> int:
 class Checks:
     """The judge's comparisons for one orbit, within bounds, and how many were left open."""
 
-    def __init__(self, judge: Asked, incomparable: frozenset[str]) -> None:
+    def __init__(self, judge: KeyJudge, incomparable: frozenset[str]) -> None:
         self._judge, self.incomparable = judge, incomparable
         self._left, self._failed = MAX_CHECKS, Counter[str]()
         self.unresolved = 0

@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alftbench.answers.canonical import canonical
+from alftbench.answers.classes import KeyJudge
 from alftbench.answers.equivalence import accepts, bare
 from alftbench.answers.judge.judge import Judge, Verdict
 from alftbench.answers.mathematics.budget import exhausted, renew
@@ -85,6 +86,10 @@ class Confirmation:
         accepted = None if TEX in keys[0] + keys[1] and keys[0] != keys[1] else accepts(*keys)
         return self.proven(gold, prediction) if accepted is None else accepted
 
+    def of_keys(self, text_of: Mapping[str, str]) -> KeyJudge:
+        """A judge of keys that confirms by the texts which have them."""
+        return KeyJudge(self.judge, text_of, lambda gold, key: self.accepts(text_of[gold], text_of[key]))
+
     def proven(self, a: str, b: str) -> bool:
         """Does symbolic algebra find two texts the same?"""
         return self.judge.verify([(a, b)]) == [Verdict.SAME]
@@ -109,7 +114,7 @@ def read_text(answer: Answer) -> str:
 
 def confirmed(
     answers_VN: Sequence[Sequence[Answer]], golds: Iterable[str], confirmation: Confirmation
-) -> tuple[Sequence[Sequence[Answer]], Texts]:
+) -> tuple[Sequence[Sequence[Answer]], dict[str, str]]:
     """Answers with a key of its own for every text that only has the key of another answer.
 
     Args:
@@ -118,19 +123,25 @@ def confirmed(
         confirmation: of the answers' kind.
 
     Returns:
-        The answers, and the texts of every key.
+        The answers, and a text of every key.
     """
     texts = texts_of(answers_VN, golds, confirmation.kind)
     if confirmation.kind != "math":
-        return answers_VN, texts
+        return answers_VN, first_texts(texts)
     renamed: dict[str, str] = {}
     for key, group in same_bare(texts).items():
         for other in confirmation.one_answer(group)[1:] if len(group) > 1 else ():
             renamed.update(dict.fromkeys(other, unlike(key, other[0])))
     if not renamed:
-        return answers_VN, texts
+        return answers_VN, first_texts(texts)
     answers = tuple(tuple(with_key(answer, renamed) for answer in row) for row in answers_VN)
-    return answers, texts_of(answers, [gold for gold in golds if gold not in renamed], confirmation.kind)
+    kept = [gold for gold in golds if gold not in renamed]
+    return answers, first_texts(texts_of(answers, kept, confirmation.kind))
+
+
+def first_texts(texts: Texts) -> dict[str, str]:
+    """One text of every key, a gold answer where one has it."""
+    return {key: group[0] for key, group in texts.items()}
 
 
 def with_key(answer: Answer, renamed: dict[str, str]) -> Answer:

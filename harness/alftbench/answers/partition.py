@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Protocol, TypeVar
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.classes import Asked, classify
+from alftbench.answers.classes import classify
 from alftbench.answers.confirm import Confirmation, as_bytes, confirmed, read_text
 from alftbench.answers.find.extract import GUESSES
 from alftbench.answers.judge.judge import Judge, shared_judge
@@ -106,7 +106,7 @@ def partition(
     problem: Problem,
     answers_VN: Sequence[Sequence[Answer]],
     judge: Judge | None = None,
-    secret: bytes | None = None,
+    secret: str | None = None,
 ) -> AnswerPartition:
     """The classes of an orbit's answers, with the class of every sample.
 
@@ -120,19 +120,13 @@ def partition(
         BadInput: a reference cannot be read.
         MissingPackage: a pair needs math-verify, which is not installed.
     """
-    judge = judge or shared_judge()
-    confirmation = Confirmation(problem.answer_kind, judge, as_bytes(None) if secret is None else secret)
+    confirmation = Confirmation(problem.answer_kind, judge or shared_judge(), as_bytes(secret))
     golds = () if VERIFIER in problem.metadata else problem.reference
     gold = reference_keys(problem) if golds else frozenset()
-    answers_VN, texts = confirmed(answers_VN, golds, confirmation)
+    answers_VN, text_of = confirmed(answers_VN, golds, confirmation)
     answers = [answer for row in answers_VN for answer in row]
     verified = verified_keys(problem, answers)
-
-    def confirms(gold: str, key: str) -> bool:
-        return confirmation.accepts(texts[gold][0], texts[key][0])
-
-    asked = Asked(judge, {key: written[0] for key, written in texts.items()}, confirms)
-    classes = classify(distinct_keys(answers), gold, asked)
+    classes = classify(distinct_keys(answers), gold, confirmation.of_keys(text_of))
     right = classes.right if verified is None else {classes.of[key] for key in verified if key in classes.of}
     assigned = assembled(problem.id, answers_VN, classes.of, right)
     return replace(assigned, conflicts=classes.conflicts, unresolved=classes.unresolved)

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 JSON_BYTES = 64 * MIB  # of a JSON file
-TOML_BYTES, TOML_DOTS = (
-    MIB // 4,
-    1000,
-)  # of a file and of a line: the memory for a name a.b.c… is quadratic in its dots
+TOML_BYTES = MIB // 4
+TOML_DOTS = 1000  # of a line: the memory for a name a.b.c… is quadratic in its dots
 YAML_BYTES = MIB // 2
 LINE = 8_000_000  # characters of a line of JSONL; lines of lm-eval hold every response to a prompt
 PEER_LINE = 64_000_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from alftbench.answers.confirm import as_bytes
 from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import by_orbit, by_phrasing, partition
 from alftbench.errors import AlftbenchError, PluginError
@@ -84,4 +83,4 @@ def grade_by_rules(
     """
     kind = problem.answer_kind
     answers_VN = tuple(tuple(extract(s.text, kind, rules, s.finish_reason) for s in row) for row in samples_VN)
-    return GradedOrbit(partition(problem, answers_VN, secret=as_bytes(secret)), answers_VN)
+    return GradedOrbit(partition(problem, answers_VN, secret=secret), answers_VN)

@@ -5,14 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from alftbench.answers.mathematics.vocabulary import CARDINALS, FUNCTIONS, SCALES, SIGNS, SPELLED
+from alftbench.answers.mathematics.vocabulary import CARDINALS, FUNCTIONS, ONES, SCALES, SIGNS, SPELLED, TENS
 
-COUNTED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-ONES = {name: value for value, name in enumerate(f"{COUNTED} seventeen eighteen nineteen".split())}
-TENS = {
-    name: 10 * value
-    for value, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
 IRREGULAR = {
     "two": "half",
     "three": "third",

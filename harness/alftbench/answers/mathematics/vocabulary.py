@@ -59,12 +59,12 @@ MONTHS = {
     )
 }  # fmt: skip
 SIGNS = words("minus negative moins menos meno минус отрицательное hasi 负 負 マイナス")
-CARDINALS = words(
-    """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-    seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    """
-)
+COUNTED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+ONES = {name: value for value, name in enumerate(f"{COUNTED} seventeen eighteen nineteen".split())}
+TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
+CARDINALS = frozenset(ONES | TENS)
 DENIALS = words(
     """
     not no never neither nor none non nope nowhere cannot cant isnt arent wasnt dont doesnt didnt wont except

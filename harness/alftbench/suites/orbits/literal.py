@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from alftbench.answers.canonical import canonical
+from alftbench.answers.mathematics.vocabulary import ONES, TENS
 from alftbench.answers.verifiers import VERIFIER
-from alftbench.suites.orbits.asked import WORD_PROBLEM, Asked, is_english, words
+from alftbench.suites.orbits.asked import WORD_PROBLEM, Asked, is_english
 
 OF_TEXT = re.compile(
     r"\b(?:words?|letters?|characters?|strings?|substrings?|sentences?|paragraphs?|texts?|lists?|names?|named|titles?"
@@ -28,7 +29,7 @@ PROGRAM = re.compile(
 )
 LISTED = re.compile(r"\[\s*[\[\"'“]|\[[^\[\]]*,[^\[\]]*,[^\[\]]*\]|[{}]")
 YEAR = r"(?:1[5-9]|20)\d\d"
-NUMBER_WORD = "|".join(word for kind in ("small_numbers", "tens") for word in words(kind) if word != "one")
+NUMBER_WORD = "|".join(word for word in ONES | TENS if word != "one")
 QUANTITY = re.compile(
     rf"(?!\b{YEAR}\b(?! [a-z]))\b\d+(?:[.,]\d+)*|\b(?:{NUMBER_WORD}|hundred|thousand|million|dozen|half|twice"
     r"|thrice|double|triple|thirds?|quarters?)\b",

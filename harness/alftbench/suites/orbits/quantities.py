@@ -7,13 +7,15 @@ from itertools import zip_longest
 
 import numpy as np
 
-from alftbench.suites.orbits.asked import Asked, Declined, words
+from alftbench.answers.mathematics import vocabulary
+from alftbench.answers.mathematics.vocabulary import ONES
+from alftbench.suites.orbits.asked import Asked, Declined
 from alftbench.suites.orbits.literal import why_no_word_problem
 from alftbench.types import Message
 
-SMALL, TENS = words("small_numbers"), words("tens")
-SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
-VALUES = {word: value for value, word in enumerate(SMALL)} | {word: 10 * (i + 2) for i, word in enumerate(TENS)}
+SMALL, TENS = list(ONES), list(vocabulary.TENS)
+SCALES = {name: vocabulary.SCALES[name] for name in ("hundred", "thousand", "million")}
+VALUES = ONES | vocabulary.TENS
 WORD = "|".join(sorted([*VALUES, *SCALES], key=len, reverse=True))
 SAID = re.compile(rf"\b(?:{WORD})(?:(?:-| and | )(?:{WORD}))*\b", re.IGNORECASE)  # also what is left alone
 PHRASE = re.compile(rf"(?<![\w-])(?:{WORD})(?:(?:-| and | )(?:{WORD})(?![A-Za-z]))*(?![A-Za-z])")
