@@ -82,6 +82,7 @@ def test_a_choice_may_be_a_denial(raw):
     ("text", "key"),
     [
         ("The answer is 41. Wait, no. The answer is 42.", "42"),
+        ("Answer: Answer: 42", "42"),
         (r"\boxed{41}. Oops, I made a mistake: it is 42", "42"),
         (r"\boxed{42} is the first such number, and 41 is not prime.", "42"),
         ("The answer is 41. That is wrong.", None),
