@@ -6,12 +6,12 @@ loading with transformers: code, weights, sizes.
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alftbench.base.jsonio import parse_json
 from alftbench.errors import ModelRefused
 
 SETTINGS = ("config.json", "tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
@@ -75,7 +75,9 @@ def read_settings_file(folder: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ModelRefused(f"{folder}: {name} is nested too deeply; it is no model's") from None
     except (OSError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise ModelRefused(f"{folder}: {name} cannot be read ({why:.120}); is the download complete?") from None
