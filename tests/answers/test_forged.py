@@ -107,6 +107,7 @@ def bent() -> Iterator[Forgery]:
     """Equal wherever all variables are small: no point near tells them apart."""
     for c in (3, 9, 1000, 10**12):
         yield f"{c}-x", rf"\sqrt{{(x-{c})^2}}"
+        yield f"{c}-x", rf"((x-{c})^2)^{{0.5}}"
         yield f"{c}-x", rf"((x-{c})^2)^{{1/2}}"
         yield rf"2\ln({c}-x)", rf"\ln((x-{c})^2)"
         yield "x", rf"{c}\arccos(\cos(x/{c}))"
@@ -123,7 +124,7 @@ FORGERIES = all_forgeries()
 HONEST = [
     ("x^2-1", "(x-1)(x+1)"), (r"2\sqrt{x+1}", r"\sqrt{4x+4}"), (r"\binom{n}{2}", r"\frac{n(n-1)}{2}"),
     (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt{3}}"), ("1", r"\sin^2 x + \cos^2 x"), ("y = 2x+1", "2y = 4x + 2"),
-    ("x < 6", r"\frac{x}{2} < 3"), ("x", r"\sqrt{x^2}"), (r"\sqrt{xy}", r"\sqrt{x}\sqrt{y}"),
+    ("x < 6", r"\frac{x}{2} < 3"), ("|x|", r"\sqrt{x^2}"), (r"\sqrt{xy}", r"\sqrt{x}\sqrt{y}"),
     (r"\ln 6", r"\ln 2 + \ln 3"), (r"e^{x+1}", r"e \cdot e^x"), ("(a+b, a-b)", "(b+a, -b+a)"),
     (r"\sqrt{x-50}", r"\frac{2\sqrt{x-50}}{2}"), (r"2\sqrt{x-50}", r"\sqrt{4x-200}"),
     (r"\sqrt{3+2\sqrt{2}}", r"1+\sqrt{2}"), (r"\frac{1}{2}", r"\cos 60^\circ"), ("100", r"\log_{10} 10^{100}"),

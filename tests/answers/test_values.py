@@ -25,11 +25,17 @@ DIFFERENT = [
     ("f(g(x))", "g(f(x))"), ("f(x+y)", "f(x)+f(y)"), ("f(0)", "0"), ("f'(0)", "0"), ("y'(0)+1", "1"),
     (r"\frac{dy}{dx}", r"\frac{y}{x}"), ("dy/dx", "xy"), (r"\frac{d^2y}{dx^2}", r"\frac{dy}{x^2}"),
     ("x+y<1", "x+y>1"), (r"x+y\le 1", r"x+y\ge 1"),
+    (r"\sqrt{x^2}", "x"), (r"\sqrt{x^2}", "-x"), (r"\sqrt[4]{x^4}", "x"), (r"\sqrt{x^2y}", r"x\sqrt{y}"),
+    (r"\sqrt{|x|x}", "|x|"), ("(x^2)^{3/2}", "x^3"), (r"\sqrt{\sqrt{x^4}}", "x"), (r"\sqrt{9x^{-2}}", "3/x"),
 ]  # fmt: skip
 SAME = [
     (r"\sin \pi", "0"), (r"\cos\frac{\pi}{2}", "0"), (r"e^{i\pi}+1", "0"), (r"\tan\frac{\pi}{4}", "1"),
     (r"\sqrt2\sqrt3-\sqrt6", "0"), (r"|-2x|", "2|x|"), ("|xy|", "|x||y|"), ("|x|^2", "x^2"), ("|x|/|x|", "1"),
     (r"\lfloor \sqrt2\cdot\sqrt2 \rfloor", "2"), (r"\max(3,\sqrt8)", "3"), (r"e^{-150}\cdot e^{-50}", "e^{-200}"),
+    (r"\sqrt{x^2}", "|x|"), (r"\sqrt{x\cdot x}", "|x|"), (r"\sqrt{x^2y}", r"|x|\sqrt{y}"), (r"\sqrt[4]{x^8}", "x^2"),
+    (r"\sqrt{|x|^2}", "|x|"), (r"(x^2)^{0.5}", "|x|"), (r"\sqrt{\frac{x^2}{y^2}}", r"\frac{|x|}{|y|}"),
+    (r"\sqrt{x^2(y+1)}", r"|x|\sqrt{y+1}"), (r"\sqrt[6]{x^2}", r"\sqrt[3]{|x|}"), (r"\sqrt{x^2}^2", "x^2"),
+    (r"\sqrt{x^3}", r"x\sqrt{x}"), (r"\sqrt{x}\sqrt{x}", "x"), (r"\sqrt[3]{x^3}", "x"),
     ("a(b+c)", "ab+ac"), (r"\frac{2d}{3d}", "2/3"), ("d(x+1)", "dx+d"), (r"\cos 2x", r"1-2\sin^2 x"),
     ("x+y<1", "1>y+x"), ("x+y<1", "-x-y>-1"), ("x-y<1", "2x<2y+2"),
     (r"\begin{vmatrix}1&2&3&4&1\\0&2&1&1&1\\0&0&3&1&1\\0&0&0&4&1\\0&0&0&0&5\end{vmatrix}", "120"),

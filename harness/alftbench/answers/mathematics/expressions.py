@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -33,6 +33,7 @@ def expression_key(node: Node) -> str:
         return CONSTANT_SETS[node]
     if not names:
         return number_text(constant(node))
+    node = with_bars(node)
     points = [positive(names, which) for which in (0, 1)]
     if holds_bars(node):
         points += where_bars_matter(node, names)
@@ -93,13 +94,70 @@ def where_bars_matter(node: Node, names: set[str]) -> list[dict[str, Fraction]]:
 
 def without_bars(node: Node) -> Node:
     """A tree with |a| replaced by a."""
-    if node[:2] == ("f", "abs"):
-        return without_bars(node[2])
+    return without_bars(node[2]) if node[:2] == ("f", "abs") else of_parts(without_bars, node)
+
+
+def with_bars(node: Node) -> Node:
+    """A tree with |x| for every x of which an even root of an even power is taken: √(x²y) is |x|√y."""
+    node = of_parts(with_bars, node)
+    radicand, exponent = even_root(node)
+    degrees = degrees_of(radicand) if exponent else {}
+    even = {factor: degree for factor, degree in degrees.items() if degree and degree % 2 == 0}
+    if not even:
+        return node
+    bars = {factor: factor if factor[0] == "f" else ("f", "abs", factor) for factor in sorted(even)}
+    powers = [("^", bar, ("num", even[factor] * exponent)) for factor, bar in bars.items()]
+    return ("*", *powers, ("^", with_ones(radicand, even.keys()), ("num", exponent)))
+
+
+def even_root(node: Node) -> tuple[Node, Fraction]:
+    """What stands under an even root, and its exponent, as in a power such as 3/2; 0 in all other trees."""
+    exponent: Fraction | None = None
+    if node[:2] == ("f", "root"):
+        degree = fraction(node[3])
+        exponent = 1 / degree if degree else None
+    elif node[0] == "^":
+        exponent = fraction(node[2])
+    even = exponent is not None and exponent.denominator % 2 == 0
+    return node[2] if node[0] == "f" else node[1], exponent if exponent and even else Fraction(0)
+
+
+def fraction(node: Node) -> Fraction | None:
+    """The value of a tree that is a fraction written in numbers."""
+    value = evaluate(node, {}) if node[0] in ("num", "*", "^") and not symbols(node) else None
+    return value if isinstance(value, Fraction) else None
+
+
+def degrees_of(node: Node) -> dict[Node, Fraction]:
+    """The power of every x and |x| that is a factor of a tree."""
+    if node[0] == "sym" or (node[:2] == ("f", "abs") and node[2][0] == "sym"):
+        return {node: Fraction(1)}
+    if node[0] == "^":
+        exponent = fraction(node[2])
+        return {name: degree * exponent for name, degree in degrees_of(node[1]).items()} if exponent else {}
+    total: dict[Node, Fraction] = {}
+    for factor in node[1:] if node[0] == "*" else ():
+        for name, degree in degrees_of(factor).items():
+            total[name] = total.get(name, Fraction(0)) + degree
+    return total
+
+
+def with_ones(node: Node, ones: Collection[Node]) -> Node:
+    """A product with 1 in the places of some of its factors."""
+    if node in ones:
+        return ("num", Fraction(1))
+    if node[0] == "*":
+        return ("*", *(with_ones(factor, ones) for factor in node[1:]))
+    return ("^", with_ones(node[1], ones), node[2]) if node[0] == "^" else node
+
+
+def of_parts(change: Callable[[Node], Node], node: Node) -> Node:
+    """A tree whose subtrees are changed."""
     if node[0] == "matrix":
-        return ("matrix", tuple(tuple(map(without_bars, row)) for row in node[1]))
+        return ("matrix", tuple(tuple(map(change, row)) for row in node[1]))
     if node[0] in ("num", "sym", "const", "seq", "base"):
         return node
-    return tuple(without_bars(part) if isinstance(part, tuple) else part for part in node)
+    return tuple(change(part) if isinstance(part, tuple) else part for part in node)
 
 
 def fingerprint(head: str, values: Sequence[Value]) -> str:
@@ -124,7 +182,7 @@ def real(value: Value) -> Value:
 def equation_key(left: Tokens, right: Tokens) -> str | None:
     """An equation up to a factor: ratios of left − right at three points; None where a side is no expression."""
     try:
-        node = ("+", read(left), ("*", ("num", Fraction(-1)), read(right)))
+        node = with_bars(("+", read(left), ("*", ("num", Fraction(-1)), read(right))))
         names = symbols(node)
         if holds_bars(node):
             return None
@@ -138,7 +196,7 @@ def equation_key(left: Tokens, right: Tokens) -> str | None:
 
 def inequality(sides: Sequence[Tokens], relation: Token) -> str:
     """An interval where one variable is bounded linearly; else the signs and ratios of the difference."""
-    node = ("+", read(sides[0]), ("*", ("num", Fraction(-1)), read(sides[1])))
+    node = with_bars(("+", read(sides[0]), ("*", ("num", Fraction(-1)), read(sides[1]))))
     names = symbols(node)
     if holds_bars(node):
         raise Unreadable
