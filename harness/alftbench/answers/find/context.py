@@ -37,7 +37,8 @@ COUNTED = re.compile(rf"(?:[\s-]+(?:{'|'.join([*SCALES, *POWERS])})(?![^\W\d_]))
 RETRACTING = words(
     """
     no nope not wrong incorrect mistaken mistake error slip scratch forget ignore strike oops correction thought
-    thoughts back miscalculated misread misspoke t isn can cannot edit actually wait
+    thoughts reflection reconsideration hold hmm recheck redo recount recalculate recompute rethink reconsider
+    update couldn back miscalculated misread misspoke t isn can cannot edit actually wait
     """
 )  # one of them stands in whatever `RETRACTION` finds
 RETRACTION = re.compile(
@@ -51,6 +52,10 @@ RETRACTION = re.compile(
     |\b(?:that|this|it)\s+(?:isn['’]t|cannot\s+be|can['’]t\s+be)\s+(?:right|correct|true)\b
     |(?<=[\d})$%])[?.!,;—–-]*\s+(?:no|nope)\b(?=\s*[.,!;:—-]|\s*\Z|\s+wait)
     |\n[\s*]*edit\s*:
+    |\bon\s+(?:further\s+|closer\s+)?(?:reflection|reconsideration|second\s+look)\b|\bhold\s+on\b|\bhmm+\b
+    |\blet\s+(?:me|us|'s)\s+(?:recheck|redo|recount|recalculate|recompute|rethink|reconsider|try\s+again)\b
+    |\bupdated?\s*:|\b(?:that|this|it)\s+(?:cannot|can['’]t|can\s+not|couldn['’]t|could\s+not)\s+be\b
+    |\b(?:it['’]s|it\s+is)\s+actually\b
     |\bactually,?\s+(?:it['’]s|it\s+is|the\s+(?:answer|result)\s+is)\b
     |\bwait\b[,.!…—\s-]*(?:but\s+)?(?:that|this|it|i|we)\s+(?:double[\s-]?)?(?:count(?:s|ed)|forgot|missed|neglected|overlooked)\b
     |\bnot\s+(?:equal\s+to\s+)?(?=[$\\\d-])[^\n.;]{1,40}?(?:,?\s+but\b|[;,]\s*(?:it\s+is|it['’]s|rather)\b)""",

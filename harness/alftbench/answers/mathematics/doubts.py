@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from alftbench.answers.mathematics.vocabulary import words
 
 LATIN = re.compile("[a-z]+")
+TURN = re.compile(
+    r"[,;:—–-]\s*(?:but|so|thus|hence|therefore|and\s+so|the|it(?:['’]s|\s+is))\b(?=[^.?!\n]*\b(?:answer|result|it)\b)",
+    re.IGNORECASE,
+)  # what the sentence said before no longer counts: 4 is wrong, so the answer is 5
 JUDGED = (
     r"(?:wrong|incorrect|false|impossible|invalid|mistaken|a\s+mistake|an\s+error|(?:a\s+)?typo|a\s+trap"
     r"|falsch|faux|incorrecto|неверно)"
@@ -37,6 +42,7 @@ DOUBTED = re.compile(
     |n['’]t\s+(?:think|believe|say|answer|claim|write|put)\b[^.?!\n]{{0,60}}\Z
     |{WHO}[^.,?!\n]{{0,20}}\b(?:{ONCE}|might|may|could|would|had|used|tempted|once|previously|say|says|said)\b[^.?!\n]{{0,20}}
       \b(?:{THOUGHT}){NEAR}
+    |\A\W*(?:if|unless)\b[^.,?!\n]*,\W*\Z
     |\btempt(?:ed|ing)\s+to\s+\w+{NEAR}
     |\b(?:{ONCE}|at\s+first)\b,?\s+(?:i|we|one)\s+(?:got|had|thought|guessed|believed|found|said|obtained){NEAR}
     |\b(?:{MADE_OF_IT})\s+(?:of\s+)?(?:the\s+|my\s+|our\s+|this\s+)?(?:correct\s+|right\s+|final\s+)?
@@ -55,7 +61,7 @@ DOUBTS = words(
     said initial previous earlier old original another naive bad opposite half twice double triple square
     squared cube cubed ignore disregard exclude discard reject eliminate nobody no
     negation reciprocal negative inverse root third quarter plus minus times doubled tripled halved
-    divided multiplied increased decreased
+    divided multiplied increased decreased if unless
     """
 )  # one of them, or n't, stands in whatever `DOUBTED` finds
 DISOWNED = re.compile(
@@ -68,6 +74,8 @@ DISOWNED = re.compile(
 def doubted(text: str) -> bool:
     """Whether a sentence that leads to a value says that it is not the answer, or the answer to something else."""
     sentence = text[max(text.rfind(". "), text.rfind("\n"), text.rfind("? "), text.rfind("! ")) + 1 :]
+    turn = deque(TURN.finditer(sentence), maxlen=1)
+    sentence = sentence[turn[0].end() :] if turn else sentence
     lower = sentence.lower().replace("’", "'")
     if DOUBTS.isdisjoint(LATIN.findall(lower)) and "n't" not in lower:
         return False

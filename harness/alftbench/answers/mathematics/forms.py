@@ -38,6 +38,7 @@ MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
 NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
+ROOT = re.compile(r"(?:the\s+)?(?:square\s+|(cube\s+))?root\s+(?:of\s+)?(\d[\d.,]*|[a-zA-Z-]+)", re.IGNORECASE)
 WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
 ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
 ABOUT = re.compile(r"^(?:approx|ca)\.\s*", re.IGNORECASE)
@@ -77,6 +78,9 @@ def spelled_out(text: str) -> str:
     if not WORDS.search(text):
         return text
     written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
+    root = ROOT.fullmatch(written.strip())
+    if root:
+        return root_of(root[2], 3 if root[1] else 2) or text
     twice = in_digits(written) if written.endswith(")") else None
     plain = REMARK.sub(r" \1", written)
     name, equals, value = ABOUT.sub("", plain).rpartition("=")
@@ -85,6 +89,12 @@ def spelled_out(text: str) -> str:
         return twice or name + equals + str(digits)
     signed = NEGATIVE.sub("-", name + equals + value)
     return text if signed == written else signed
+
+
+def root_of(radicand: str, degree: int) -> str | None:
+    """The root of a number or a letter in LaTeX; None of other words."""
+    number = in_digits(radicand) or radicand
+    return rf"\sqrt[{degree}]{{{number}}}" if len(number) == 1 or number[0].isdigit() else None
 
 
 def in_words(text: str) -> str:

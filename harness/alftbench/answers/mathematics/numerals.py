@@ -19,6 +19,8 @@ PART = {IRREGULAR.get(name, f"{name}th"): value for name, value in ONES.items() 
 PART |= {f"{name[:-1]}ieth": value for name, value in TENS.items()} | {"quarter": 4}
 PART |= {f"{name}th": value for name, value in SCALES.items() if value != 12 and not name.endswith("s")}
 PARTS = {"halves": 2} | {f"{name}s": value for name, value in PART.items() if value > 2}
+ORDINALS = {**PART, "second": 2}
+MAX_EXPONENT = 64
 POWERS = {"squared": 2, "cubed": 3}
 SPOKEN = CARDINALS | SCALES.keys() | PART.keys() | PARTS.keys()  # words that leave no doubt
 SIGN = "|".join(sorted(SIGNS, key=len, reverse=True))
@@ -99,7 +101,44 @@ class Numeral:
         value = self.quantity()
         if value is not None and self.next() in POWERS and sign > 0 and self.at > start:
             return value ** POWERS[str(self.items[self.at - 1])] if self.accept(*POWERS) else None
+        if value is not None and sign > 0:
+            value = self.over(self.raised(value))
         return None if value is None else sign * value
+
+    def raised(self, base: Fraction) -> Fraction:
+        """A power in words: 2 to the power of ten, 2 to the 10th; the base where none follows, or a large one."""
+        start, exponent = self.at, None
+        if self.accept("to") and self.accept("the"):
+            if self.accept("power"):
+                self.accept("of")
+                exponent = self.whole()
+            else:
+                exponent = self.ordinal()
+                self.accept("power")
+        if exponent is None or exponent.denominator > 1 or exponent > MAX_EXPONENT or abs(base.numerator) > 10**6:
+            self.at = start
+            return base
+        return base ** int(exponent)
+
+    def ordinal(self) -> Fraction | None:
+        """An ordinal: tenth, 10th."""
+        item = self.next()
+        if isinstance(item, Fraction) and self.next(1) in ("st", "nd", "rd", "th"):
+            self.at += 2
+            return item
+        if item not in ORDINALS:
+            return None
+        self.at += 1
+        return Fraction(ORDINALS[str(item)])
+
+    def over(self, top: Fraction) -> Fraction:
+        """A fraction of two numbers, if nothing follows: one over two."""
+        start = self.at
+        bottom = self.whole() if self.accept("over") else None
+        if bottom and self.next() == "":
+            return top / bottom
+        self.at = start
+        return top
 
     def quantity(self) -> Fraction | None:
         """A number with its parts and scales: two and a half dozen, half a million, two thirds of 12."""

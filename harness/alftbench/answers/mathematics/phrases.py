@@ -43,6 +43,17 @@ PART = re.compile(r"\\[a-zA-Z]+|[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d.,]*|[=+*/^<>
 FIRST_CJK = "\u2e80"  # from here on, a letter is a word
 TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
+CHOSEN = re.compile(
+    r"(?:(?:(?:I|[Ww]e)(?:['’]d)?\s+(?:choose|pick|select|chose|picked|selected|go\s+with)"
+    r"|[Ii]t(?:['’]s|\s+is|\s+must\s+be)|(?:[Tt]he\s+)?(?:option|choice|[OC]\w+))\s+\(?([A-J])\)?"
+    r"|\(?([A-J])\)?(?=\s+is))(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|choice|option|one))?)?"
+)  # I choose B; choice B is right
+AFFIRMED = re.compile(
+    r"(yes|true|no|false), (?:it|they|that|this|we|he|she|there)"
+    r" (?:is|are|does|do|can|was|were|will|has|have)(?: not|n['’]t)?",
+    re.IGNORECASE,
+)  # yes, it is
+EXCLAIMED = re.compile(r"([^\W\d_]{3,})!+\Z")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?"
     r"(at least|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
@@ -78,14 +89,16 @@ def limit(text: str) -> tuple[str, str] | None:
 
 def phrase_key(text: str) -> str | None:
     """The key of an answer that is words, a time or a date; None where it is none of them."""
-    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
+    plain = EXCLAIMED.sub(r"\1", TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}"))
     if not plain:
         return None
     if not plain[0].isdigit() and not plain[0].isalpha():
         return None
-    option = OPTION.fullmatch(plain)
+    option = OPTION.fullmatch(plain) or CHOSEN.fullmatch(plain)
     if option:
-        return option[1]
+        return next(letter for letter in option.groups() if letter)
+    affirmed = AFFIRMED.fullmatch(plain)
+    plain = affirmed[1] if affirmed else plain
     return words_key(plain) or clock_key(plain) or date_key(plain)
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from alftbench.answers.mathematics.doubts import RETORT, doubted
+from alftbench.answers.mathematics.tails import strange
 from alftbench.answers.mathematics.vocabulary import (
     BASES,
     CARDINALS,
@@ -47,6 +48,7 @@ FRACTION = re.compile(rf"{PART}s|ths|rds|nds")
 PLENTY = re.compile(
     r"[a-z]*[jz]?illi(?:on|ard)(?:s|en)?|[a-z]*illon(?:es)?|миллион\w*|миллиард\w*|[a-z]+(?:fold|tuple[ds]?)"
 )
+LARGE = ("hundred", "thousand", "million", "millier", "milliard")  # hundredweight
 CLAUSE = re.compile(r"[.?!;:=,\n。，；：]")
 ATTACHED = re.compile(
     r"(?:\^\{?|(?<![^\W_])[a-zA-Z]\(|\d[a-zA-Z]|\d:)\Z"
@@ -62,7 +64,7 @@ ANSWERS = words("answer result solution it this that value number")
 LINKS = words(
     """
     the a an of than to by number numbers value equal equals be been exactly about approximately around roughly
-    only just as it its it's itself actually really quite even yet possibly simply ever also any than's de del
+    only just as it its it's itself actually really quite even yet possibly simply ever also any being that than's de del
     des du von much many la le el un una une der die das ein eine als que чем равно
     """
 )
@@ -127,6 +129,8 @@ def ahead(text: str, marked: bool = False) -> bool:
     if LETTERED.search(text) or doubted(text):
         return True
     said = spoken(CLAUSE.split(text.rstrip(" :*$("))[-1])
+    if said[-1:] == ["it"] and not COPULAS.isdisjoint(said[-2:-1]):
+        return True  # is it 5? by no stretch is it 5
     linked = False
     while said and (said[-1] in LINKS or said[-2:] in (["in", "fact"], ["in", "truth"])):
         if said[-1] in LINKS:
@@ -184,17 +188,17 @@ def behind(text: str, marked: bool = False) -> bool:
         return True
     said = spoken(CLAUSE.split(text.lstrip(" $*)}\"'"), maxsplit=1)[0])[:8]
     if not said:
-        return False
+        return not marked and strange(text)
     if marked:
         scaled = said[0] in BEHIND_BOXES or bool(FRACTION.fullmatch(said[0])) or "base" in said[:2]
         more = said[0] in COMPARATIVES and said[1:3] == ["than", VALUE]
         return scaled or more or faulted(said[:4], DENIALS | {"too"})
-    return measured(said) or joined(said) or compared(said) or faulted(said, FAULTS)
+    return measured(said) or joined(said) or compared(said) or faulted(said, FAULTS) or strange(text)
 
 
 def changes(word: str, vocabulary: frozenset[str] = CHANGES) -> bool:
     """Whether a word changes what a value says: it is of the vocabulary, or built like such words."""
-    if word in vocabulary or PLENTY.fullmatch(word) or word.endswith("n't"):
+    if word in vocabulary or PLENTY.fullmatch(word) or word.endswith("n't") or word.startswith(LARGE):
         return True
     if word.isascii():
         return False
@@ -262,7 +266,7 @@ def compared(said: Sequence[str]) -> bool:
         if place and word in COMPARATIVES and said[place - 1] in NUMBERS:
             return False  # 5 numbers less than 7
         if word in COMPARATIVES and following == "than":
-            return rest[0] in ("", VALUE) or changes(rest[0]) or not ANSWERS.isdisjoint(rest[:3])
+            return rest[0] in ("", VALUE) or len(rest[0]) == 1 or changes(rest[0]) or not ANSWERS.isdisjoint(rest[:3])
     return False
 
 

@@ -71,7 +71,7 @@ DENIALS = words(
     excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect
     incorrectly false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected
     fails unlikely rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не
-    нет никогда nobody nothing não bukan değil geen niet ليس ليست si hapana sio siyo falsch falsche falso faux
+    нет никогда nobody nothing ikke inte ingen nej nem tidak tak hindi nahi nahin não bukan değil geen niet ليس ليست si hapana sio siyo falsch falsche falso faux
     fausse incorrecto incorrecta неверно
     """
 )
@@ -97,7 +97,7 @@ OPERATIONS = words(
 )
 LIMITS = words(
     """
-    least most below above under beneath underneath beyond over between within outside nearly almost up until
+    least most close near against below above under beneath underneath beyond over between within outside nearly almost up until
     till past exceed exceeds exceeding surpasses after before following preceding next previous upwards upward
     downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast
     presque casi entre zwischen более менее
@@ -128,7 +128,7 @@ LENGTHS = words(
 )  # behind square and cubic
 # Words of scripts without spaces, or with marks that are no letters: a text ends, or goes on, with them
 STUCK_AHEAD = (
-    *("负", "負", "マイナス", "半", "小于", "大于", "少于", "多于"),
+    *("负", "負", "零下", "マイナス", "半", "小于", "大于", "少于", "多于"),
     *("至少", "至多", "超过", "超過", "不到", "倍的", "倍於", "倍于", "不"),
     *("মাইনাস", "ঋণাত্মক", "ลบ", "ไม่ใช่", "ไม่", "ครึ่ง", "మైనస్", "ऋण", "माइनस"),
 )
