@@ -15,7 +15,7 @@ from dataclasses import replace
 from alftbench.answers.canonical import canonical
 from alftbench.answers.find.context import in_context, taken_back
 from alftbench.answers.find.place import Place, group, stripped
-from alftbench.answers.find.prose import is_prose, last_value, pieces, said, says
+from alftbench.answers.find.prose import is_prose, last_group, last_value, pieces, said, says
 from alftbench.answers.mathematics.forms import TEX
 from alftbench.types import Answer, Outcome
 
@@ -47,7 +47,10 @@ HASHES = re.compile(r"####[ \t]*+([^\n]++)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
 SIGNED = re.compile(NUMBER.pattern.replace("-?", "[-−﹣－]?", 1))  # the same, slower, with every minus sign
 WORDED = re.compile(r'"[^"\d]*\d')  # words about a number
-LABEL = re.compile(r"[A-J] \| ")
+INSTEAD = re.compile(r"\W*(?:it(?:['’]s|\s+is)\s+)?not\s+[^\s,]{1,30},?\s+but\s+([^\n]{1,60})", re.IGNORECASE)  # not 4 but 5
+COPULA = re.compile(r"\b(?:is|are|equals?|be)\s+")
+LABEL = re.compile(r"[A-J](?: \| |\Z)")
+MAX_SAID = 80  # characters of a sentence that names its answer in words
 MAX_PHRASE = 6  # words of an answer that says nothing
 REFUSAL = re.compile(r"\bI (?:do not know|don't know|cannot|can't|am unable to)\b", re.IGNORECASE)
 BOX = re.compile(r"\\(?:boxed|fbox|framebox) *+\{|\\boxed (?=\d)")
@@ -93,6 +96,8 @@ def read_answer(text: str, kind: str) -> Answer:
     A text with a box, or of more words than an answer has, is a response (`GRADING_RULES`).
     """
     response, text = text, text[-MAX_SCANNED:].rpartition(THOUGHT)[2]
+    instead = INSTEAD.fullmatch(text)
+    text = instead[1] if instead else text
     start = len(response) - len(text)
     whole = canonical(kind, text) if BOX.search(text) is None else None
     marked = _marker(text) is not None or "####" in text
@@ -110,9 +115,23 @@ def read_answer(text: str, kind: str) -> Answer:
         and says(text)
     ):
         return answer  # what it said is denied, or taken back
+    named = _named(kind, response, start) if whole is not None and whole[0] == '"' and unread else None
+    if named is not None:
+        return named
     if whole is None or not (unread or (not prose and not LED_BY_WORDS.match(text))) or len(text.split()) > 60:
         return _behind(answer, start)
     return bare
+
+
+def _named(kind: str, response: str, start: int) -> Answer | None:
+    """What a short sentence without digits ends with: the angle is alpha; a guess."""
+    last = deque(COPULA.finditer(response, start), maxlen=1)
+    if not last or len(response) - start > MAX_SAID or re.search(r"[\d\n?!]|\.\s+\S", response[start:]):
+        return None
+    place = stripped(response, last[0].end(), len(response), " .*\n")
+    key = canonical(kind, place.read)
+    read = in_context(response, place, False) if key and key[0] != '"' and not key.startswith(TEX) else None
+    return None if read is None else written(response, read, key, "last-math")
 
 
 def is_sentence(text: str, key: str | None) -> bool:
@@ -126,7 +145,7 @@ def is_sentence(text: str, key: str | None) -> bool:
 
 
 def is_label(key: str | None) -> bool:
-    """Whether a key is a labelled choice (B: 5 meters)."""
+    """Whether a key is a choice, maybe labelled (B: 5 meters)."""
     return key is not None and bool(LABEL.match(key))
 
 
@@ -156,9 +175,14 @@ def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
 
 def _candidates(kind: str, text: str, place: Place, rule: str) -> Iterator[Place]:
     """What may be the answer in the place that a rule found: behind a marker, the pieces of its sentence."""
-    if kind != "math" or rule not in LINES or is_label(canonical(kind, place.read)):
+    whole = canonical(kind, place.read)
+    if kind != "math" or rule not in LINES or is_label(whole):
         yield place
-    elif place.read == text[place.start : place.end]:
+        return
+    short = len(place.read.split()) <= MAX_PHRASE and not says(place.read)
+    if short and whole and whole[0] != '"' and not whole.startswith(TEX):
+        yield place
+    if place.read == text[place.start : place.end]:
         yield from (piece.behind(place.start) for piece in pieces(place.read))
     else:  # a list of boxes: no piece of it stands in the text as it is read
         yield from (Place(place.start, place.end, piece.read) for piece in pieces(place.read))
@@ -268,6 +292,9 @@ def _math(text: str) -> Place | None:
     text = without_denied(text)
     last = deque(formulas(text), maxlen=1)
     number = last_value(text, last[0][1] if last else 0)
+    grouped = last_group(text, last[0][1] if last else 0)
+    if number and grouped and grouped.start <= number.start and grouped.end >= number.end:
+        return grouped
     if last and number is None:
         return last[0][0]
     return None if number is None else said(text, number)

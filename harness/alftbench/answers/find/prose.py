@@ -10,13 +10,15 @@ from alftbench.answers.find.place import Place, group, stripped
 from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED, words
 
 SENTENCE_END = re.compile(
-    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-])"
+    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-]|\(?[A-J]\b)"
 )
 FORMULA = re.compile(r"\$\$?([^$]++)\$|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]")
 VALUE = re.compile(
     r"(?:\\\$|\$)?[-−﹣－]?(?:\\[dt]?frac *\{[^{}]{1,40}\} *\{[^{}]{1,40}\}|\\sqrt *\{[^{}]{1,40}\}"
     r"|(?:\d{1,3}(?:(?:[, ]|\{,\}|,\\!)\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:/\d+)?)(?: ?\\?%| ?π|\\pi)?"
 )
+LETTER = re.compile(r"[\s(*]*([A-J])(?=\)?\**,?\s+(?:because|since|as)\b)")  # B because A is wrong
+GROUP = re.compile(r"(?<![\w)\\])[(\[]\s*[^()\[\]\n]{1,40},[^()\[\]\n]{1,40}[)\]]")  # (1, 2), (8, ∞)
 HIDDEN = re.compile(r"\\(?:text|mbox|mathrm|textbf|operatorname)\s*\{[^{}]*\}|\\[a-zA-Z]+|\$[^$\n]*\$")
 WORD = re.compile(r"[^\W\d_]{2,}")
 LEADING = re.compile(r"\W*[^\W\d_]{2,}[,:]?\s+[^\W\d_]{2,}")
@@ -40,6 +42,9 @@ def pieces(sentence: str) -> Iterator[Place]:
     first = stripped(sentence, 0, end.start() if end else len(sentence), " *")
     if not is_prose(first.read):
         yield first
+    letter = LETTER.match(first.read)
+    if letter:
+        yield group(letter, 1).behind(first.start)
     spoken = [(match.start(), inner(match)) for match in FORMULA.finditer(first.read)]
     spoken += [(match.start(), value(match)) for match in VALUE.finditer(FORMULA.sub(blank, first.read))]
     if spoken:
@@ -75,6 +80,12 @@ def last_value(text: str, start: int = 0) -> Place | None:
     """The last number of a text from a place on, with its % or π."""
     last = deque(VALUE.finditer(text, start), maxlen=1)
     return value(last[0]) if last else None
+
+
+def last_group(text: str, start: int = 0) -> Place | None:
+    """The last pair, list or interval in brackets from a place on, if it holds no words."""
+    last = deque(GROUP.finditer(text, start), maxlen=1)
+    return group(last[0]) if last and not WORD.search(HIDDEN.sub(" ", last[0][0])) else None
 
 
 def said(text: str, number: Place) -> Place:

@@ -42,6 +42,9 @@ DOUBTED = re.compile(
     |n['’]t\s+(?:think|believe|say|answer|claim|write|put)\b[^.?!\n]{{0,60}}\Z
     |{WHO}[^.,?!\n]{{0,20}}\b(?:{ONCE}|might|may|could|would|had|used|tempted|once|previously|say|says|said)\b[^.?!\n]{{0,20}}
       \b(?:{THOUGHT}){NEAR}
+    |\b(?:suppos(?:e|ing)|assum(?:e|ing)|let\s+(?:us|me)\s+say|let['’]s\s+say|imagine|pretend){NEAR}
+    |\bit\s+(?:could|might|may)\s+(?:also\s+)?be\W*\Z
+    |\b(?:hardly|scarcely|barely)\s+(?:any\s?one|anybody){NEAR}
     |\A\W*(?:if|unless)\b[^.,?!\n]*,\W*\Z
     |\btempt(?:ed|ing)\s+to\s+\w+{NEAR}
     |\b(?:{ONCE}|at\s+first)\b,?\s+(?:i|we|one)\s+(?:got|had|thought|guessed|believed|found|said|obtained){NEAR}
@@ -62,6 +65,7 @@ DOUBTS = words(
     squared cube cubed ignore disregard exclude discard reject eliminate nobody no
     negation reciprocal negative inverse root third quarter plus minus times doubled tripled halved
     divided multiplied increased decreased if unless
+    suppose supposing assume assuming let imagine pretend hardly scarcely barely
     """
 )  # one of them, or n't, stands in whatever `DOUBTED` finds
 DISOWNED = re.compile(

@@ -21,7 +21,7 @@ from alftbench.answers.mathematics.intervals import intersection, union, without
 from alftbench.answers.mathematics.matrices import matrix_of
 from alftbench.answers.mathematics.names import is_name, is_value, name_of, plain_symbol
 from alftbench.answers.mathematics.numerals import SIGN, in_digits
-from alftbench.answers.mathematics.phrases import TEXT_COMMAND, label, limit, phrase_key, qualified, quoted
+from alftbench.answers.mathematics.phrases import ORDINAL_OF, TEXT_COMMAND, label, limit, phrase_key, qualified, quoted
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token, dressed_down, tokens
 from alftbench.answers.mathematics.values import evaluate, symbols
@@ -38,6 +38,7 @@ MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
 NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
+APART = re.compile(r"\d\s*\|\s*\d")  # 42 | 41, of which symbolic algebra reads the first
 ROOT = re.compile(r"(?:the\s+)?(?:square\s+|(cube\s+))?root\s+(?:of\s+)?(\d[\d.,]*|[a-zA-Z-]+)", re.IGNORECASE)
 WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
 ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
@@ -65,12 +66,12 @@ def math_key(raw: str) -> str | None:
     if not whole or too_deep(whole):
         return TEX + squeezed(text)
     worded = any(kind == "text" for kind, _ in whole)
-    if (worded and qualified(text)) or ERA.search(text):
+    if (worded and qualified(text)) or ERA.search(text) or ORDINAL_OF.search(raw):
         return in_words(text)
     try:
         return statement(whole)
     except (Unreadable, ArithmeticError, ValueError):
-        return in_words(text) if worded else TEX + squeezed(text)
+        return in_words(text) if worded or APART.search(text) else TEX + squeezed(text)
 
 
 def spelled_out(text: str) -> str:

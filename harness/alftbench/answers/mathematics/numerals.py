@@ -123,8 +123,8 @@ class Numeral:
     def ordinal(self) -> Fraction | None:
         """An ordinal: tenth, 10th."""
         item = self.next()
-        if isinstance(item, Fraction) and self.next(1) in ("st", "nd", "rd", "th"):
-            self.at += 2
+        if isinstance(item, Fraction) and self.next(1) in ("st", "nd", "rd", "th", "power"):
+            self.at += 2 if self.next(1) != "power" else 1
             return item
         if item not in ORDINALS:
             return None

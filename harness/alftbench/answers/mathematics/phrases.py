@@ -12,6 +12,7 @@ from alftbench.answers.mathematics.qualifying import (
     AHEAD,
     ANSWERS,
     FRACTION,
+    LINKS,
     ORDINAL,
     TRAILING,
     VALUE,
@@ -19,14 +20,18 @@ from alftbench.answers.mathematics.qualifying import (
     behind,
     changes,
 )
+from alftbench.answers.mathematics.tails import PREDICATE, WORD
 from alftbench.answers.mathematics.tokens import is_product
 from alftbench.answers.mathematics.vocabulary import (
     DENIALS,
     DIRECTIONS,
     ERAS,
     FUNCTIONS,
+    ADVERBS,
+    LEADS,
     LENGTHS,
     MONTHS,
+    QUANTITIES,
     SPELLED,
 )
 
@@ -44,19 +49,24 @@ FIRST_CJK = "\u2e80"  # from here on, a letter is a word
 TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 CHOSEN = re.compile(
-    r"(?:(?:(?:I|[Ww]e)(?:['’]d)?\s+(?:choose|pick|select|chose|picked|selected|go\s+with)"
-    r"|[Ii]t(?:['’]s|\s+is|\s+must\s+be)|(?:[Tt]he\s+)?(?:option|choice|[OC]\w+))\s+\(?([A-J])\)?"
+    r"(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?\s+)?(?:(?:(?:I|[Ww]e)(?:['’]d)?\s+(?:choose|pick|select|chose|picked|selected|go\s+with)"
+    r"|[Ii]t(?:['’]s|\s+is|\s+must\s+be)|(?:[Tt]he\s+)?(?:option|choice|[OC]\w+|[Aa]nswer))\s+\(?([A-J])\)?"
     r"|\(?([A-J])\)?(?=\s+is))(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|choice|option|one))?)?"
 )  # I choose B; choice B is right
 AFFIRMED = re.compile(
-    r"(yes|true|no|false), (?:it|they|that|this|we|he|she|there)"
-    r" (?:is|are|does|do|can|was|were|will|has|have)(?: not|n['’]t)?",
+    r"(yes|true), (?:it|they|that|this|we|he|she|there) (?:is|are|does|do|can|was|were|will|has|have)"
+    r"|(no|false), (?:it|they|that|this|we|he|she|there) (?:is|are|do|does|can|was|were|will|has|have)(?: ?not|n['’]t)",
     re.IGNORECASE,
 )  # yes, it is
-EXCLAIMED = re.compile(r"([^\W\d_]{3,})!+\Z")
+EXCLAIMED = re.compile(r"([Nn]o|[^\W\d_]{3,})!+\Z")
+ORDINAL_OF = re.compile(
+    r"\d(?:st|nd|rd|th)\b[\s}]+(?!(?:power|of|day|grade|floor|month|year|week|term|place|row|column|person|position|hour)\b)"
+    r"[^\W\d_]"
+)  # the 5th prime is not 5
+GROUPED = re.compile(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?"
-    r"(at least|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
+    r"(at least|(?:max|min)(?=\s+\d)|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
     r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -98,7 +108,7 @@ def phrase_key(text: str) -> str | None:
     if option:
         return next(letter for letter in option.groups() if letter)
     affirmed = AFFIRMED.fullmatch(plain)
-    plain = affirmed[1] if affirmed else plain
+    plain = affirmed[1] or affirmed[2] if affirmed else plain
     return words_key(plain) or clock_key(plain) or date_key(plain)
 
 
@@ -181,11 +191,30 @@ def qualified(text: str) -> bool:
     if first is None:
         return any(map(changes, said))
     start, end = found[first][1]
+    if led_strangely(said[:first], rest):
+        return True
     if ahead(rest[:start]) or any(
         changes(word, AHEAD) or word == "but" or ORDINAL.fullmatch(word) for word in said[:first]
     ):
         return True
     return behind(rest[end:]) or any(map(alters, said[first + 1 :], [*said[first + 2 :], ""], said[first:]))
+
+
+def led_strangely(lead: list[str], text: str) -> bool:
+    """Whether words before a value are not known to leave it as it is: one alone, a noun and of, any before (1, 2)."""
+    named = [word for word in lead if word not in LINKS]
+    group = GROUPED.search(text)
+    if group:
+        behind_it = [word for word in WORD.findall(text[group.end() :].lower()) if len(word) > 1]
+        return not LEADS.issuperset(named) or not (LEADS | PREDICATE | LINKS).issuperset(behind_it)
+    if lead and lead[-1] == "of" and named:
+        return named[-1] not in LEADS and named[-1] not in QUANTITIES
+    return len(named) == 1 and len(lead) == 1 and not LEADS.issuperset(named) and unknown(lead[0])
+
+
+def unknown(word: str) -> bool:
+    """Whether a word alone before a value may change it: no adverb, no quantity, and of a script with spaces."""
+    return word not in QUANTITIES and word not in ADVERBS and word < FIRST_CJK
 
 
 def parts(text: str) -> list[tuple[str, tuple[int, int]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from alftbench.answers.mathematics.vocabulary import words
+from alftbench.answers.mathematics.vocabulary import ONES, words
 
 END = re.compile(r"[.?!]+(?=\s|[)\]*\"'$]*\Z)|[;\n。！？]")  # of a sentence
 PAUSE = re.compile(r"[,:，、]|\s[-–—]+\s|—")
@@ -21,7 +21,7 @@ PREDICATE = words(
     wanted requested expected total overall sum answer answers result solution value number amount only so in and
     indeed exactly what we i you want were looking for asked all it to therefore thus clearly then also sought
     how many much left remaining be as possible smallest largest minimum maximum least greatest best first choice
-    option there here she he they have has had needs need gets got earns pays makes
+    point pair interval set vertex center centre coordinates root roots option there here she he they have has had needs need gets got earns pays makes
     """
 )  # 12 is the correct answer
 VERBS = words(
@@ -66,7 +66,23 @@ DONE = words(
 LOOSE = words("onwards onward ahead older younger something somewhat thereabouts odd aside apart away early late")
 TURNED = ("left of", "right of", "written as", "read as", "if it", "but only", "or not", "or so", "and then some",
     *(f"{verb} not" for verb in ("might", "may", "could", "would", "should", "can", "does", "do", "did", "will")))
-STRANGE_CJK = re.compile(r"[^。，,.\s]{0,6}?(?:倍|半|以[外上下内]|より|超|不|非|错|錯|外|分之|割|除|ない|未満|余り)")
+NOUNS = words(
+    """
+    people men women children feet teeth mice geese sheep fish deer percent dollar euro euros pound yen rupee cent
+    total each altogether overall left remaining remain remains together here there now only indeed exactly precisely
+    apple cm mm km m kg g mg ml l mph kmh rpm hz usd eur gbp inr rs yrs yr hrs hr mins min sec secs ft in inch mi lb
+    lbs oz unit year day hour minute second month week meter metre mile foot yard inch gram kilogram liter litre
+    degree radian point mark way student person child boy girl coin ball card book egg page word time item piece
+    square cubic sq cu million thousand old wide long tall high deep per of for at on and or not if when while such
+    that who which to from by so because since then thus hence is are was were will would have has had should must
+    can could may might do does did money water rice milk sugar flour bread meat paper per capita equals equal
+    left-over altogether also too as in total combined
+    """
+)  # after a number, beside plurals
+PASSED = words("ago past until tonight tomorrow yesterday tops max min maximum minimum before")  # after a noun, too
+DETERMINERS = words("the a an him her them us me it its")
+MAX_NOUNS = 4  # words of a noun with its adjectives: 12 large red paper boxes
+STRANGE_CJK = re.compile(r"[^。，,.\s]{0,6}?(?:倍|半|以[外上下内]|より|超|逆|平方|根|乗|负|負|不|非|错|錯|外|分之|割|除|ない|未満|余り)")
 
 
 def strange(text: str) -> bool:
@@ -84,7 +100,7 @@ def strange(text: str) -> bool:
     flat = " ".join(everything[:12])
     if not ASIDE.isdisjoint(everything[:12]) or any(turn in flat for turn in TURNED):
         return True
-    return changed(said) or any(paused(spoken(other)) for other in others[:1])
+    return changed(said, first) or any(paused(spoken(other)) for other in others[:1])
 
 
 def spoken(text: str) -> list[str]:
@@ -92,7 +108,7 @@ def spoken(text: str) -> list[str]:
     return [word.lower().replace("’", "'") for word in WORD.findall(text)]
 
 
-def changed(said: Sequence[str]) -> bool:
+def changed(said: Sequence[str], sentence: str) -> bool:
     """Whether words that follow a value at once are more than what is counted, a known remark or a reason."""
     if not said:
         return False
@@ -105,8 +121,26 @@ def changed(said: Sequence[str]) -> bool:
         return second not in SAYING_SO
     if first == "in":
         return (third if second == "the" else second) not in INSIDE and not second[:1].isdigit()
+    if first.isascii() and not named(said, sentence) :
+        return True
     last = len(said) == 1 or second in ("by", "from", "to", "in", "with", "at", "on", "and")
     return last and first.endswith("ed") and len(first) > 4 and first not in DONE
+
+
+def named(said: Sequence[str], sentence: str) -> bool:
+    """Whether words begin with what is counted, or a known remark: red apples, Äpfel, people, left.
+
+    A plural ends in s, and is no verb of something else (breaks the rule) and no number (sixes).
+    """
+    for place, word in enumerate(said[:MAX_NOUNS]):
+        following = said[place + 1] if place + 1 < len(said) else ""
+        if word in NOUNS or word[:1].isdigit() or len(word) <= 2 or "'" in word:
+            return following not in PASSED
+        if word.capitalize() in sentence:
+            return True  # a name, or a noun in German
+        if word.endswith("s") and not word.endswith(("wards", "ss")):
+            return following not in DETERMINERS | PASSED and word.removesuffix("s").removesuffix("e") not in ONES
+    return False
 
 
 def predicated(said: Sequence[str]) -> bool:

@@ -157,6 +157,34 @@ STUCK_BEHIND = (
     *("নয়", "না", "লাখ", "লক্ষ", "কোটি", "হাজার", "শত", "डज़न", "दर्जन", "लाख", "करोड़", "हज़ार", "हजार", "नहीं"),
     *("พัน", "หมื่น", "แสน", "ล้าน", "ร้อย", "โหล", "ไม่ใช่", "వేల", "లక్ష", "కోటి", "వంద", "డజ", "కాదు"),
 )
+QUANTITIES = words(
+    """
+    total sum value amount number quantity length width height depth area volume perimeter circumference radius
+    diameter distance speed rate velocity acceleration cost price profit revenue income salary average mean median
+    mode range difference product quotient probability chance odds weight mass age time duration period temperature
+    angle measure slope ratio score grade balance budget fee discount increase decrease majority minimum maximum
+    loss gain savings payment change count rest remainder coefficient degree determinant rank dimension sequence
+    interval domain energy force power capacity percentage share fraction bill tip tax payment wage debt
+    """
+)  # that may be of a value: a total of 5
+ADVERBS = words(
+    """
+    precisely exactly approximately roughly only simply finally clearly obviously ultimately certainly definitely
+    surely possibly probably consequently accordingly evidently actually really merely fully totally
+    """
+)
+LEADS = words(
+    """
+    is are was were equals equal equaling gives give gave yields makes made make so thus hence therefore then about
+    approximately approx around roughly exactly only just answer answers result results solution solutions value
+    values final correct right point points vertex vertices center centre coordinates coordinate interval ordered pair
+    pairs set vector midpoint intersection focus foci at and or where on lies it its it's they these that this here
+    costs cost earns has have had needs need gets get got were we he she i there step ans usd eur gbp rs inr cad aud
+    option choice part case day page year age chapter route room question problem maybe perhaps possibly overall
+    altogether together all yes ok okay sure well finally und y et e i'd approximate day days week no. nr num
+    domain range tuple triple triples list sequence matrix all real root roots pass passes through located found
+    """
+)  # that leave a value as it is
 DEGREES = frozenset(("degree", "degrees", "deg"))
 TWO_SIGNS = {"**": "^", "<=": "le", ">=": "ge", "==": "=", "!=": "ne", "...": "ldots"}
 BRACES = {"lbrace": "\\{", "rbrace": "\\}", "row": "\\\\"}
