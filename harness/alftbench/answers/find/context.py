@@ -38,8 +38,9 @@ RETRACTING = words(
     """
     no nope not wrong incorrect mistaken mistake error slip scratch forget ignore strike oops correction thought
     thoughts reflection reconsideration hold hmm recheck redo recount recalculate recompute rethink reconsider
-    update couldn back sorry apologies apologize apologise bad disregard looking rechecking rechecked recounting
-    recounted recalculating recomputing rethinking reconsidering miscounted miscalculating miscalculated misread misspoke t isn can cannot edit actually wait
+    update couldn back sorry apologies bad disregard looking rechecking rechecked recounting
+    recounted recalculating recomputing rethinking reconsidering miscounted miscalculating miscalculated
+    misread misspoke t isn can cannot edit actually wait
     """
 )  # one of them stands in whatever `RETRACTION` finds
 RETRACTION = re.compile(
@@ -55,7 +56,7 @@ RETRACTION = re.compile(
     |\n[\s*]*edit\s*:
     |\bon\s+(?:further\s+|closer\s+)?(?:reflection|reconsideration|second\s+look)\b|\bhold\s+on\b|\bhmm+\b
     |\blet\s+(?:me|us|'s)\s+(?:recheck|redo|recount|recalculate|recompute|rethink|reconsider|try\s+again)\b
-    |\b(?:sorry|apologies|i\s+apologi[sz]e|my\s+bad|disregard|looking\s+again)\b
+    |\b(?:sorry|apologies|my\s+bad|disregard|looking\s+again)\b
     |\b(?:re-?check|re-?count|re-?calculat|re-?comput|re-?think|re-?consider|mis-?count|mis-?calculat)\w*
     |\bupdated?\s*:|\b(?:that|this|it)\s+(?:cannot|can['’]t|can\s+not|couldn['’]t|could\s+not)\s+be\b
     |\b(?:it['’]s|it\s+is)\s+actually\b

@@ -47,7 +47,10 @@ HASHES = re.compile(r"####[ \t]*+([^\n]++)")
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
 SIGNED = re.compile(NUMBER.pattern.replace("-?", "[-−﹣－]?", 1))  # the same, slower, with every minus sign
 WORDED = re.compile(r'"[^"\d]*\d')  # words about a number
-INSTEAD = re.compile(r"\W*(?:it(?:['’]s|\s+is)\s+)?not\s+[^\s,]{1,30},?\s+but\s+([^\n]{1,60})", re.IGNORECASE)  # not 4 but 5
+INSTEAD = re.compile(
+    r"\W*(?:it(?:['’]s|\s+is)\s+)?not\s+[^\s,]{1,30},?\s+but\s+([^\n]{1,60})", re.IGNORECASE
+)  # not 4 but 5
+SEVERAL = re.compile(r"[\d\n?!]|\.\s+\S")  # sentences, or digits, which other rules find
 COPULA = re.compile(r"\b(?:is|are|equals?|be)\s+")
 LABEL = re.compile(r"[A-J](?: \| |\Z)")
 MAX_SAID = 80  # characters of a sentence that names its answer in words
@@ -125,8 +128,10 @@ def read_answer(text: str, kind: str) -> Answer:
 
 def _named(kind: str, response: str, start: int) -> Answer | None:
     """What a short sentence without digits ends with: the angle is alpha; a guess."""
+    if len(response) - start > MAX_SAID or SEVERAL.search(response, start):
+        return None
     last = deque(COPULA.finditer(response, start), maxlen=1)
-    if not last or len(response) - start > MAX_SAID or re.search(r"[\d\n?!]|\.\s+\S", response[start:]):
+    if not last:
         return None
     place = stripped(response, last[0].end(), len(response), " .*\n")
     key = canonical(kind, place.read)

@@ -10,7 +10,8 @@ from alftbench.answers.find.place import Place, group, stripped
 from alftbench.answers.mathematics.vocabulary import FUNCTIONS, SPELLED, words
 
 SENTENCE_END = re.compile(
-    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\||,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-]|\(?[A-J]\b)"
+    r"(?<![A-Z\d][A-Z])\.(?=\s+\S)|。|<\|"
+    r"|,?\s+(?:and\s+|but\s+)?\(?(?:not|rather than|instead of)\s+(?=[$\\\d-]|\(?[A-J]\b)"
 )
 FORMULA = re.compile(r"\$\$?([^$]++)\$|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]")
 VALUE = re.compile(

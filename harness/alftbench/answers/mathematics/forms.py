@@ -20,8 +20,16 @@ from alftbench.answers.mathematics.figures import number_text
 from alftbench.answers.mathematics.intervals import intersection, union, without
 from alftbench.answers.mathematics.matrices import matrix_of
 from alftbench.answers.mathematics.names import is_name, is_value, name_of, plain_symbol
-from alftbench.answers.mathematics.numerals import SIGN, in_digits
-from alftbench.answers.mathematics.phrases import ORDINAL_OF, TEXT_COMMAND, label, limit, phrase_key, qualified, quoted
+from alftbench.answers.mathematics.phrases import (
+    ORDINAL_OF,
+    TEXT_COMMAND,
+    label,
+    limit,
+    phrase_key,
+    qualified,
+    quoted,
+)
+from alftbench.answers.mathematics.spelling import spelled_out
 from alftbench.answers.mathematics.syntax import read
 from alftbench.answers.mathematics.tokens import Token, dressed_down, tokens
 from alftbench.answers.mathematics.values import evaluate, symbols
@@ -37,13 +45,9 @@ LOGIC = {("cmd", "land"): ("cmd", "and"), ("cmd", "lor"): ("cmd", "or")}  # betw
 MODULO = ("cmd", "pmod")
 PROPERTY = frozenset({("op", "|"), ("cmd", "mid"), ("op", ":")})
 SIGNS = {("cmd", "pm"): ("+", "-"), ("cmd", "mp"): ("-", "+")}
-NEGATIVE = re.compile(rf"(?<![^\W\d_])(?:{SIGN})[\s-]+(?=[\d.$\\(]|[^\W\d_](?![^\W_]))", re.IGNORECASE)
 APART = re.compile(r"\d\s*\|\s*\d")  # 42 | 41, of which symbolic algebra reads the first
-ROOT = re.compile(r"(?:the\s+)?(?:square\s+|(cube\s+))?root\s+(?:of\s+)?(\d[\d.,]*|[a-zA-Z-]+)", re.IGNORECASE)
-WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
+EXCLAIMED = re.compile(r"(?<=\Ano)!+\Z|(?<=\Ayes)!+\Z|(?<=\Atrue)!+\Z|(?<=\Afalse)!+\Z", re.IGNORECASE)
 ERA = re.compile(r"\d\s*(?:B\.\s?C|A\.\s?D)")
-ABOUT = re.compile(r"^(?:approx|ca)\.\s*", re.IGNORECASE)
-REMARK = re.compile(r"(?<=\d) *\(([^\W\d_]{3,}[^()\d]*)\)$")  # 12 (apples)
 INTEGER = re.compile(r"-?\d{1,600}")
 VECTOR = re.compile(r"\\(?:vec|overrightarrow)(?![a-zA-Z])")
 BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
@@ -51,7 +55,7 @@ BOUND = frozenset(("sum", "prod", "int", "lim", "iint", "oint"))
 
 def math_key(raw: str) -> str | None:
     """The key of an answer; None where nothing is left of it without its dressing."""
-    text = spelled_out(dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip())
+    text = spelled_out(EXCLAIMED.sub("", dressed_down(raw).strip(' \t\n*`"').rstrip(".,;:?*\\ ").strip()))
     if not text:
         return None
     choice = label(text)
@@ -72,30 +76,6 @@ def math_key(raw: str) -> str | None:
         return statement(whole)
     except (Unreadable, ArithmeticError, ValueError):
         return in_words(text) if worded or APART.search(text) else TEX + squeezed(text)
-
-
-def spelled_out(text: str) -> str:
-    """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
-    if not WORDS.search(text):
-        return text
-    written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
-    root = ROOT.fullmatch(written.strip())
-    if root:
-        return root_of(root[2], 3 if root[1] else 2) or text
-    twice = in_digits(written) if written.endswith(")") else None
-    plain = REMARK.sub(r" \1", written)
-    name, equals, value = ABOUT.sub("", plain).rpartition("=")
-    digits = in_digits(value)
-    if twice or digits:
-        return twice or name + equals + str(digits)
-    signed = NEGATIVE.sub("-", name + equals + value)
-    return text if signed == written else signed
-
-
-def root_of(radicand: str, degree: int) -> str | None:
-    """The root of a number or a letter in LaTeX; None of other words."""
-    number = in_digits(radicand) or radicand
-    return rf"\sqrt[{degree}]{{{number}}}" if len(number) == 1 or number[0].isdigit() else None
 
 
 def in_words(text: str) -> str:

@@ -30,6 +30,9 @@ ITEM = re.compile(
 )
 JOINT = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W_])|(?<=\d)-(?=[^\W\d_]{2})")  # five-sixths, 5-dozen
 REPEATED = re.compile(r"([^()]+)\(([^()]+)\)\s*")  # seven (7)
+ROOT = re.compile(
+    r"(?:the\s+)?(?:square\s+|(cube\s+))?root\s+(?:of\s+)?(\d[\d.,]*|[a-zA-Z-]+)", re.IGNORECASE
+)  # the square root of two
 MAX_ITEMS = 30
 Item = str | Fraction
 
@@ -47,6 +50,15 @@ def in_digits(text: str) -> str | None:
     if value is None or not said or reader.doubtful():
         return None
     return f"{value}{text[ends[reader.at - 1] :]}"
+
+
+def root_in_words(text: str) -> str | None:
+    """The root of a number or a letter in LaTeX: root 2, the cube root of ten; None of other words."""
+    match = ROOT.fullmatch(text)
+    if match is None:
+        return None
+    number = in_digits(match[2]) or match[2]
+    return rf"\sqrt[{3 if match[1] else 2}]{{{number}}}" if len(number) == 1 or number[0].isdigit() else None
 
 
 def split_up(text: str) -> tuple[list[Item], list[int]]:

@@ -23,11 +23,11 @@ from alftbench.answers.mathematics.qualifying import (
 from alftbench.answers.mathematics.tails import PREDICATE, WORD
 from alftbench.answers.mathematics.tokens import is_product
 from alftbench.answers.mathematics.vocabulary import (
+    ADVERBS,
     DENIALS,
     DIRECTIONS,
     ERAS,
     FUNCTIONS,
-    ADVERBS,
     LEADS,
     LENGTHS,
     MONTHS,
@@ -49,24 +49,29 @@ FIRST_CJK = "\u2e80"  # from here on, a letter is a word
 TEXT_LIKE = re.compile(r"\\(?:text|[mh]box|math|operatorname|emph|underline)")
 OPTION = re.compile(r"(?:[Oo]ption|[Cc]hoice)\s*\(?([A-J])")
 CHOSEN = re.compile(
-    r"(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?\s+)?(?:(?:(?:I|[Ww]e)(?:['’]d)?\s+(?:choose|pick|select|chose|picked|selected|go\s+with)"
-    r"|[Ii]t(?:['’]s|\s+is|\s+must\s+be)|(?:[Tt]he\s+)?(?:option|choice|[OC]\w+|[Aa]nswer))\s+\(?([A-J])\)?"
-    r"|\(?([A-J])\)?(?=\s+is))(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|choice|option|one))?)?"
+    r"(?:(?:so|thus|hence|therefore),?\s+)?"
+    r"(?:(?:(?:i|we)(?:['’]d)?\s+(?:choose|pick|select|chose|picked|selected|go\s+with)"
+    r"|it(?:['’]s|\s+is|\s+must\s+be)|(?:the\s+)?(?:option|choice|answer))\s+\(?((?-i:[A-J]))\)?"
+    r"|\(?((?-i:[A-J]))\)?(?=\s+is))(?:\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|choice|option|one))?)?"
+    r"|(?:so|thus|hence|therefore),?\s+\(?((?-i:[A-J]))\)?",
+    re.IGNORECASE,
 )  # I choose B; choice B is right
 AFFIRMED = re.compile(
     r"(yes|true), (?:it|they|that|this|we|he|she|there) (?:is|are|does|do|can|was|were|will|has|have)"
-    r"|(no|false), (?:it|they|that|this|we|he|she|there) (?:is|are|do|does|can|was|were|will|has|have)(?: ?not|n['’]t)",
+    r"|(no|false), (?:it|they|that|this|we|he|she|there) (?:is|are|do|does|can|was|were|will|has|have)"
+    r"(?: ?not|n['’]t)",
     re.IGNORECASE,
 )  # yes, it is
-EXCLAIMED = re.compile(r"([Nn]o|[^\W\d_]{3,})!+\Z")
+LETTERED = re.compile(r"\(?([A-J])\)")
 ORDINAL_OF = re.compile(
-    r"\d(?:st|nd|rd|th)\b[\s}]+(?!(?:power|of|day|grade|floor|month|year|week|term|place|row|column|person|position|hour)\b)"
-    r"[^\W\d_]"
+    r"\d(?:st|nd|rd|th)\b[\s}]+"
+    r"(?!(?:power|of|day|grade|floor|month|year|week|place|row|column|person|position|hour)\b)[^\W\d_]"
 )  # the 5th prime is not 5
 GROUPED = re.compile(r"[(\[][^()\[\]]*,[^()\[\]]*[)\]]")
 LIMIT = re.compile(
     r"(?:\\text\s*\{\s*)?"
-    r"(at least|(?:max|min)(?=\s+\d)|at most|between|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
+    r"(at least|(?:max|min)(?=\s+\d)|at most|between"
+    r"|(?:no )?(?:more|less|fewer|greater) than|not|except|up to|over|under)"
     r"(?![a-zA-Z])\s*\}?\s*([^\s}].*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -99,7 +104,10 @@ def limit(text: str) -> tuple[str, str] | None:
 
 def phrase_key(text: str) -> str | None:
     """The key of an answer that is words, a time or a date; None where it is none of them."""
-    plain = EXCLAIMED.sub(r"\1", TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}"))
+    lettered = LETTERED.fullmatch(text)
+    if lettered:
+        return lettered[1]
+    plain = TEXT_COMMAND.sub(r" \1 ", text).strip(" ().,:;{}")
     if not plain:
         return None
     if not plain[0].isdigit() and not plain[0].isalpha():
@@ -201,7 +209,7 @@ def qualified(text: str) -> bool:
 
 
 def led_strangely(lead: list[str], text: str) -> bool:
-    """Whether words before a value are not known to leave it as it is: one alone, a noun and of, any before (1, 2)."""
+    """Whether words before a value are not known to leave it: one alone, a noun and of, any before (1, 2)."""
     named = [word for word in lead if word not in LINKS]
     group = GROUPED.search(text)
     if group:

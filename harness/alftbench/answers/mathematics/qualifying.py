@@ -64,7 +64,8 @@ ANSWERS = words("answer result solution it this that value number")
 LINKS = words(
     """
     the a an of than to by number numbers value equal equals be been exactly about approximately around roughly
-    only just as it its it's itself actually really quite even yet possibly simply ever also any being that than's de del
+    only just as it its it's itself actually really quite even yet possibly simply ever also any being that
+    than's de del
     des du von much many la le el un una une der die das ein eine als que чем равно
     """
 )
@@ -266,7 +267,9 @@ def compared(said: Sequence[str]) -> bool:
         if place and word in COMPARATIVES and said[place - 1] in NUMBERS:
             return False  # 5 numbers less than 7
         if word in COMPARATIVES and following == "than":
-            return rest[0] in ("", VALUE) or len(rest[0]) == 1 or changes(rest[0]) or not ANSWERS.isdisjoint(rest[:3])
+            return (
+                rest[0] in ("", VALUE) or len(rest[0]) == 1 or changes(rest[0]) or not ANSWERS.isdisjoint(rest[:3])
+            )
     return False
 
 

@@ -1,7 +1,7 @@
 """What may follow a value without changing it: what is not known in full makes it no value.
 
-A noun or a unit may: 12 red apples. A verb, a preposition, an adverb or a clause may say anything, so those that are
-known to say nothing of the value pass, and no others: 12 is the answer, 12 in total, 12, because 3 · 4 = 12.
+A noun or a unit may: 12 red apples. A verb, a preposition, an adverb or a clause may say anything, so those that
+are known to say nothing of the value pass, and no others: 12 is the answer, 12 in total, 12, because 3 · 4 = 12.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from alftbench.answers.mathematics.vocabulary import ONES, words
+from alftbench.answers.mathematics.vocabulary import ONES, PERCENT, words
 
 END = re.compile(r"[.?!]+(?=\s|[)\]*\"'$]*\Z)|[;\n。！？]")  # of a sentence
 PAUSE = re.compile(r"[,:，、]|\s[-–—]+\s|—")
@@ -21,7 +21,8 @@ PREDICATE = words(
     wanted requested expected total overall sum answer answers result solution value number amount only so in and
     indeed exactly what we i you want were looking for asked all it to therefore thus clearly then also sought
     how many much left remaining be as possible smallest largest minimum maximum least greatest best first choice
-    point pair interval set vertex center centre coordinates root roots option there here she he they have has had needs need gets got earns pays makes
+    point pair interval set vertex center centre coordinates root roots option there here she he they have
+    has had needs need gets got earns pays makes
     """
 )  # 12 is the correct answer
 VERBS = words(
@@ -39,7 +40,9 @@ PAUSED = JOINING | words(
     making meaning namely respectively too please inclusive ie eg given using after with given
     """
 )  # what a clause behind a comma may begin with
-ABOUT = words("with without under against into onto though although yet taken written read seen viewed but")
+ABOUT = words(
+    "with without under against into onto when once though although yet taken written read seen viewed but"
+)
 SAYING_SO = words("required expected desired stated claimed we the needed asked well before it there you")  # as …
 INSIDE = words(
     """
@@ -60,29 +63,44 @@ ASIDE = words(
 DONE = words(
     """
     needed required used included sold left bed red speed feed seed hundred shared remained earned saved spent
-    received collected bought added planted served united based finished completed covered owed seated expected indeed
+    received collected bought added planted served united based finished completed covered owed seated
+    expected indeed
     """
 )  # end in -ed, and do nothing to a value
-LOOSE = words("onwards onward ahead older younger something somewhat thereabouts odd aside apart away early late")
-TURNED = ("left of", "right of", "written as", "read as", "if it", "but only", "or not", "or so", "and then some",
-    *(f"{verb} not" for verb in ("might", "may", "could", "would", "should", "can", "does", "do", "did", "will")))
-NOUNS = words(
+LOOSE = words(
+    "tops max min onwards onward ahead older younger something somewhat thereabouts odd aside apart away early late"
+)
+TURNED = (
+    "left of",
+    "right of",
+    "written as",
+    "read as",
+    "if it",
+    "but only",
+    "or not",
+    "or so",
+    "and then some",
+    *(f"{verb} not" for verb in ("might", "may", "could", "would", "should", "can", "does", "do", "did", "will")),
+)
+NOUNS = PERCENT | words(
     """
-    people men women children feet teeth mice geese sheep fish deer percent dollar euro euros pound yen rupee cent
-    total each altogether overall left remaining remain remains together here there now only indeed exactly precisely
-    apple cm mm km m kg g mg ml l mph kmh rpm hz usd eur gbp inr rs yrs yr hrs hr mins min sec secs ft in inch mi lb
-    lbs oz unit year day hour minute second month week meter metre mile foot yard inch gram kilogram liter litre
-    degree radian point mark way student person child boy girl coin ball card book egg page word time item piece
+    people men women children feet teeth mice geese sheep fish deer dollar euro euros pound yen rupee cent
+    total each altogether overall left remaining remain remains together here there now only indeed exactly
+    precisely apple cm mm km m kg g mg ml l mph kmh rpm hz usd eur gbp inr rs yrs yr hrs hr mins min sec secs ft in
+    inch mi lb lbs oz unit year day hour minute second month week meter metre mile foot yard gram kilogram liter litre degree
+    radian point mark way student person child boy girl coin ball card book egg page word time item piece
     square cubic sq cu million thousand old wide long tall high deep per of for at on and or not if when while such
     that who which to from by so because since then thus hence is are was were will would have has had should must
     can could may might do does did money water rice milk sugar flour bread meat paper per capita equals equal
-    left-over altogether also too as in total combined
+    also too as in combined text
     """
 )  # after a number, beside plurals
-PASSED = words("ago past until tonight tomorrow yesterday tops max min maximum minimum before")  # after a noun, too
+PASSED = words("past until tonight tomorrow yesterday tops max min maximum minimum before")  # after a noun, too
 DETERMINERS = words("the a an him her them us me it its")
 MAX_NOUNS = 4  # words of a noun with its adjectives: 12 large red paper boxes
-STRANGE_CJK = re.compile(r"[^。，,.\s]{0,6}?(?:倍|半|以[外上下内]|より|超|逆|平方|根|乗|负|負|不|非|错|錯|外|分之|割|除|ない|未満|余り)")
+STRANGE_CJK = re.compile(
+    r"[^。，,.\s]{0,6}?(?:倍|半|以[外上下内]|より|超|逆|平方|根|乗|负|負|不|非|错|錯|外|分之|割|除|ない|未満|余り)"
+)
 
 
 def strange(text: str) -> bool:
@@ -117,11 +135,13 @@ def changed(said: Sequence[str], sentence: str) -> bool:
         return not predicated(said[1:])
     if first in ABOUT or first in LOOSE or second in LOOSE:
         return True
+    if (first, second) == ("to", "the"):
+        return third != "nearest"
     if first == "as":
         return second not in SAYING_SO
     if first == "in":
         return (third if second == "the" else second) not in INSIDE and not second[:1].isdigit()
-    if first.isascii() and not named(said, sentence) :
+    if first.isascii() and not named(said, sentence):
         return True
     last = len(said) == 1 or second in ("by", "from", "to", "in", "with", "at", "on", "and")
     return last and first.endswith("ed") and len(first) > 4 and first not in DONE
@@ -139,8 +159,16 @@ def named(said: Sequence[str], sentence: str) -> bool:
         if word.capitalize() in sentence:
             return True  # a name, or a noun in German
         if word.endswith("s") and not word.endswith(("wards", "ss")):
-            return following not in DETERMINERS | PASSED and word.removesuffix("s").removesuffix("e") not in ONES
+            return not verbal(said[place + 1 : place + 3]) and word.removesuffix("s").removesuffix("e") not in ONES
     return False
+
+
+def verbal(following: Sequence[str]) -> bool:
+    """Whether words make a verb of the one before them: breaks the rule, leads to a, and not days a week."""
+    rest = following[1:] if following[:1] == ["to"] else following
+    if rest[:1] in (["a"], ["an"]) and rest[1:] and rest is following:
+        return rest[1] not in NOUNS
+    return bool(rest) and (rest[0] in DETERMINERS or rest[0] in PASSED)
 
 
 def predicated(said: Sequence[str]) -> bool:

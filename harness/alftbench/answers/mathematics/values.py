@@ -157,8 +157,7 @@ def times(factors: Sequence[Value], points: Points) -> Value:
 
 
 def _power(node: Node, points: Points) -> Value:
-    whole = node[2][0] == "num" and node[2][1].denominator == 1
-    if is_confirming() and not whole and bends("root", node[1]):
+    if is_confirming() and (node[2][0] != "num" or node[2][1].denominator > 1) and bends("root", node[1]):
         raise Unreadable
     base, exponent = evaluate(node[1], points), evaluate(node[2], points)
     if base == 0 and symbols(node[2]):

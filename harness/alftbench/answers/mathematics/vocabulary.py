@@ -71,7 +71,9 @@ DENIALS = words(
     excepting excluding excludes barring without hardly scarcely barely other wrong wrongly incorrect
     incorrectly false falsely mistaken mistakenly mistake error invalid impossible untrue erroneous rejected
     fails unlikely rather unequal else nicht kein keine niemals nie pas jamais aucun ne nunca jamás ningún не
-    нет никогда nobody nothing ikke inte ingen nej nem tidak tak hindi nahi nahin não bukan değil geen niet ليس ليست si hapana sio siyo falsch falsche falso faux
+    нет никогда nobody nothing ikke inte ingen dan außer ausser sauf hors salvo excepto tranne behalve utom
+    unless nej nem tidak tak hindi nahi nahin não bukan değil geen niet ليس ليست si hapana sio siyo falsch
+    falsche falso faux
     fausse incorrecto incorrecta неверно
     """
 )
@@ -97,7 +99,8 @@ OPERATIONS = words(
 )
 LIMITS = words(
     """
-    least most close near against below above under beneath underneath beyond over between within outside nearly almost up until
+    least most close near against below above under beneath underneath beyond over between within outside
+    nearly almost up until
     till past exceed exceeds exceeding surpasses after before following preceding next previous upwards upward
     downwards off besides anti ex sub super quasi pseudo d'ici from o'clock mindestens höchstens unter über fast
     presque casi entre zwischen более менее
@@ -177,9 +180,11 @@ LEADS = words(
     """
     is are was were equals equal equaling gives give gave yields makes made make so thus hence therefore then about
     approximately approx around roughly exactly only just answer answers result results solution solutions value
-    values final correct right point points vertex vertices center centre coordinates coordinate interval ordered pair
+    values final correct right point points vertex vertices center centre coordinates coordinate interval
+    ordered pair
     pairs set vector midpoint intersection focus foci at and or where on lies it its it's they these that this here
-    costs cost earns has have had needs need gets get got were we he she i there step ans usd eur gbp rs inr cad aud
+    costs cost earns has have had needs need gets get got were we he she i there step ans usd eur gbp rs inr
+    cad aud
     option choice part case day page year age chapter route room question problem maybe perhaps possibly overall
     altogether together all yes ok okay sure well finally und y et e i'd approximate day days week no. nr num
     domain range tuple triple triples list sequence matrix all real root roots pass passes through located found
