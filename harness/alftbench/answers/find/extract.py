@@ -184,7 +184,7 @@ def _candidates(kind: str, text: str, place: Place, rule: str) -> Iterator[Place
     if kind != "math" or rule not in LINES or is_label(whole):
         yield place
         return
-    short = len(place.read.split()) <= MAX_PHRASE and not says(place.read)
+    short = len(place.read.split()) <= MAX_PHRASE and not says(place.read) and not set("$,") & set(place.read)
     if short and whole and whole[0] != '"' and not whole.startswith(TEX):
         yield place
     if place.read == text[place.start : place.end]:

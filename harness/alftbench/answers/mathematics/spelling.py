@@ -13,13 +13,16 @@ WORDS = re.compile(r"[^\W\d_]{2}|[^\x00-\x7f]")
 ABOUT = re.compile(r"^(?:approx|ca)\.\s*", re.IGNORECASE)
 REMARK = re.compile(r"(?<=\d) *\(([^\W\d_]{3,}[^()\d]*)\)$")  # 12 (apples)
 ARTICLE = re.compile(rf"\AAn? (?=(?:{'|'.join(sorted(QUANTITIES))}) )")  # A total of 24, and no letter A
+AS_SAID = re.compile(
+    r",\s+as\s+(?:was\s+)?(?:said|required|desired|claimed|stated|expected|needed|asked|shown)\W*\Z"
+)
 
 
 def spelled_out(text: str) -> str:
     """An answer with the number in words, or the sign, that it or its right-hand side begins with as digits."""
     if not WORDS.search(text):
         return text
-    text = ARTICLE.sub("", text)
+    text = AS_SAID.sub("", ARTICLE.sub("", text))
     written = TEXT_COMMAND.sub(r" \1 ", text) if "\\" in text else text
     root = root_in_words(written.strip())
     if root:

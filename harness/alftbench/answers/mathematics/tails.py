@@ -68,7 +68,7 @@ DONE = words(
     """
 )  # end in -ed, and do nothing to a value
 LOOSE = words(
-    "tops max min onwards onward ahead older younger something somewhat thereabouts odd aside apart away early late"
+    "tops max min onwards onward ahead older younger something somewhat thereabouts odd aside apart away late"
 )
 TURNED = (
     "left of",
@@ -87,7 +87,7 @@ NOUNS = PERCENT | words(
     people men women children feet teeth mice geese sheep fish deer dollar euro euros pound yen rupee cent
     total each altogether overall left remaining remain remains together here there now only indeed exactly
     precisely apple cm mm km m kg g mg ml l mph kmh rpm hz usd eur gbp inr rs yrs yr hrs hr mins min sec secs ft in
-    inch mi lb lbs oz unit year day hour minute second month week meter metre mile foot yard gram kilogram liter litre degree
+    inch mi lb lbs oz unit year day hour minute second month week meter metre mile foot yard gram litre degree
     radian point mark way student person child boy girl coin ball card book egg page word time item piece
     square cubic sq cu million thousand old wide long tall high deep per of for at on and or not if when while such
     that who which to from by so because since then thus hence is are was were will would have has had should must
