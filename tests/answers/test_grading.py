@@ -214,7 +214,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(cli, pairs):
 
 def test_guesses_are_counted(cli, tmp_path):
     rows = [
-        {"gold": "7", "prediction": "So we get 3 and then 4, that makes 7 in all I think, or so"},
+        {"gold": "7", "prediction": "So we get 3 and then 4, that makes 7 in all, I think"},
         {"gold": "7", "prediction": "7"},
     ]
     (tmp_path / "rows.jsonl").write_text(as_lines(rows), encoding="utf-8")

@@ -17,6 +17,7 @@ from alftbench.answers.find.context import in_context, taken_back
 from alftbench.answers.find.place import Place, group, stripped
 from alftbench.answers.find.prose import is_prose, last_group, last_value, pieces, said, says
 from alftbench.answers.mathematics.forms import TEX
+from alftbench.answers.mathematics.phrases import qualified
 from alftbench.types import Answer, Outcome
 
 GUESS = "last-number"
@@ -161,6 +162,9 @@ def _touches_the_end(text: str, place: Place, rule: str) -> bool:
 
 def _answer(kind: str, text: str, place: Place, rule: str) -> Answer | None:
     """What a rule found in a text, as an answer: of prose, the piece that is one."""
+    bare = rule in GUESSES and len(text.split()) <= MAX_PHRASE and not ("\n" in text or ":" in text or says(text))
+    if bare and qualified(text):
+        return None  # it says more than its number
     unread = None
     for found in _candidates(kind, text, place, rule):
         candidate = in_context(text, found, rule == "boxed")
