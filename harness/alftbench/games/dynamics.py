@@ -81,6 +81,11 @@ class _Watch:
             self._landmark, self._landmark_at = log_p_PZ, now
         return None
 
+    def target_is_infinite(self) -> Status:
+        """The status where the last iterate has no best response that is a number."""
+        self.detail = f"The target's answer to iterate {len(self.gaps) - 1} is infinite."
+        return Status.DIVERGES
+
     def at_limit(self) -> Status:
         """The status when no round is left: what more rounds would bring."""
         quarter = len(self.gaps) // 4
@@ -193,7 +198,12 @@ def _play(
     for _ in range(max_iterations):
         if status is not None:
             break
-        log_p_PZ = update(log_p_PZ)
+        with np.errstate(invalid="ignore"):  # An infinite target leaves no number, which is seen to next.
+            candidate = update(log_p_PZ)
+        if np.isnan(candidate).any():
+            status = watch.target_is_infinite()
+            break
+        log_p_PZ = candidate
         status = watch.observe(log_p_PZ)
     return watch.solution(method, status or watch.at_limit(), log_p_PZ)
 
@@ -227,8 +237,7 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
             break
         u_PZ = game.objective.gradient(log_p_PZ, game.weights_P)
         if not np.isfinite(u_PZ[game.log_admissible_PZ > -np.inf]).all():
-            watch.detail = f"The target's answer to iterate {t} is infinite."
-            status = Status.DIVERGES
+            status = watch.target_is_infinite()
             break
         log_p_PZ = _toward(log_p_PZ, game.best_response(u_PZ), 2 / (t + 1 + offset))
         total += t + offset

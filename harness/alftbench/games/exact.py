@@ -155,5 +155,8 @@ def _collapse(game: Game, tolerance: float) -> Solution:
         gaps.append(game.gap(log_p_PZ))
         values.append(game.value(log_p_PZ))
     history = History(tuple(gaps), tuple(values))
-    detail = "A free consensus with lambda >= beta collapses; freeze its target for a well-posed game."
+    detail = (
+        "A free consensus with lambda >= beta collapses; freeze it for a well-posed game "
+        '(in GAME.json: "target": "reference").'
+    )
     return _result(game, log_p_PZ, gaps[-1], values[-1], history, tolerance, Status.LOCAL, detail)

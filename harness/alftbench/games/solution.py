@@ -30,11 +30,12 @@ _MESSAGES = {
     Status.CONVERGED: "The Nash gap is within tolerance.",
     Status.LOCAL: "The objective is not convex: this is a stationary point, not a certified minimum.",
     Status.RESTRICTED: "No direction within the policy class improves; the gap is what the class costs.",
-    Status.ITERATION_LIMIT: "The iteration limit was reached; allow more iterations or use --method exact.",
-    Status.STALLED: "Rounding stopped the progress before the tolerance was reached.",
-    Status.CYCLES: "The dynamics return to where they were and never settle; use --method exact or mirror.",
-    Status.DIVERGES: "The dynamics move away from the equilibrium; use --method exact or mirror.",
-    Status.APPROXIMATE: "The one-shot method is not exact for this objective; the gap says by how much.",
+    Status.ITERATION_LIMIT: "The iteration limit was reached; {more}.",
+    Status.STALLED: "Rounding stopped the progress before the tolerance was reached{reached}.",
+    Status.CYCLES: "The dynamics return to where they were and never settle; use --method {rivals}.",
+    Status.DIVERGES: "The dynamics move away from the equilibrium; use --method {rivals}.",
+    Status.APPROXIMATE: "The one-shot method is not exact for this objective; the gap says by how much. "
+    "Use --method {rivals}.",
 }
 _SUCCESSES = frozenset({Status.CONVERGED, Status.LOCAL, Status.RESTRICTED})
 
@@ -83,9 +84,19 @@ class Solution:
         return self.status in _SUCCESSES
 
     @property
+    def certified(self) -> bool:
+        """Whether the gap proves that this is the equilibrium, within tolerance."""
+        return self.status is Status.CONVERGED
+
+    @property
     def message(self) -> str:
         """One sentence on how the solver ended and what to do."""
-        return f"{_MESSAGES[self.status]} {self.detail}".strip()
+        rivals = "exact" if self.method in ("mirror", "two-step") else "exact or mirror"
+        more = "allow more with --max-iterations or use --method exact"
+        if self.method == "exact":
+            more = f"use --method mirror with --max-iterations above {self.iterations}"
+        reached = f"; --tolerance {1.1 * self.gap:.1e} is within reach" if math.isfinite(self.gap) else ""
+        return f"{_MESSAGES[self.status].format(rivals=rivals, more=more, reached=reached)} {self.detail}".strip()
 
     @property
     def p_PZ(self) -> FloatArray:
@@ -115,6 +126,7 @@ class Solution:
             "status": str(self.status),
             "message": self.message,
             "converged": self.converged,
+            "certified": self.certified,
             "iterations": self.iterations,
             "value": _finite(self.value),
             "gap": _finite(self.gap),

@@ -13,7 +13,7 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
-from alftbench.games.numerics import kl, log_normalise
+from alftbench.games.numerics import kl, log_normalise, log_tilted
 
 
 def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> FloatArray:
@@ -31,10 +31,7 @@ def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> Float
 
     Source: arXiv 2604.27166 (the policy's step of the game).
     """
-    if log_p0_PZ.min() > -np.inf:
-        return log_normalise(log_p0_PZ - u_PZ / beta)
-    possible = log_p0_PZ > -np.inf
-    return log_normalise(np.where(possible, log_p0_PZ - np.where(possible, u_PZ, 0.0) / beta, -np.inf))
+    return log_tilted(log_p0_PZ, -u_PZ / beta)
 
 
 class Objective(ABC):

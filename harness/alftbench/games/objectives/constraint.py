@@ -12,7 +12,7 @@ from scipy.optimize import linprog, nnls
 
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import kl, log_normalise, log_sum_exp
+from alftbench.games.numerics import kl, log_normalise, log_sum_exp, log_tilted
 from alftbench.games.objectives.base import Objective
 
 _FEASIBLE = 1e-9
@@ -59,7 +59,7 @@ class Constraint(Objective):
 
     def policy(self, mu_PC: FloatArray, log_p0_PZ: FloatArray, beta: float) -> FloatArray:
         """The policy's best response p ∝ p0 exp(−Aᵀμ/β)."""
-        return log_normalise(log_p0_PZ - mu_PC @ self.A_CZ / beta)
+        return log_tilted(log_p0_PZ, -mu_PC @ self.A_CZ / beta)
 
     def multipliers(self, log_p0_PZ: FloatArray, beta: float) -> FloatArray:
         """The target's best strategy μ*, shape (P, C), in units of reward."""
@@ -93,7 +93,8 @@ class Constraint(Objective):
 
     def _admissible(self, prompt: int, log_p0_Z: FloatArray) -> FloatArray:
         possible = log_p0_Z > -np.inf
-        reachable = _reachable(self.A_CZ[:, possible], self.b_C)
+        A = self.A_CZ[:, possible]
+        reachable = None if _proven_infeasible(A, self.b_C) else _reachable(A, self.b_C)
         if reachable is None:
             raise BadInput(f"prompts[{prompt}]: no distribution over its answers satisfies A p <= b")
         admissible = np.full_like(log_p0_Z, -np.inf)
@@ -144,6 +145,30 @@ def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
     gain = np.r_[-np.ones(Z), np.zeros(Z + 1)]
     support = linprog(gain, A_ub=both, b_ub=np.zeros(C), A_eq=total, b_eq=[0.0], bounds=bounds, method="highs")
     return np.asarray(support.x)[:Z] > 0.5 if support.status == 0 else None
+
+
+def _proven_infeasible(A_CZ: FloatArray, b_C: FloatArray) -> bool:
+    """Whether every p breaks some row, standardised, by more than rounding.
+
+    The multipliers y of the least violation, min_p max_c (A p − b)_c, prove it whatever the accuracy of the
+    linear programme: for y ≥ 0 with Σy = 1 the violation is at least min_z (Aᵀy)_z − y·b.
+    """
+    C, Z = A_CZ.shape
+    A, b, _ = _standardised(A_CZ, b_C)
+    b = np.clip(b, -2.0, 2.0)  # Rows reach from −1 to 1: beyond, a bound only spoils the scale.
+    least = linprog(
+        np.r_[np.zeros(Z), 1.0],
+        A_ub=np.hstack([A, -np.ones((C, 1))]),
+        b_ub=b,
+        A_eq=np.r_[np.ones(Z), 0.0][None, :],
+        b_eq=[1.0],
+        bounds=[(0.0, None)] * Z + [(None, None)],
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    y = np.maximum(0.0, -np.asarray(least.ineqlin.marginals))
+    y /= y.sum()
+    return bool((y @ A).min() - y @ b > _SETTLED)
 
 
 def _quick_maxima(

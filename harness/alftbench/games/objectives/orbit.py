@@ -9,7 +9,7 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import expectation, kl, log_normalise, log_ratio, log_sum_exp
+from alftbench.games.numerics import expectation, kl, log_normalise, log_ratio, log_sum_exp, log_tilted
 from alftbench.games.objectives.agreement import coherence_equilibrium
 from alftbench.games.objectives.base import Objective
 from alftbench.games.objectives.single import forbid_zeros, geometric_mixture
@@ -175,7 +175,7 @@ class Consensus(Objective):
             return log_p0_PZ
         if self.log_q_Z is None:
             return None
-        return log_normalise(log_p0_PZ + self.lambda_ / beta * self.log_q_Z)
+        return log_tilted(log_p0_PZ, self.lambda_ / beta * self.log_q_Z)
 
     def restrict(self, log_p0_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """Forbid the answers that a frozen consensus forbids."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
-from alftbench.games.numerics import expectation, kl, log_normalise, log_of, log_ratio
+from alftbench.games.numerics import expectation, kl, log_normalise, log_of, log_ratio, log_tilted
 from alftbench.games.objectives.base import Objective
 
 _NEWTON_ROUNDS = 100
@@ -41,7 +41,7 @@ class Correctness(Objective):
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """p* ∝ p0 exp(b/β)."""
-        return log_normalise(log_p0_PZ + self.bonus_Z / beta)
+        return log_tilted(log_p0_PZ, self.bonus_Z / beta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Diversity(Objective):
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """p* ∝ (p0 exp(b/β))^{β/(β+λ)}."""
-        return log_normalise((log_p0_PZ + self.bonus_Z / beta) * (beta / (beta + self.lambda_)))
+        return log_tilted(log_p0_PZ * (beta / (beta + self.lambda_)), self.bonus_Z / (beta + self.lambda_))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class QuadraticDiversity(Objective):
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """The log p* with log p* + (λ/β) p* = log p0 + b/β + κ, by Newton's method."""
-        tilted = log_normalise(log_p0_PZ + self.bonus_Z / beta)
+        tilted = log_tilted(log_p0_PZ, self.bonus_Z / beta)
         return _gini_equilibrium(tilted, self.lambda_ / beta) if self.lambda_ else tilted
 
 
