@@ -21,7 +21,7 @@ def solve_command(
         Path, typer.Argument(help="GAME.json: beta, objective and prompts with traces; see docs/games.md.")
     ],
     method: Annotated[
-        str, typer.Option("--method", help="exact, mirror, no-regret, alternating, two-step or direct.")
+        str, typer.Option("--method", help="exact, mirror, no-regret, ascent, alternating, two-step or direct.")
     ] = "exact",
     tolerance: Annotated[float, typer.Option("--tolerance", help="On the Nash gap, in units of reward.")] = 1e-9,
     max_iterations: Annotated[
@@ -46,12 +46,20 @@ def solve_command(
 
         show(solution_table(solution))
         ending = solution.message if solution.certified else f"Not certified: {solution.status}."
-        say(f"{ending} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+        say(f"{ending} value {solution.value:.6g}, Nash gap {solution.gap:.2g}{two_players(solution)}")
     if plot_file is not None:
         plot(solution, plot_file)
     if not solution.certified:
         complain(f"error: not certified: {solution.message}")
         raise typer.Exit(1)
+
+
+def two_players(solution: Solution) -> str:
+    """The gap of policies and target together, where the objective is convex."""
+    if not solution.game.objective.convex:
+        return ""
+    both = solution.pair
+    return f", two-player gap {both.gap:.2g} (policies {both.policy_regret:.2g}, target {both.target_regret:.2g})"
 
 
 def solution_table(solution: Solution) -> Table:

@@ -10,6 +10,7 @@ from alftbench.games.direct import direct
 from alftbench.games.dynamics import alternating, mirror, no_regret
 from alftbench.games.exact import exact
 from alftbench.games.game import Game
+from alftbench.games.learning import ascent
 from alftbench.games.solution import Solution
 from alftbench.games.twostep import two_step
 
@@ -17,6 +18,7 @@ SOLVERS: dict[str, Callable[..., Solution]] = {
     "exact": exact,
     "mirror": mirror,
     "no-regret": no_regret,
+    "ascent": ascent,
     "alternating": alternating,
     "two-step": two_step,
     "direct": direct,
@@ -29,7 +31,7 @@ def solve(game: Game, method: str = "exact", tolerance: float = 1e-9, **options:
 
     Args:
         game: what to solve.
-        method: "exact", "mirror", "no-regret", "alternating", "two-step" or "direct".
+        method: "exact", "mirror", "no-regret", "ascent", "alternating", "two-step" or "direct".
         tolerance: on the Nash gap, in units of reward.
         options: of the method: step, max_iterations, mean, features.
 

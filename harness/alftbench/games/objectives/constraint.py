@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import BadInput, UsageError
 from alftbench.games.numerics import kl, log_normalise, log_sum_exp, log_tilted
 from alftbench.games.objectives.base import Objective
@@ -56,6 +55,26 @@ class Constraint(Objective):
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """There is none: F is an indicator."""
         raise UsageError("constraint has no gradient; use --method exact or no-regret")
+
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The largest ⟨u_i, p_i⟩ of a feasible p_i, per prompt: a linear programme each."""
+        rows = zip(u_PZ, possible_PZ, strict=True)
+        return float(weights_P @ [self._support(u_Z[possible_Z], possible_Z) for u_Z, possible_Z in rows])
+
+    def _support(self, u_Z: FloatArray, possible_Z: BoolArray) -> float:
+        """The bound Σ_c μ_c b_c + max_z (u − Aᵀμ)_z of the programme's multipliers: never below the maximum."""
+        A, b, _ = _standardised(self.A_CZ[:, possible_Z], self.b_C)
+        scale = max(float(np.abs(u_Z).max()), np.finfo(float).tiny)
+        ones = np.ones((1, u_Z.size))
+        best = linprog(-u_Z / scale, A_ub=A, b_ub=b, A_eq=ones, b_eq=[1.0], method="highs")
+        mu_C = np.maximum(0.0, -np.asarray(best.ineqlin.marginals)) if best.status == 0 else np.zeros(b.size)
+        return scale * float(mu_C @ b + (u_Z / scale - mu_C @ A).max())
+
+    def best_target(
+        self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
+    ) -> FloatArray:
+        """The u_i = Aᵀμ*_i of the equilibrium's multipliers."""
+        return self.multipliers(log_p0_PZ, beta) @ self.A_CZ
 
     def policy(self, mu_PC: FloatArray, log_p0_PZ: FloatArray, beta: float) -> FloatArray:
         """The policy's best response p ∝ p0 exp(−Aᵀμ/β)."""
@@ -130,7 +149,7 @@ class Constraint(Objective):
         return float(weights_P @ (regret + complementarity + np.maximum(0.0, -slack.min(axis=1))))
 
 
-def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
+def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> BoolArray | None:
     """Which answers some feasible p makes positive; None where there is no feasible p.
 
     maximise Σ t subject to 0 ≤ t ≤ 1, t ≤ v, A v ≤ s b, Σ v = s, s ≥ 1: v/s is a feasible point of largest
@@ -171,9 +190,7 @@ def _proven_infeasible(A_CZ: FloatArray, b_C: FloatArray) -> bool:
     return bool((y @ A).min() - y @ b > _SETTLED)
 
 
-def _quick_maxima(
-    log_p0_PZ: FloatArray, A_CZ: FloatArray, b_C: FloatArray
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+def _quick_maxima(log_p0_PZ: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> tuple[FloatArray, BoolArray]:
     """`_dual_maximum` of all prompts at once, and for which of them it is found.
 
     Projected Newton without safeguards: multipliers at zero whose slope keeps them there are left out of the
