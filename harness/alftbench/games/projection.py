@@ -1,4 +1,4 @@
-"""Direct projection onto hard coherence: the policies of a class nearest to the references whose phrasings agree."""
+"""Direct projection onto hard coherence: the nearest policies of a class whose phrasings agree."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from alftbench.games.solution import Solution, Status
 _AGREE = 1e-13
 """Largest difference of two phrasings' probabilities that is rounding."""
 _SHORTEST = 1e-6
+_FAR_APART = 1e-3
+"""Disagreement above which Newton's step may lead to a farther policy than the nearest."""
 _STARTS = 8
 """Descents tried: with features the problem is not convex."""
 
@@ -28,7 +30,8 @@ def project(
 
     Without features the class is every policy, and the I-projection has a closed form: q ∝ Π p0_i^{w_i}, traces
     given the answer as in the reference. With π_i(y) ∝ π0_i(y) exp(θ·φ_i(y)) it is Newton's method on the
-    Lagrangian, whose multipliers u_i (Σ_i w_i u_i = 0) are the target's strategy within the class; that is not convex, so the best of eight descents is returned.
+    Lagrangian, whose multipliers u_i (Σ_i w_i u_i = 0) are the target's strategy within the class. That problem
+    is not convex: the best of eight descents is returned.
 
     Args:
         game: a game of hard coherence.
@@ -44,7 +47,15 @@ def project(
     if features is None:
         found = exact(game, tolerance)
         return Solution(
-            game, "direct", found.status, found.log_p_PZ, found.log_target_Z, found.value, found.gap, 0, found.history
+            game,
+            "direct",
+            found.status,
+            found.log_p_PZ,
+            found.log_target_Z,
+            found.value,
+            found.gap,
+            0,
+            found.history,
         )
     return _Class(game, features).solve(tolerance, max_iterations)
 
@@ -102,7 +113,9 @@ class _Class:
         pairs = zip(pi, log_pi, self.log_references, strict=True)
         cost = beta * float(w @ [p @ (row - reference) for p, row, reference in pairs])
         p_PZ = np.array([p @ hot for p, hot in zip(pi, self.one_hot, strict=True)])
-        moves = np.array([hot.T @ (p[:, None] * phi) for p, phi, hot in zip(pi, centred, self.one_hot, strict=True)])
+        moves = np.array(
+            [hot.T @ (p[:, None] * phi) for p, phi, hot in zip(pi, centred, self.one_hot, strict=True)]
+        )
         disagreement = (w[:, None] * (p_PZ - w @ p_PZ)).ravel()
         derivative = (w[:, None, None] * (moves - np.einsum("p,pzk->zk", w, moves))).reshape(-1, theta_K.size)
         slope = beta * fisher @ theta_K
@@ -130,13 +143,16 @@ class _Class:
         return found
 
     def advance(self, here: _Point) -> _Point:
-        """The first shortened step that lowers the penalty or the error of the conditions; itself where none does."""
+        """The first shortened step that lowers the penalty or the conditions' error; itself where none does."""
         price = 2 * float(np.abs(here.nu).max()) + self.game.beta
-        for step in self.steps(here):
+        newton, cautious = self.steps(here)
+        for step in (cautious, newton) if np.abs(here.disagreement).max() > _FAR_APART else (newton, cautious):
             length = 1.0
             while length > _SHORTEST:
                 ahead = self.at(here.theta_K + length * step)
-                if ahead.merit(price) < here.merit(price) or (length == 1.0 and _error(ahead) < 0.5 * _error(here)):
+                if ahead.merit(price) < here.merit(price) or (
+                    length == 1.0 and _error(ahead) < 0.5 * _error(here)
+                ):
                     return ahead
                 length /= 2
         return here

@@ -154,11 +154,11 @@ class Solution:
         }
 
     def _regret_json(self) -> dict[str, list[float]]:
-        """The regret curve, thinned: every round up to 20, then a tenth apart."""
+        """The regret curve, thinned: at most a hundred rounds, evenly spaced on a logarithmic scale."""
         policy_T, target_T = self.history.policy_regret_T, self.history.target_regret_T
-        rounds = np.unique(np.geomspace(1, len(policy_T), 100).astype(int)) - 1
+        rounds = np.unique(np.rint(np.geomspace(1, len(policy_T), 100)).astype(int)) - 1
         return {
-            "round": [int(t) for t in rounds],
+            "round": [int(t) + 1 for t in rounds],
             "policy": [policy_T[t] for t in rounds],
             "target": [target_T[t] for t in rounds],
         }
