@@ -121,6 +121,7 @@ UNCERTIFIED = [
     (COHERENCE, ["--method", "mirror", "--tolerance", "1e-60"], "stalled"),
     (COHERENCE, ["--tolerance", "1e-60"], "stalled"),
     (COLLAPSE, [], "local solution"),
+    ({"name": "consensus", "lambda": 0.5}, ["--method", "alternating"], "local solution"),
 ]
 
 

@@ -82,7 +82,7 @@ def test_the_curve_is_written_and_drawn(tmp_path):
 
 def test_ascent_refuses_what_has_no_conjugate_game():
     """An indicator, and a free consensus."""
-    with pytest.raises(UsageError, match="exact or no-regret"):
+    with pytest.raises(UsageError, match="exact, or no-regret with a wider --tolerance"):
         solve(Game.from_marginals(P0, Constraint(np.array([[1.0, 0, 0]]), np.array([0.5])), 1.0), "ascent")
     with pytest.raises(UsageError, match="freeze its target"):
         solve(Game.from_marginals(P0, Consensus(0.5), 1.0), "ascent")

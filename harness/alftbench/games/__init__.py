@@ -1,6 +1,7 @@
 """Distributional alignment games: objectives, equilibria, dynamics and estimators.
 
     traces ─ marginalise ─→ Game ─ solve ─→ Solution ─ lift ─→ policy over traces
+    policies, target u ─ two_player_gap ─→ what either player could still gain
     counts of one group ─ log_reward, power_reward ─→ rewards
 
 Source: arXiv 2604.27166, 2605.02435 and 2511.08440.

@@ -284,7 +284,11 @@ def needs_gradient(game: Game, method: str) -> None:
         UsageError: the objective has no gradient.
     """
     if not game.objective.differentiable:
-        allowed = "exact or no-regret" if isinstance(game.objective, Constraint) else "exact, two-step or direct"
+        allowed = (
+            "exact, or no-regret with a wider --tolerance"
+            if isinstance(game.objective, Constraint)
+            else "exact, two-step or direct"
+        )
         raise UsageError(
             f"{method} needs a gradient and {game.objective.name} is an indicator; use --method {allowed}"
         )

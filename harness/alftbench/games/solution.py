@@ -32,7 +32,7 @@ class Status(StrEnum):
 
 _MESSAGES = {
     Status.CONVERGED: "The Nash gap is within tolerance.",
-    Status.LOCAL: "The objective is not convex: this is a stationary point, not a certified minimum.",
+    Status.LOCAL: "The objective is not convex: this is a stationary point, not a certified minimum.{certify}",
     Status.RESTRICTED: "No direction within the policy class improves; the gap is what the class costs.",
     Status.ITERATION_LIMIT: "The iteration limit was reached; {more}.",
     Status.STALLED: "Rounding stopped the progress before the tolerance was reached{reached}.",
@@ -93,8 +93,12 @@ class Solution:
         more = "allow more with --max-iterations or use --method exact"
         if self.method == "exact":
             more = f"use --method mirror with --max-iterations above {self.iterations}"
+        if not self.game.objective.convex:
+            more = "more would not certify it, as the objective is not convex"
+        certify = "" if self.method == "exact" else " With lambda below beta --method exact certifies it."
         reached = f"; --tolerance {1.1 * self.gap:.1e} is within reach" if math.isfinite(self.gap) else ""
-        return f"{_MESSAGES[self.status].format(rivals=rivals, more=more, reached=reached)} {self.detail}".strip()
+        text = _MESSAGES[self.status].format(rivals=rivals, more=more, reached=reached, certify=certify)
+        return f"{text} {self.detail}".strip()
 
     @property
     def p_PZ(self) -> FloatArray:

@@ -54,7 +54,7 @@ class Constraint(Objective):
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """There is none: F is an indicator."""
-        raise UsageError("constraint has no gradient; use --method exact or no-regret")
+        raise UsageError("constraint has no gradient; use --method exact, or no-regret with a wider --tolerance")
 
     def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
         """The largest ⟨u_i, p_i⟩ of a feasible p_i, per prompt: a linear programme each."""
