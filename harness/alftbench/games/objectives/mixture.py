@@ -29,7 +29,8 @@ def best_mixture(log_gain_PZ: FloatArray, weights_P: FloatArray) -> float:
     """
     top_P = log_gain_PZ.max(axis=1)
     gain_PZ = np.exp(log_gain_PZ - top_P[:, None])
-    q = np.bincount(log_gain_PZ.argmax(axis=1), weights_P, minlength=gain_PZ.shape[1])
+    q: FloatArray = np.zeros(gain_PZ.shape[1])
+    np.add.at(q, log_gain_PZ.argmax(axis=1), weights_P)
     lowest = np.inf
     for _ in range(_ROUNDS):
         each_P = gain_PZ @ q
@@ -65,7 +66,7 @@ def _model_maximum(relative_PZ: FloatArray, weights_P: FloatArray, working: IntA
         q[working], _ = nnls(design, np.r_[np.zeros(weights_P.size), 1.0])
     except RuntimeError:  # Its own limit of iterations: the steepest answer is tried instead.
         return q
-    return q / max(q.sum(), np.finfo(float).tiny)
+    return np.asarray(q / max(float(q.sum()), np.finfo(float).tiny))
 
 
 def _improved(q: FloatArray, goal: FloatArray, gain_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
@@ -75,12 +76,12 @@ def _improved(q: FloatArray, goal: FloatArray, gain_PZ: FloatArray, weights_P: F
     the value rises, a lower bound is better.
     """
     here_P, length = gain_PZ @ q, 1.0
-    value = weights_P @ np.log(here_P)
+    value = float(weights_P @ np.log(here_P))
     while length > _SHORTEST:
         candidate = (1.0 - length) * q + length * goal
         candidate /= candidate.sum()
         each_P = gain_PZ @ candidate
-        rise = weights_P @ np.log(each_P) - value if each_P.min() > 0 else -np.inf
+        rise = float(weights_P @ np.log(each_P)) - value if each_P.min() > 0 else -np.inf
         flat = abs(rise) <= _CLOSE
         if (flat and _steepest(gain_PZ, each_P, weights_P) < _steepest(gain_PZ, here_P, weights_P)) or (
             rise > 0 and not flat
