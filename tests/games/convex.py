@@ -55,6 +55,32 @@ def minimum(game: Game) -> Minimum:
     return Minimum(value, log_p_PZ, problem.status == cp.OPTIMAL)
 
 
+def conjugate(game: Game, u_PZ: FloatArray) -> float:
+    """F*(u) by Clarabel: the largest Σ_i w_i ⟨u_i, p_i⟩ − F(p)."""
+    p = cp.Variable(game.log_reference_PZ.shape)
+    possible = np.isfinite(game.log_admissible_PZ)
+    cost, rules = _objective(game, p, possible)
+    gain = cp.sum(cp.multiply(game.weights_P[:, None] * u_PZ, p))
+    scale = max(1.0, float(np.abs(u_PZ).max()), float(getattr(game.objective, "lambda_", 0.0)))
+    problem = cp.Problem(cp.Maximize((gain - cost) / scale), [*_simplex(game, p), p[possible] >= 0, *rules])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        problem.solve(solver=cp.CLARABEL)
+    return scale * float(problem.value)
+
+
+def nearest_agreement(game: Game) -> float:
+    """The least β Σ_i w_i KL(π_i‖π0_i) by Clarabel over policies on traces with equal answer marginals."""
+    pis = [cp.Variable(x.log_prob_Y.size, nonneg=True) for x in game.prompts]
+    sums = [np.eye(len(game.answers))[x.answer_Y].T @ pi for x, pi in zip(game.prompts, pis, strict=True)]
+    rows = zip(game.weights_P, pis, game.prompts, strict=True)
+    cost = sum(w * cp.sum(cp.rel_entr(pi, np.exp(x.log_prob_Y))) for w, pi, x in rows)
+    rules = [cp.sum(pi) == 1 for pi in pis] + [one == sums[0] for one in sums[1:]]
+    problem = cp.Problem(cp.Minimize(cost), rules)
+    problem.solve(solver=cp.CLARABEL)
+    return game.beta * float(problem.value)
+
+
 def _cleaned(game: Game, p_PZ: FloatArray) -> FloatArray:
     """The solver's policies without rounding: no negative entries, and sums of one."""
     p = np.where(np.isneginf(game.log_admissible_PZ), 0.0, np.maximum(p_PZ, 0.0))
@@ -68,15 +94,22 @@ def _game(game: Game, p: cp.Variable) -> tuple[cp.Expression, list[cp.Constraint
     P = p.shape[0]
     w, p0 = game.weights_P, np.exp(game.log_reference_PZ)
     possible = np.isfinite(game.log_admissible_PZ)
-    rules: list[cp.Constraint] = [cp.sum(p, axis=1) == 1]
-    if not possible.all():
-        rules.append(p[~possible] == 0)
+    rules = _simplex(game, p)
     cost: cp.Expression = cp.Constant(0.0)
     for i in range(P):
         allowed = np.flatnonzero(possible[i])
         cost += w[i] * game.beta * cp.sum(cp.rel_entr(p[i, allowed], p0[i, allowed]))
     extra, more = _objective(game, p, possible)
     return cost + extra, rules + more
+
+
+def _simplex(game: Game, p: cp.Variable) -> list[cp.Constraint]:
+    """Distributions on the possible answers."""
+    possible = np.isfinite(game.log_admissible_PZ)
+    rules: list[cp.Constraint] = [cp.sum(p, axis=1) == 1]
+    if not possible.all():
+        rules.append(p[~possible] == 0)
+    return rules
 
 
 def _objective(game: Game, p: cp.Variable, possible: np.ndarray) -> tuple[cp.Expression, list[cp.Constraint]]:

@@ -26,6 +26,15 @@ def test_the_python_example_prints_what_it_says():
     assert np.round(solve(game).p_PZ, 3).tolist() == [[0.667, 0.333]]
 
 
+def test_the_example_of_both_players_runs():
+    """On the game of the page's first example, where all three figures are above zero."""
+    names = {"np": np, "game": Game.from_marginals(np.array([[0.8, 0.2]]), Diversity(1.0, np.zeros(2)), beta=1.0)}
+    exec(re.search(r"```python\n(from alftbench.games import two_player_gap.*?)```", PAGE, re.DOTALL)[1], names)
+    both = names["both"]
+    assert 0 < both.policy_regret < both.gap
+    assert both.gap == pytest.approx(both.policy_regret + both.target_regret)
+
+
 @pytest.mark.parametrize("name", [*OBJECTIVES, *SOLVERS])
 def test_every_objective_and_solver_has_a_row(name):
     """A table row starts with its name."""

@@ -288,9 +288,9 @@ def test_methods_refuse_what_they_cannot_do():
     """A clear error, with the methods that apply."""
     fair = Game.from_marginals(P0, Constraint(np.array([[1.0, 0, 0]]), np.array([0.5])), 1.0)
     for method in ("mirror", "alternating", "direct"):
-        with pytest.raises(UsageError, match="exact or no-regret"):
+        with pytest.raises(UsageError, match="exact, or no-regret with a wider --tolerance"):
             solve(fair, method)
-    with pytest.raises(UsageError, match="exact or two-step"):
+    with pytest.raises(UsageError, match="exact, two-step or direct"):
         solve(Game.from_marginals(P0, HardCoherence(), 1.0), "no-regret")
     with pytest.raises(UsageError, match="coherence or consensus"):
         solve(fair, "two-step")

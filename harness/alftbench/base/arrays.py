@@ -1,4 +1,4 @@
-"""The two kinds of arrays that numbers are computed in; shapes are in the names: log_p_PZ, counts_VZ."""
+"""The kinds of arrays that numbers are computed in; shapes are in the names: log_p_PZ, counts_VZ."""
 
 from __future__ import annotations
 
@@ -9,3 +9,4 @@ from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]

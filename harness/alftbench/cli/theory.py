@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alftbench.cli.app import app, echo_json, say, use_threads
+from alftbench.cli.app import app, complain, echo_json, say, use_threads
 from alftbench.cli.options import Format, FormatOption, Seed
 
 if TYPE_CHECKING:
@@ -21,29 +21,45 @@ def solve_command(
         Path, typer.Argument(help="GAME.json: beta, objective and prompts with traces; see docs/games.md.")
     ],
     method: Annotated[
-        str, typer.Option("--method", help="exact, mirror, no-regret, alternating, two-step or direct.")
+        str, typer.Option("--method", help="exact, mirror, no-regret, ascent, alternating, two-step or direct.")
     ] = "exact",
     tolerance: Annotated[float, typer.Option("--tolerance", help="On the Nash gap, in units of reward.")] = 1e-9,
+    max_iterations: Annotated[
+        int | None, typer.Option("--max-iterations", min=1, help="Of the methods that iterate.")
+    ] = None,
     plot_file: Annotated[
         Path | None, typer.Option("--plot", help="Write a picture of the solution (PNG).")
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Solve an answer-level game whose traces are listed, and certify the equilibrium."""
+    """Solve an answer-level game whose traces are listed, and certify the equilibrium; else exit 1."""
     from alftbench.games import check_picture, load_game, plot, solve
 
     if plot_file is not None:
         check_picture(plot_file)
-    solution = solve(load_game(game), method, tolerance)
+    options = {} if max_iterations is None else {"max_iterations": max_iterations}
+    solution = solve(load_game(game), method, tolerance, **options)
     if output_format is Format.JSON:
         echo_json(solution.to_json())
     else:
         from alftbench.cli.console import show
 
         show(solution_table(solution))
-        say(f"{solution.message} value {solution.value:.6g}, Nash gap {solution.gap:.2g}")
+        ending = solution.message if solution.certified else f"Not certified: {solution.status}."
+        say(f"{ending} value {solution.value:.6g}, Nash gap {solution.gap:.2g}{two_players(solution)}")
     if plot_file is not None:
         plot(solution, plot_file)
+    if not solution.certified:
+        complain(f"error: not certified: {solution.message}")
+        raise typer.Exit(1)
+
+
+def two_players(solution: Solution) -> str:
+    """The gap of policies and target together, where the objective is convex."""
+    if not solution.game.objective.convex:
+        return ""
+    both = solution.pair
+    return f", two-player gap {both.gap:.2g} (policies {both.policy_regret:.2g}, target {both.target_regret:.2g})"
 
 
 def solution_table(solution: Solution) -> Table:

@@ -10,9 +10,12 @@ from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput
 from alftbench.games.dynamics import needs_gradient
 from alftbench.games.game import Game
+from alftbench.games.history import History
 from alftbench.games.numerics import log_normalise, log_ratio
+from alftbench.games.objectives import HardCoherence
 from alftbench.games.policies import TracePolicy
-from alftbench.games.solution import History, Solution, Status
+from alftbench.games.projection import project
+from alftbench.games.solution import Solution, Status
 
 LogTraces = tuple[FloatArray, ...]
 
@@ -29,6 +32,7 @@ def direct(
     π_i(y) ∝ π0_i(y) exp(θ·φ_i(y)), θ shared by the orbit; without features every trace has its own logit.
     With a = β log(π/π0) + u(E(y)) the natural gradient is the π-weighted regression of a on the centred φ
     (compatible function approximation); for free logits it is a itself. The step is halved when J would rise.
+    Hard coherence has no gradient: there it is the projection onto the policies of the class that agree.
 
     Args:
         game: what to solve.
@@ -41,13 +45,16 @@ def direct(
         stays positive by what the class costs, and `converged` is about stationarity within the class.
 
     Raises:
-        UsageError: the objective has no gradient.
+        UsageError: a constraint, which has no gradient.
         BadInput: features that do not fit the traces.
 
     Source: arXiv 2511.08440 (direct projection); Kakade 2001 for the natural gradient.
     """
+    phi = _checked(game, features)
+    if isinstance(game.objective, HardCoherence):
+        return project(game, tolerance, phi, max_iterations)
     needs_gradient(game, "direct")
-    descent = _Descent(game, _checked(game, features))
+    descent = _Descent(game, phi)
     policy, history, status = _descend(descent, tolerance, max_iterations)
     target = game.objective.target(policy.log_p_PZ, game.weights_P)
     value, gap, steps = history.value_T[-1], history.gap_T[-1], len(history.gap_T) - 1

@@ -13,9 +13,10 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import BadInput, UsageError
 from alftbench.games.game import Game
+from alftbench.games.history import History
 from alftbench.games.numerics import log_normalise, log_ratio
 from alftbench.games.objectives import Constraint
-from alftbench.games.solution import History, Solution, Status
+from alftbench.games.solution import Solution, Status
 
 _ROUNDING = 4 * np.finfo(float).eps
 _FAR = 700.0
@@ -80,6 +81,11 @@ class _Watch:
         if now & (now - 1) == 0:
             self._landmark, self._landmark_at = log_p_PZ, now
         return None
+
+    def target_is_infinite(self) -> Status:
+        """The status where the last iterate has no best response that is a number."""
+        self.detail = f"The target's answer to iterate {len(self.gaps) - 1} is infinite."
+        return Status.DIVERGES
 
     def at_limit(self) -> Status:
         """The status when no round is left: what more rounds would bring."""
@@ -167,17 +173,17 @@ class _MirrorStep:
         u_PZ = game.objective.gradient(log_p_PZ, game.weights_P)
         best = game.best_response(u_PZ)
         if self.fixed:
-            return _toward(log_p_PZ, best, self.step * game.beta)
+            return toward(log_p_PZ, best, self.step * game.beta)
         value = game.value(log_p_PZ)
         allowed = value + 1e-14 * (abs(value) + game.beta)
-        candidate = _toward(log_p_PZ, best, self.step * game.beta)
+        candidate = toward(log_p_PZ, best, self.step * game.beta)
         while not game.value(candidate) <= allowed and self.step > 1e-12:
             self.step /= 2
-            candidate = _toward(log_p_PZ, best, self.step * game.beta)
+            candidate = toward(log_p_PZ, best, self.step * game.beta)
         return candidate
 
 
-def _toward(log_p_PZ: FloatArray, log_best_PZ: FloatArray, share: float) -> FloatArray:
+def toward(log_p_PZ: FloatArray, log_best_PZ: FloatArray, share: float) -> FloatArray:
     """The geometric step from the policies toward their best response: mirror descent with η = share/β."""
     move = log_ratio(log_best_PZ, log_p_PZ)
     return log_normalise(log_p_PZ + share * move)
@@ -193,7 +199,12 @@ def _play(
     for _ in range(max_iterations):
         if status is not None:
             break
-        log_p_PZ = update(log_p_PZ)
+        with np.errstate(invalid="ignore"):  # An infinite target leaves no number, which is seen to next.
+            candidate = update(log_p_PZ)
+        if np.isnan(candidate).any():
+            status = watch.target_is_infinite()
+            break
+        log_p_PZ = candidate
         status = watch.observe(log_p_PZ)
     return watch.solution(method, status or watch.at_limit(), log_p_PZ)
 
@@ -227,17 +238,16 @@ def no_regret(game: Game, tolerance: float = 1e-9, *, max_iterations: int = 10_0
             break
         u_PZ = game.objective.gradient(log_p_PZ, game.weights_P)
         if not np.isfinite(u_PZ[game.log_admissible_PZ > -np.inf]).all():
-            watch.detail = f"The target's answer to iterate {t} is infinite."
-            status = Status.DIVERGES
+            status = watch.target_is_infinite()
             break
-        log_p_PZ = _toward(log_p_PZ, game.best_response(u_PZ), 2 / (t + 1 + offset))
+        log_p_PZ = toward(log_p_PZ, game.best_response(u_PZ), 2 / (t + 1 + offset))
         total += t + offset
-        average = _mixed(average, log_p_PZ, (t + offset) / total)
+        average = mixed(average, log_p_PZ, (t + offset) / total)
         status = watch.observe(average)
     return watch.solution("no-regret", status or watch.at_limit(), average)
 
 
-def _mixed(log_p_PZ: FloatArray, log_q_PZ: FloatArray, share: float) -> FloatArray:
+def mixed(log_p_PZ: FloatArray, log_q_PZ: FloatArray, share: float) -> FloatArray:
     """The mixture log((1 − share) p + share q)."""
     return log_q_PZ if share >= 1 else np.logaddexp(log_p_PZ + np.log1p(-share), log_q_PZ + np.log(share))
 
@@ -257,11 +267,14 @@ def _multiplier_ascent(game: Game, objective: Constraint, tolerance: float, max_
         mu = np.maximum(0.0, mu - step * objective.slack(objective.policy(mu, log_p0, game.beta)))
         share = 2 / (t + 2)
         mu_average = (1 - share) * mu_average + share * mu
-        average = _mixed(average, objective.policy(mu, log_p0, game.beta), share)
+        average = mixed(average, objective.policy(mu, log_p0, game.beta), share)
     status = Status.CONVERGED if gaps[-1] <= tolerance else Status.ITERATION_LIMIT
     history = History(tuple(gaps), tuple(values))
     steps = len(gaps) - 1
-    return Solution(game, "no-regret", status, average, None, values[-1], gaps[-1], steps, history)
+    u_PZ = mu_average @ objective.A_CZ
+    return Solution(
+        game, "no-regret", status, average, None, values[-1], gaps[-1], steps, history, learned_u_PZ=u_PZ
+    )
 
 
 def needs_gradient(game: Game, method: str) -> None:
@@ -271,7 +284,11 @@ def needs_gradient(game: Game, method: str) -> None:
         UsageError: the objective has no gradient.
     """
     if not game.objective.differentiable:
-        allowed = "exact or no-regret" if isinstance(game.objective, Constraint) else "exact or two-step"
+        allowed = (
+            "exact, or no-regret with a wider --tolerance"
+            if isinstance(game.objective, Constraint)
+            else "exact, two-step or direct"
+        )
         raise UsageError(
             f"{method} needs a gradient and {game.objective.name} is an indicator; use --method {allowed}"
         )

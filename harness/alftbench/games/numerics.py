@@ -28,7 +28,22 @@ def log_sum_exp(log_x: FloatArray, axis: int = -1) -> FloatArray:
 
 def log_normalise(log_x: FloatArray) -> FloatArray:
     """Scale so that the last axis sums to one in probability."""
-    return log_x - log_sum_exp(log_x)[..., None]
+    # The largest goes first: beside one of 1e16 the sum's logarithm would be lost.
+    shifted = log_x - np.maximum(log_x.max(axis=-1, keepdims=True), _LOWEST)
+    with np.errstate(divide="ignore"):
+        total: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return total
+
+
+def log_tilted(log_p: FloatArray, x: FloatArray) -> FloatArray:
+    """The distribution p e^x, normalised along the last axis; x is ignored where p = 0.
+
+    The largest x goes first: beside one of 1e9 nothing but seven digits would be left of log p.
+    """
+    if log_p.min() > -np.inf:
+        return log_normalise(log_p + (x - np.maximum(x.max(axis=-1, keepdims=True), _LOWEST)))
+    x = np.where(log_p > -np.inf, x, -np.inf)
+    return log_normalise(log_p + (x - np.maximum(x.max(axis=-1, keepdims=True), _LOWEST)))
 
 
 def log_of(p: FloatArray) -> FloatArray:

@@ -94,6 +94,12 @@ def _draw_gap(axes: Axes, solution: Solution) -> None:
     gaps = np.array(solution.history.gap_T or (solution.gap,))
     kept = np.isfinite(gaps)
     axes.semilogy(np.flatnonzero(kept), np.maximum(gaps[kept], 1e-18), "o-", markersize=3)
+    regrets = (("policies", solution.history.policy_regret_T), ("target", solution.history.target_regret_T))
+    for player, regret_T in regrets:
+        if regret_T:  # A player that foresees the other can have less than none: left out of a logarithm.
+            shown = [regret if regret > 0 else np.nan for regret in regret_T]
+            axes.semilogy(np.arange(len(shown)), shown, label=f"regret of the {player}")
+            axes.legend(frameon=False)
     axes.set_xlabel("iteration")
-    axes.set_ylabel("Nash gap (reward)")
+    axes.set_ylabel("average regrets, and their sum" if regrets[0][1] else "Nash gap (reward)")
     axes.set_title(f"{solution.method}: {solution.status}")

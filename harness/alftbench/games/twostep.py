@@ -8,9 +8,10 @@ import numpy as np
 
 from alftbench.errors import BadInput, UsageError
 from alftbench.games.game import Game
+from alftbench.games.history import History
 from alftbench.games.numerics import log_normalise
 from alftbench.games.objectives import arithmetic_mean, common_support, geometric_mean
-from alftbench.games.solution import History, Solution, Status
+from alftbench.games.solution import Solution, Status
 
 
 def two_step(

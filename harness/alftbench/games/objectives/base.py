@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import UsageError
-from alftbench.games.numerics import kl, log_normalise
+from alftbench.games.numerics import kl, log_normalise, log_tilted
 
 
 def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> FloatArray:
@@ -31,10 +31,7 @@ def best_response(log_p0_PZ: FloatArray, u_PZ: FloatArray, beta: float) -> Float
 
     Source: arXiv 2604.27166 (the policy's step of the game).
     """
-    if log_p0_PZ.min() > -np.inf:
-        return log_normalise(log_p0_PZ - u_PZ / beta)
-    possible = log_p0_PZ > -np.inf
-    return log_normalise(np.where(possible, log_p0_PZ - np.where(possible, u_PZ, 0.0) / beta, -np.inf))
+    return log_tilted(log_p0_PZ, -u_PZ / beta)
 
 
 class Objective(ABC):
@@ -81,6 +78,24 @@ class Objective(ABC):
         A sum over answers has no other blocks. The KL anchor is β times the identity.
         """
         raise UsageError(f"{self.name} has no second-order solver")
+
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float | None:
+        """F*(u) = max_p Σ_i w_i ⟨u_i, p_i⟩ − F(p) over possible answers; None where there is no formula.
+
+        A constant c_i added to u_i adds w_i c_i, so G(π, u) does not see it.
+
+        Args:
+            u_PZ: a target, in units of reward, finite where an answer is possible, ignored elsewhere.
+            possible_PZ: the answers that policies of finite value can give.
+            weights_P: orbit weights.
+        """
+        return None
+
+    def best_target(
+        self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
+    ) -> FloatArray:
+        """The target u that answers the policies; of an indicator, the one of the equilibrium."""
+        return self.gradient(log_p_PZ, weights_P)
 
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray | None:
         """The equilibrium log p*_PZ where a formula gives it, else None."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import kl, log_normalise, log_sum_exp
+from alftbench.games.numerics import kl, log_normalise, log_sum_exp, log_tilted
 from alftbench.games.objectives.base import Objective
 
 _FEASIBLE = 1e-9
@@ -55,11 +54,31 @@ class Constraint(Objective):
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """There is none: F is an indicator."""
-        raise UsageError("constraint has no gradient; use --method exact or no-regret")
+        raise UsageError("constraint has no gradient; use --method exact, or no-regret with a wider --tolerance")
+
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The largest ⟨u_i, p_i⟩ of a feasible p_i, per prompt: a linear programme each."""
+        rows = zip(u_PZ, possible_PZ, strict=True)
+        return float(weights_P @ [self._support(u_Z[possible_Z], possible_Z) for u_Z, possible_Z in rows])
+
+    def _support(self, u_Z: FloatArray, possible_Z: BoolArray) -> float:
+        """The bound Σ_c μ_c b_c + max_z (u − Aᵀμ)_z of the programme's multipliers: never below the maximum."""
+        A, b, _ = _standardised(self.A_CZ[:, possible_Z], self.b_C)
+        scale = max(float(np.abs(u_Z).max()), np.finfo(float).tiny)
+        ones = np.ones((1, u_Z.size))
+        best = linprog(-u_Z / scale, A_ub=A, b_ub=b, A_eq=ones, b_eq=[1.0], method="highs")
+        mu_C = np.maximum(0.0, -np.asarray(best.ineqlin.marginals)) if best.status == 0 else np.zeros(b.size)
+        return scale * float(mu_C @ b + (u_Z / scale - mu_C @ A).max())
+
+    def best_target(
+        self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
+    ) -> FloatArray:
+        """The u_i = Aᵀμ*_i of the equilibrium's multipliers."""
+        return self.multipliers(log_p0_PZ, beta) @ self.A_CZ
 
     def policy(self, mu_PC: FloatArray, log_p0_PZ: FloatArray, beta: float) -> FloatArray:
         """The policy's best response p ∝ p0 exp(−Aᵀμ/β)."""
-        return log_normalise(log_p0_PZ - mu_PC @ self.A_CZ / beta)
+        return log_tilted(log_p0_PZ, -mu_PC @ self.A_CZ / beta)
 
     def multipliers(self, log_p0_PZ: FloatArray, beta: float) -> FloatArray:
         """The target's best strategy μ*, shape (P, C), in units of reward."""
@@ -93,7 +112,8 @@ class Constraint(Objective):
 
     def _admissible(self, prompt: int, log_p0_Z: FloatArray) -> FloatArray:
         possible = log_p0_Z > -np.inf
-        reachable = _reachable(self.A_CZ[:, possible], self.b_C)
+        A = self.A_CZ[:, possible]
+        reachable = None if _proven_infeasible(A, self.b_C) else _reachable(A, self.b_C)
         if reachable is None:
             raise BadInput(f"prompts[{prompt}]: no distribution over its answers satisfies A p <= b")
         admissible = np.full_like(log_p0_Z, -np.inf)
@@ -129,7 +149,7 @@ class Constraint(Objective):
         return float(weights_P @ (regret + complementarity + np.maximum(0.0, -slack.min(axis=1))))
 
 
-def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
+def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> BoolArray | None:
     """Which answers some feasible p makes positive; None where there is no feasible p.
 
     maximise Σ t subject to 0 ≤ t ≤ 1, t ≤ v, A v ≤ s b, Σ v = s, s ≥ 1: v/s is a feasible point of largest
@@ -146,9 +166,31 @@ def _reachable(A_CZ: FloatArray, b_C: FloatArray) -> NDArray[np.bool_] | None:
     return np.asarray(support.x)[:Z] > 0.5 if support.status == 0 else None
 
 
-def _quick_maxima(
-    log_p0_PZ: FloatArray, A_CZ: FloatArray, b_C: FloatArray
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+def _proven_infeasible(A_CZ: FloatArray, b_C: FloatArray) -> bool:
+    """Whether every p breaks some row, standardised, by more than rounding.
+
+    The multipliers y of the least violation, min_p max_c (A p − b)_c, prove it whatever the accuracy of the
+    linear programme: for y ≥ 0 with Σy = 1 the violation is at least min_z (Aᵀy)_z − y·b.
+    """
+    C, Z = A_CZ.shape
+    A, b, _ = _standardised(A_CZ, b_C)
+    b = np.clip(b, -2.0, 2.0)  # Rows reach from −1 to 1: beyond, a bound only spoils the scale.
+    least = linprog(
+        np.r_[np.zeros(Z), 1.0],
+        A_ub=np.hstack([A, -np.ones((C, 1))]),
+        b_ub=b,
+        A_eq=np.r_[np.ones(Z), 0.0][None, :],
+        b_eq=[1.0],
+        bounds=[(0.0, None)] * Z + [(None, None)],
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    y = np.maximum(0.0, -np.asarray(least.ineqlin.marginals))
+    y /= y.sum()
+    return bool((y @ A).min() - y @ b > _SETTLED)
+
+
+def _quick_maxima(log_p0_PZ: FloatArray, A_CZ: FloatArray, b_C: FloatArray) -> tuple[FloatArray, BoolArray]:
     """`_dual_maximum` of all prompts at once, and for which of them it is found.
 
     Projected Newton without safeguards: multipliers at zero whose slope keeps them there are left out of the

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.numerics import expectation, kl, log_normalise, log_ratio, log_sum_exp
+from alftbench.games.numerics import expectation, kl, log_normalise, log_ratio, log_sum_exp, log_tilted
 from alftbench.games.objectives.agreement import coherence_equilibrium
 from alftbench.games.objectives.base import Objective
-from alftbench.games.objectives.single import forbid_zeros, geometric_mixture
+from alftbench.games.objectives.mixture import best_mixture
+from alftbench.games.objectives.single import forbid_zeros, geometric_mixture, largest
 
 _SAME = 1e-12
 
@@ -74,6 +75,12 @@ class Coherence(Objective):
         """The consensus q = Σ_i w_i p_i."""
         return arithmetic_mean(log_p_PZ, weights_P)
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """F* = λ max_q Σ_i w_i log Σ_z q(z) exp(u_i(z)/λ): the best mixture, in as many dimensions as prompts."""
+        if self.lambda_ == 0.0:
+            return largest(u_PZ, possible_PZ, weights_P)
+        return self.lambda_ * best_mixture(np.where(possible_PZ, u_PZ, -np.inf) / self.lambda_, weights_P)
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """The p_i ∝ p0_i^α (Σ_j w_j e^{−c_j} p0_j^α)^{(1−α)/α}, α = β/(β+λ), with c found by Newton."""
         if weights_P.size == 1 or self.lambda_ == 0.0:
@@ -105,7 +112,18 @@ class HardCoherence(Objective):
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """There is none: F is an indicator."""
-        raise UsageError("hard coherence has no gradient; use --method exact or two-step")
+        raise UsageError("hard coherence has no gradient; use --method exact, two-step or direct")
+
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The largest Σ_i w_i u_i(z) over common answers."""
+        common_Z = possible_PZ.all(axis=0)
+        return float((weights_P @ u_PZ[:, common_Z]).max())
+
+    def best_target(
+        self, log_p_PZ: FloatArray, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float
+    ) -> FloatArray:
+        """The u_i = β log(p0_i/q*), to which every prompt answers q*; Σ_i w_i u_i is the same for all answers."""
+        return beta * log_ratio(log_p0_PZ, self.closed_form(log_p0_PZ, weights_P, beta))
 
     def target(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The consensus q = Σ_i w_i p_i."""
@@ -169,13 +187,26 @@ class Consensus(Objective):
         """The consensus: the frozen q, or Σ_i w_i p_i."""
         return arithmetic_mean(log_p_PZ, weights_P) if self.log_q_Z is None else self.log_q_Z
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The largest u + λ log q, per prompt, for a frozen q.
+
+        Raises:
+            UsageError: the consensus is free, so F is not convex and no target's value reaches it.
+        """
+        if self.lambda_ == 0.0:
+            return largest(u_PZ, possible_PZ, weights_P)
+        if self.log_q_Z is None:
+            raise UsageError("a free consensus is not convex, so it has no conjugate game; freeze its target")
+        bonus_Z = np.where(self.log_q_Z > -np.inf, self.lambda_ * self.log_q_Z, 0.0)
+        return largest(u_PZ + bonus_Z, possible_PZ, weights_P)
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray | None:
         """π ∝ π0 q^{λ/β} for a frozen q."""
         if self.lambda_ == 0.0:
             return log_p0_PZ
         if self.log_q_Z is None:
             return None
-        return log_normalise(log_p0_PZ + self.lambda_ / beta * self.log_q_Z)
+        return log_tilted(log_p0_PZ, self.lambda_ / beta * self.log_q_Z)
 
     def restrict(self, log_p0_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """Forbid the answers that a frozen consensus forbids."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import BadInput
-from alftbench.games.numerics import expectation, kl, log_normalise, log_of, log_ratio
+from alftbench.games.numerics import expectation, kl, log_normalise, log_of, log_ratio, log_sum_exp, log_tilted
 from alftbench.games.objectives.base import Objective
 
 _NEWTON_ROUNDS = 100
@@ -39,9 +38,13 @@ class Correctness(Objective):
         """The target u = −b."""
         return np.broadcast_to(-self.bonus_Z, log_p_PZ.shape)
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The largest u + b, per prompt."""
+        return largest(u_PZ + self.bonus_Z, possible_PZ, weights_P)
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """p* ∝ p0 exp(b/β)."""
-        return log_normalise(log_p0_PZ + self.bonus_Z / beta)
+        return log_tilted(log_p0_PZ, self.bonus_Z / beta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +75,13 @@ class Diversity(Objective):
         """The target u = λ log p − b, up to a constant."""
         return _scaled(self.lambda_, log_p_PZ) - self.bonus_Z
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """F* = λ log Σ exp((u + b)/λ), the soft maximum of u + b."""
+        return soft_maximum(u_PZ + self.bonus_Z, possible_PZ, weights_P, self.lambda_)
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """p* ∝ (p0 exp(b/β))^{β/(β+λ)}."""
-        return log_normalise((log_p0_PZ + self.bonus_Z / beta) * (beta / (beta + self.lambda_)))
+        return log_tilted(log_p0_PZ * (beta / (beta + self.lambda_)), self.bonus_Z / (beta + self.lambda_))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +118,40 @@ class QuadraticDiversity(Objective):
         """The target u = λ p − b."""
         return self.lambda_ * np.exp(log_p_PZ) - self.bonus_Z
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """The value ⟨v, p⟩ − (λ/2) |p|², v = u + b, at p = max(0, v − τ)/λ, τ such that p sums to one."""
+        v_PZ = u_PZ + self.bonus_Z
+        if self.lambda_ == 0.0:
+            return largest(v_PZ, possible_PZ, weights_P)
+        rows = zip(v_PZ, possible_PZ, strict=True)
+        return float(weights_P @ [_sparse_maximum(v_Z[possible_Z], self.lambda_) for v_Z, possible_Z in rows])
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """The log p* with log p* + (λ/β) p* = log p0 + b/β + κ, by Newton's method."""
-        tilted = log_normalise(log_p0_PZ + self.bonus_Z / beta)
+        tilted = log_tilted(log_p0_PZ, self.bonus_Z / beta)
         return _gini_equilibrium(tilted, self.lambda_ / beta) if self.lambda_ else tilted
+
+
+def largest(u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+    """The conjugate of F = 0: Σ_i w_i max_z u_i(z) over possible answers."""
+    return float(weights_P @ np.where(possible_PZ, u_PZ, -np.inf).max(axis=1))
+
+
+def soft_maximum(u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray, lambda_: float) -> float:
+    """The conjugate of λ Σ_i w_i Σ p log p: λ Σ_i w_i log Σ_z exp(u_i/λ) over possible answers."""
+    if lambda_ == 0.0:
+        return largest(u_PZ, possible_PZ, weights_P)
+    return lambda_ * float(weights_P @ log_sum_exp(np.where(possible_PZ, u_PZ, -np.inf) / lambda_))
+
+
+def _sparse_maximum(v_Z: FloatArray, lambda_: float) -> float:
+    """The maximum of ⟨v, p⟩ − (λ/2) |p|² over distributions: a projection onto the simplex, by sorting."""
+    top = v_Z.max()
+    scaled = np.sort((v_Z - top) / lambda_)[::-1]
+    thresholds = (np.cumsum(scaled) - 1.0) / np.arange(1, scaled.size + 1)
+    tau = thresholds[np.flatnonzero(scaled > thresholds)[-1]]
+    p = np.maximum(0.0, scaled - tau)
+    return float(top + lambda_ * (scaled @ p - p @ p / 2))
 
 
 def _gini_equilibrium(log_q_PZ: FloatArray, ratio: float) -> FloatArray:
@@ -174,6 +211,11 @@ class TargetMatching(Objective):
         """The fixed q."""
         return self.log_q_Z
 
+    def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
+        """F* = λ log Σ q exp(u/λ)."""
+        bonus_Z = np.where(self.log_q_Z > -np.inf, self.lambda_ * self.log_q_Z, 0.0) if self.lambda_ else 0.0
+        return soft_maximum(u_PZ + bonus_Z, possible_PZ, weights_P, self.lambda_)
+
     def closed_form(self, log_p0_PZ: FloatArray, weights_P: FloatArray, beta: float) -> FloatArray:
         """p* ∝ p0^{β/(β+λ)} q^{λ/(β+λ)}."""
         return log_normalise(geometric_mixture(log_p0_PZ, self.log_q_Z, beta / (beta + self.lambda_)))
@@ -206,7 +248,7 @@ def forbid_zeros(log_p0_PZ: FloatArray, log_q_Z: FloatArray) -> FloatArray:
     return restricted
 
 
-def indicator_bonus(correct_Z: FloatArray | NDArray[np.bool_], eta: float = 1.0) -> FloatArray:
+def indicator_bonus(correct_Z: FloatArray | BoolArray, eta: float = 1.0) -> FloatArray:
     """The bonus b = η c for correctness c in [0, 1]."""
     return eta * np.asarray(correct_Z, dtype=float)
 
