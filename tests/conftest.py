@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.forks import Forks, forks
 
 settings.register_profile("shared cores", deadline=None)  # a crowded machine is slow, not wrong
 settings.load_profile("shared cores")
@@ -53,6 +56,24 @@ def cli(tmp_path):
             env={**os.environ, "COLUMNS": "100", **(env or {})},
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fork(tmp_path_factory) -> Iterator[Forks]:
+    """Run a command in a fork of one process."""
+    with forks(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+@pytest.fixture
+def warm(fork, tmp_path):
+    """As `cli`, in a fork of a process that has everything imported: for what does not need a new interpreter."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = tmp_path):
+        done = fork(cwd, *arguments, environment=env or {})
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     return run
 

@@ -6,19 +6,22 @@ list of `Done`. A command may be killed before its n-th operation on files, or f
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 KILLED = 137
+SECONDS = 300  # that a command may take
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 OPERATIONS = {
     "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink",
@@ -31,13 +34,16 @@ class Command:
     """A command line, in a folder.
 
     kill_before: the operation on files before which it is killed, counted from 1. largest_file: bytes that a file
-    may have; to write more fails, as on a full disk.
+    may have; to write more fails, as on a full disk. environment: variables beside those of all; PYTHONPATH is
+    put on the path of imports. typed: what stands on its stdin.
     """
 
     folder: str
     arguments: tuple[str, ...]
     kill_before: int | None = None
     largest_file: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,19 @@ class Forks:
         self._process.stdin.flush()
         return [Done(**done) for done in json.loads(self._process.stdout.readline())]
 
-    def __call__(self, folder: Path, *arguments: str, **faults: int) -> Done:
+    def __call__(self, folder: Path, *arguments: str, **more: Any) -> Done:
         """Run one command."""
-        [done] = self.run(Command(str(folder), arguments, **faults))
+        [done] = self.run(Command(str(folder), arguments, **more))
         return done
 
 
 @contextmanager
-def forks() -> Iterator[Forks]:
-    """A process for commands, ended with the block."""
-    environment = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+def forks(cache: Path) -> Iterator[Forks]:
+    """A process for commands, ended with the block; `cache` is its folder of what comes from the hub: nothing."""
+    environment = {
+        **os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1", "HF_HOME": str(cache),
+    }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.forks"], cwd=Path(__file__).parents[1], env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -122,13 +131,18 @@ def run_together(commands: Sequence[Command]) -> list[Done]:
     children = []
     for command in commands:
         pipes = [os.pipe() for _ in range(3)]  # out, err, the number of operations
+        typed = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(opener)
-            for fd, (_, end) in enumerate(pipes[:2], 1):
+            for fd, end in enumerate((typed[0], pipes[0][1], pipes[1][1])):
                 os.dup2(end, fd)
+            os.close(typed[1])
             os.read(gate, 1)
             begin(command, pipes[2][1])
+        os.close(typed[0])
+        os.write(typed[1], command.typed.encode())  # short: a pipe holds it
+        os.close(typed[1])
         for _, end in pipes:
             os.close(end)
         children.append((pid, [end for end, _ in pipes]))
@@ -159,6 +173,12 @@ def begin(command: Command, counter: int) -> None:
             if done == command.kill_before:
                 os._exit(KILLED)
 
+    signal.alarm(SECONDS)
+    sys.stdin = os.fdopen(0)  # the one there has read ahead in what the process above was asked
+    os.environ.update(command.environment)
+    if "PYTHONPATH" in command.environment:
+        sys.path[:0] = command.environment["PYTHONPATH"].split(os.pathsep)
+        importlib.invalidate_caches()
     sys.addaudithook(count)
     if command.largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (command.largest_file, resource.RLIM_INFINITY))
