@@ -24,7 +24,7 @@ from alftbench.publish.ranking import ranked
 from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
-SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
+SMALL = ["--seeds", "2", "--budget-tokens", "6000", "--limit", "4", "--samples", "4", "--output-dir", "out"]
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +60,9 @@ def test_rows_have_every_method_on_every_suite_with_intervals_and_cost(compared)
     for row in table["rows"]:
         for metric in row["metrics"].values():
             assert metric["low"] <= metric["value"] <= metric["high"]
-            assert metric["n_problems"] == 6
+            assert metric["n_problems"] == 4
         spent = row["cost"]["generated_tokens"]
-        assert spent == 0 if row["method"] == "base" else 0 < spent <= 12_000
+        assert spent == 0 if row["method"] == "base" else 0 < spent <= 6_000
         assert row["seeds"] == [0, 1]
 
 
@@ -76,7 +76,7 @@ def test_comparisons_are_paired_differences_of_the_rows(compared):
         assert found["difference"] == pytest.approx(ours - base, abs=1e-9)
         assert found["low"] <= found["difference"] <= found["high"]
         assert found["p_value"] <= found["p_adjusted"] <= 1
-        assert (found["n_pairs"], found["n_seeds"]) == (6, 2)
+        assert (found["n_pairs"], found["n_seeds"]) == (4, 2)
 
 
 def test_the_leaderboard_links_to_runs_that_exist(compared):
