@@ -1,7 +1,8 @@
 """Commands of the real command line in forks of one process that has everything imported: 0.2 s each, not 3.
 
 As a program it reads a list of `Command` from every line of stdin, starts them all at once, and answers with a
-list of `Done`. A command may be killed before its n-th operation on files, or find the disk full.
+list of `Done`. A command may be killed before its n-th operation on files, or find the disk full. Named modules
+are imported in the place of everything, for commands that must do with little memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -35,7 +37,8 @@ class Command:
 
     kill_before: the operation on files before which it is killed, counted from 1. largest_file: bytes that a file
     may have; to write more fails, as on a full disk. environment: variables beside those of all; PYTHONPATH is
-    put on the path of imports. typed: what stands on its stdin.
+    put on the path of imports. typed: what stands on its stdin. megabytes: of memory that it may have, with what
+    is imported.
     """
 
     folder: str
@@ -44,16 +47,19 @@ class Command:
     largest_file: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     typed: str = ""
+    megabytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and how many operations on files it took."""
+    """How a command ended, how many operations on files it took, and seconds of the processor and of the clock."""
 
     code: int
     out: str
     err: str
-    operations: int
+    operations: int = 0
+    worked: float = 0.0
+    waited: float = 0.0
 
     @property
     def line(self) -> str:
@@ -83,14 +89,14 @@ class Forks:
 
 
 @contextmanager
-def forks(cache: Path) -> Iterator[Forks]:
+def forks(cache: Path, *modules: str) -> Iterator[Forks]:
     """A process for commands, ended with the block; `cache` is its folder of what comes from the hub: nothing."""
     environment = {
         **os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1", "HF_HOME": str(cache),
     }  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.forks"], cwd=Path(__file__).parents[1], env=environment, text=True,
+        [sys.executable, "-m", "tests.forks", *modules], cwd=Path(__file__).parents[1], env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     with process:
@@ -109,16 +115,24 @@ def in_turn(work: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
             yield Finished(place, error=error)
 
 
-def serve() -> None:
-    """Answer every line of stdin."""
+def warm_up() -> None:
+    """Import everything, by a command that needs most of it."""
     import alftbench.compare.compare as comparing
 
     comparing.run_jobs = in_turn
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what the command below says is no reply
     with tempfile.TemporaryDirectory() as folder:
         compare = ("compare", "vanilla-grpo", "--seeds", "1", "--budget-tokens", "6000", "--limit", "2")
         call(Command(folder, (*compare, "--suite", "sums", "--samples", "2", "--output-dir", f"{folder}/out")))
+
+
+def serve(modules: Sequence[str]) -> None:
+    """Answer every line of stdin."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what the command that warms up says is no reply
+    for module in modules:
+        importlib.import_module(module)
+    if not modules:
+        warm_up()
     for line in sys.stdin:
         commands = [Command(**{**given, "arguments": tuple(given["arguments"])}) for given in json.loads(line)]
         replies.write(json.dumps([asdict(done) for done in run_together(commands)]) + "\n")
@@ -146,19 +160,23 @@ def run_together(commands: Sequence[Command]) -> list[Done]:
         for _, end in pipes:
             os.close(end)
         children.append((pid, [end for end, _ in pipes]))
+    started = time.perf_counter()
     os.close(opener)
     os.close(gate)
-    return [ended(pid, ends) for pid, ends in children]
+    return [ended(pid, ends, started) for pid, ends in children]
 
 
-def ended(pid: int, ends: Sequence[int]) -> Done:
+def ended(pid: int, ends: Sequence[int], started: float) -> Done:
     """What a child said, once it is gone."""
     texts = []
     for end in ends:
         with os.fdopen(end) as pipe:
             texts.append(pipe.read())
-    _, status = os.waitpid(pid, 0)
-    return Done(os.waitstatus_to_exitcode(status), texts[0], texts[1], len(texts[2]))
+    _, status, used = os.wait4(pid, 0)
+    return Done(
+        os.waitstatus_to_exitcode(status), texts[0], texts[1], len(texts[2]), used.ru_utime + used.ru_stime,
+        time.perf_counter() - started,
+    )  # fmt: skip
 
 
 def begin(command: Command, counter: int) -> None:
@@ -179,6 +197,8 @@ def begin(command: Command, counter: int) -> None:
     if "PYTHONPATH" in command.environment:
         sys.path[:0] = command.environment["PYTHONPATH"].split(os.pathsep)
         importlib.invalidate_caches()
+    if command.megabytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (command.megabytes << 20,) * 2)
     sys.addaudithook(count)
     if command.largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (command.largest_file, resource.RLIM_INFINITY))
@@ -202,4 +222,4 @@ def call(command: Command) -> int:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1:])
