@@ -11,7 +11,7 @@ demo: $(READY)  ## compare three trainers on the embedded model, under five minu
 	$(BIN)/alftbench compare
 
 test: $(READY)  ## the whole test suite, a process per core
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-vllm: $(VLLM_READY)  ## the vllm and openai backends with the real vLLM, on CPU; installs 3.5 GB at first
 	OMP_NUM_THREADS=1 $(VLLM) -m pytest -q tests/vllm

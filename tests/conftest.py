@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.forks import Done, Forks, forks
 
 settings.register_profile("shared cores", deadline=None)  # a crowded machine is slow, not wrong
 settings.load_profile("shared cores")
@@ -16,6 +19,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What takes minutes and is not run each time."""
     parser.addoption("--every-kill", action="store_true", help="kill before every operation on files, not some")
+
+
+LONG = (
+    "test_compare.py", "test_ray.py", "test_faults.py", "test_hostile_models.py", "test_training.py",
+    "test_hostile_servers.py", "test_pages.py", "test_cli.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first: what begins last should not be what everybody waits for."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +72,71 @@ def cli(tmp_path):
     return run
 
 
+@pytest.fixture(scope="session")
+def fork(tmp_path_factory) -> Iterator[Forks]:
+    """Run a command in a fork of one process."""
+    with forks(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+@pytest.fixture
+def warm(fork, tmp_path):
+    """As `cli`, in a fork of a process that has everything imported: for what does not need a new interpreter."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = tmp_path):
+        done = fork(cwd, *arguments, environment=env or {})
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+    return run
+
+
+MEGABYTES = 512
+LIGHT = (
+    "alftbench.cli", "alftbench.suites.show", "alftbench.evaluation.plan", "alftbench.compare.compare",
+    "alftbench.games", "alftbench.publish.board", "alftbench.lm_eval.importing", "alftbench.answers.pairs",
+    "alftbench.answers.judge.judge", "httpx2", "alftbench.backends.openai.backend",
+    "alftbench.evaluation.evaluate", "alftbench.cli.progress",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory) -> Iterator[Forks]:
+    """Run a command in a fork of a process that has what refusing needs: without torch."""
+    with forks(tmp_path_factory.mktemp("hub"), *LIGHT) as running:
+        yield running
+
+
+def assert_refused(done: Done, code: int) -> str:
+    """The only line of a command that refused within 2 s.
+
+    The 2 seconds are the process's own, so that others at work beside it do not count; they begin when the command
+    does, with Python and the modules it needs loaded. A server is waited for no longer than 10.
+    """
+    assert done.code == code, done.err[-2000:]
+    assert done.worked < 2
+    assert done.waited < 10
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert len(done.err) < 1500
+    assert not done.out
+    return done.err
+
+
+@pytest.fixture
+def refusal(light, tmp_path):
+    """Run the command line in 512 MB, imports included; returns its only line once it has refused within 2 s."""
+
+    def run(*arguments: str, code: int, env: dict[str, str] | None = None):
+        done = light(tmp_path, *arguments, environment=env or {}, megabytes=MEGABYTES)
+        return assert_refused(done, code)
+
+    return run
+
+
 BOUNDED = """
 import resource, sys, time
-resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
-import MODULES
+resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES << 20, MEGABYTES << 20))
+import alftbench.suites.show
 from alftbench.cli import main
 started, worked = time.perf_counter(), time.process_time()
 try:
@@ -71,30 +147,18 @@ finally:
 
 
 @pytest.fixture
-def refusal(tmp_path):
-    """Run the command line in 512 MB, imports included; returns its only line once it has refused within 2 s.
+def new_refusal(tmp_path):
+    """As `refusal`, in a new interpreter."""
 
-    The 2 seconds are the process's own, so that others at work beside it do not count; they begin when the command
-    does, with Python and the modules it needs loaded. A server is waited for no longer than 10.
-    """
-
-    def run(*arguments: str, code: int, needs: str = "alftbench.suites.show", env: dict[str, str] | None = None):
+    def run(*arguments: str, code: int):
         done = subprocess.run(
-            [sys.executable, "-c", BOUNDED.replace("MODULES", needs), *arguments],
+            [sys.executable, "-c", BOUNDED.replace("MEGABYTES", str(MEGABYTES)), *arguments],
             cwd=tmp_path,
             capture_output=True,
-            env={**os.environ, **(env or {})},
             timeout=300,
         )
-        said = done.stderr.decode()
-        assert done.returncode == code, said[-2000:]
         worked, waited = map(float, (tmp_path / "seconds").read_text().split())
-        assert worked < 2
-        assert waited < 10
-        assert said.startswith("error: ")
-        assert said.count("\n") == 1
-        assert len(said) < 1500
-        assert not done.stdout
-        return said
+        said = Done(done.returncode, done.stdout.decode(), done.stderr.decode(), 0, worked, waited)
+        return assert_refused(said, code)
 
     return run

@@ -57,11 +57,11 @@ def test_grades_come_in_order_with_outcomes(cli, pairs):
     assert (summary["agreement"]["wrongly_equal"], summary["agreement"]["wrongly_unequal"]) == ([9], [])
 
 
-def test_rows_that_disagree_with_their_label_are_named_the_first_of_them(cli, tmp_path):
+def test_rows_that_disagree_with_their_label_are_named_the_first_of_them(warm, tmp_path):
     rows = [{"id": f"r{i}", "gold": "1", "prediction": "2", "equivalent": True} for i in range(7)]
     rows.append({"id": "same", "gold": "1", "prediction": "1", "equivalent": False})
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    said = cli("grade", "rows.jsonl").stderr
+    said = warm("grade", "rows.jsonl").stderr
     assert "wrongly equal: 'same'\n" in said
     assert "wrongly unequal: 'r0', 'r1', 'r2', 'r3', 'r4' and 2 more\n" in said
 
@@ -98,7 +98,7 @@ def test_a_bad_row_is_named(line, message):
         list(read_rows(['{"gold": "1", "prediction": "1"}\n', line], "x.jsonl"))
 
 
-def test_a_bad_file_is_one_line_before_anything_is_graded(cli, tmp_path):
+def test_a_bad_file_is_one_line_before_anything_is_graded(warm, tmp_path):
     (tmp_path / "bad.jsonl").write_text(as_lines([ROWS[0], {"gold": "3"}]), encoding="utf-8")
     (tmp_path / "latin.jsonl").write_bytes(b'{"gold": "\xe9"}')
     for name, message in [
@@ -107,16 +107,16 @@ def test_a_bad_file_is_one_line_before_anything_is_graded(cli, tmp_path):
         ("latin.jsonl", "latin.jsonl: cannot be read"),
         (".", "cannot be read"),
     ]:
-        done = cli("grade", name, "--output", "out.jsonl")
+        done = warm("grade", name, "--output", "out.jsonl")
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
 
 
-def test_an_unreadable_gold_answer_loses_no_other_row(cli, tmp_path):
+def test_an_unreadable_gold_answer_loses_no_other_row(warm, tmp_path):
     (tmp_path / "pairs.jsonl").write_text(as_lines([{"gold": "", "prediction": "1"}, ROWS[0]]), encoding="utf-8")
-    done = cli("grade", "pairs.jsonl")
+    done = warm("grade", "pairs.jsonl")
     assert done.returncode == 1
     assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["gold_unparsed", "answered"]
     assert "1 of 2 gold answers could not be read (first: 1)" in done.stderr
@@ -186,10 +186,10 @@ def test_ctrl_c_ends_in_time(tmp_path):
     assert time.monotonic() - started < 20
 
 
-def test_output_spares_what_it_points_at(cli, pairs, tmp_path):
+def test_output_spares_what_it_points_at(warm, pairs, tmp_path):
     content = pairs.read_text(encoding="utf-8")
     for output, message in ((pairs, "would overwrite the pairs"), (tmp_path, "is a folder")):
-        done = cli("grade", str(pairs), "--output", str(output))
+        done = warm("grade", str(pairs), "--output", str(output))
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
     assert pairs.read_text(encoding="utf-8") == content
@@ -197,27 +197,27 @@ def test_output_spares_what_it_points_at(cli, pairs, tmp_path):
     target.write_text("old", encoding="utf-8")
     link.symlink_to(target)
     os.mkfifo(pipe)
-    cli("grade", str(pairs), "--time-limit", "1", "--output", str(link))
+    warm("grade", str(pairs), "--time-limit", "1", "--output", str(link))
     assert link.is_symlink()
     assert len(target.read_text(encoding="utf-8").splitlines()) == len(ROWS)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    cli("grade", str(pairs), "--time-limit", "1", "--output", str(pipe))
+    warm("grade", str(pairs), "--time-limit", "1", "--output", str(pipe))
     assert len(os.read(reader, 1 << 16).splitlines()) == len(ROWS)
     os.close(reader)
     assert pipe.is_fifo()
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_row(cli, pairs):
+def test_a_byte_order_mark_is_no_part_of_the_first_row(warm, pairs):
     pairs.write_bytes(b"\xef\xbb\xbf" + pairs.read_bytes())
-    assert cli("grade", str(pairs), "--time-limit", "1").returncode == 0
+    assert warm("grade", str(pairs), "--time-limit", "1").returncode == 0
 
 
-def test_guesses_are_counted(cli, tmp_path):
+def test_guesses_are_counted(warm, tmp_path):
     rows = [
         {"gold": "7", "prediction": "So we get 3 and then 4, that makes 7 in all, I think"},
         {"gold": "7", "prediction": "7"},
     ]
     (tmp_path / "rows.jsonl").write_text(as_lines(rows), encoding="utf-8")
-    done = cli("grade", str(tmp_path / "rows.jsonl"), "--format", "json")
+    done = warm("grade", str(tmp_path / "rows.jsonl"), "--format", "json")
     assert [json.loads(line)["guessed"] for line in done.stdout.splitlines()] == [True, False]
     assert json.loads(done.stderr)["guessed"]["count"] == 1

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 from alftbench.backends.hf.folder import check_model
 from alftbench.backends.model_files import locate
 from alftbench.errors import ModelRefused, UsageError
+from tests.forks import Done
 
-SECONDS = 40.0  # torch alone takes several to import on a busy machine; the limits themselves are of 2 s
+SECONDS = 40.0  # on a busy machine; the limits themselves are of 2 s
 CODE = """
 from pathlib import Path
 Path({canary!r}).write_text("ran")
@@ -226,23 +227,38 @@ def environment(folder: Folder) -> dict[str, str]:
     return {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder.path.parent / "cache"), "COLUMNS": "100"}
 
 
-def run(folder: Folder, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command with somebody at a pipe who says yes to everything."""
+YES = "y\n" * 100  # somebody at a pipe who says yes to everything
+
+
+def run(folder: Folder, name: str, *arguments: str) -> Done:
+    """The command in a new process."""
     words = [sys.executable, "-m", "alftbench.cli", *name.split(), "--model", str(folder.path), *arguments]
-    return subprocess.run(
-        words, input="y\n" * 100, capture_output=True, text=True, timeout=300,
-        env=environment(folder), cwd=folder.path.parent,
+    done = subprocess.run(
+        words, input=YES, capture_output=True, text=True, timeout=300, env=environment(folder),
+        cwd=folder.path.parent,
     )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr, 0)
 
 
-def assert_refused(folder: Folder, done: subprocess.CompletedProcess[str], message: str) -> None:
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
+@pytest.fixture
+def forked(fork):
+    """A function as `run`, in a fork of a process that has everything imported."""
+
+    def run_fork(folder: Folder, name: str, *arguments: str) -> Done:
+        words = (*name.split(), "--model", str(folder.path), *arguments)
+        return fork(folder.path.parent, *words, typed=YES)
+
+    return run_fork
+
+
+def assert_refused(folder: Folder, done: Done, message: str) -> None:
+    lines = done.err.splitlines()
+    assert len(lines) == 1, done.err
     assert lines[0].startswith("error: ")
     assert message in lines[0]
     assert lines[0].isprintable()
-    assert done.returncode == 1
-    assert done.stdout == ""
+    assert done.code == 1
+    assert done.out == ""
     assert not folder.canary.exists()
     assert not (folder.path.parent / "runs").exists()
 
@@ -251,12 +267,19 @@ EVAL = ("eval", "--suite", "sums", "--limit", "1", "--samples", "1", "--max-toke
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_evaluation_ends_with_one_line(spoilt, name):
+def test_an_evaluation_ends_with_one_line(spoilt, forked, name):
     spoil, message = TABLE[name]
     folder = spoilt(spoil)
     started = time.monotonic()
-    assert_refused(folder, run(folder, *EVAL), message)
+    assert_refused(folder, forked(folder, *EVAL), message)
     assert time.monotonic() - started < SECONDS
+
+
+@pytest.mark.parametrize("name", ["code of its own for the tokenizer too", "a deep tokenizer"])
+def test_a_new_process_ends_the_same(spoilt, name):
+    spoil, message = TABLE[name]
+    folder = spoilt(spoil)
+    assert_refused(folder, run(folder, *EVAL), message)
 
 
 def at_a_terminal(folder: Folder, *arguments: str) -> tuple[int, str]:
@@ -299,36 +322,37 @@ OTHERS = {
 
 @pytest.mark.parametrize("command", OTHERS)
 @pytest.mark.parametrize("name", ["code of its own for the tokenizer too", "a pickle", "a template without end"])
-def test_other_commands_end_as_evaluations_do(spoilt, command, name):
+def test_other_commands_end_as_evaluations_do(spoilt, forked, command, name):
+    """A comparison once with workers in processes of their own."""
     spoil, message = TABLE[name]
     folder = spoilt(spoil)
-    done = run(folder, *OTHERS[command])
-    assert message in done.stderr.splitlines()[-1]
-    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == 1
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 1
+    done = (run if (command, name) == ("compare", "a pickle") else forked)(folder, *OTHERS[command])
+    assert message in done.err.splitlines()[-1]
+    assert sum(line.startswith("error: ") for line in done.err.splitlines()) == 1
+    assert "Traceback" not in done.err
+    assert done.code == 1
     assert not folder.canary.exists()
     assert not [path for path in folder.path.parent.rglob("*.json") if folder.path not in path.parents]
 
 
-def test_code_runs_where_it_is_trusted_and_the_record_says_so(spoilt):
+def test_code_runs_where_it_is_trusted_and_the_record_says_so(spoilt, forked):
     folder = spoilt(own_tokenizer)
     done = run(folder, *EVAL, "--output-dir", "trusted", "--trust-remote-code")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert folder.canary.exists()
     record = json.loads((folder.path.parent / "trusted" / "run.json").read_text(encoding="utf-8"))
     assert record["config"]["trust_remote_code"] is True
     assert record["provenance"]["trust_remote_code"] is True
     folder.write("own.py", (folder.path / "own.py").read_text(encoding="utf-8") + "# other code")
-    again = run(folder, *EVAL, "--output-dir", "trusted", "--trust-remote-code")
-    assert again.returncode == 2
-    assert "code_sha256" in again.stderr
+    again = forked(folder, *EVAL, "--output-dir", "trusted", "--trust-remote-code")
+    assert again.code == 2
+    assert "code_sha256" in again.err
 
 
-def test_training_on_trusted_code_says_so(spoilt):
+def test_training_on_trusted_code_says_so(spoilt, forked):
     folder = spoilt(own_config)
-    done = run(folder, *OTHERS["train"], "--output-dir", "trained", "--trust-remote-code")
-    assert done.returncode == 0, done.stderr
+    done = forked(folder, *OTHERS["train"], "--output-dir", "trained", "--trust-remote-code")
+    assert done.code == 0, done.err
     assert folder.canary.exists()
     record = json.loads((folder.path.parent / "trained" / "train.json").read_text(encoding="utf-8"))
     assert record["config"]["trust_remote_code"] is record["provenance"]["trust_remote_code"] is True
@@ -344,7 +368,7 @@ def test_a_run_without_the_flag_is_known_by_what_it_was(tiny):
     assert "trust" not in json.dumps(config)
 
 
-def test_a_map_to_code_that_is_not_needed_is_not_looked_at(spoilt):
+def test_a_map_to_code_that_is_not_needed_is_not_looked_at(spoilt, forked):
     def spoil(folder: Folder) -> None:
         folder.add_code()
         folder.add_code("custom_generate/generate.py")
@@ -353,8 +377,8 @@ def test_a_map_to_code_that_is_not_needed_is_not_looked_at(spoilt):
         )
 
     folder = spoilt(spoil)
-    done = run(folder, *EVAL)
-    assert done.returncode == 0, done.stderr
+    done = forked(folder, *EVAL)
+    assert done.code == 0, done.err
     assert not folder.canary.exists()
 
 

@@ -14,7 +14,6 @@ import pytest
 from tests.helpers import REPLIES, VARIANTS, answer, drawn, openai_backend, serving
 
 KEY = "sk-very/secret+key=17"
-NEEDS = "httpx2, alftbench.backends.openai.backend, alftbench.evaluation.evaluate, alftbench.cli.progress"
 TURNS = "\x1b]8;;http://evil\x07\x1b[2J\x1b]52;c;ZXZpbA==\x07\u202e\u2066\x00\x9b31m\u200b\U000e0041\r\b"
 
 
@@ -121,7 +120,7 @@ def test_a_hostile_server_ends_with_one_line(refusal, tmp_path, kind):
         said = refusal(
             "eval", "--backend", "openai", "--model", "m", "--limit", "1", "--samples", "2", "--output-dir", "run",
             "--logprobs", "--backend-args", f"base_url={server.url},tries=1,timeout=1,api_key_env=A_KEY",
-            code=1, needs=NEEDS, env={"A_KEY": KEY},
+            code=1, env={"A_KEY": KEY},
         )  # fmt: skip
     assert why in said
     assert not any(form in said for form in (KEY, "secret", quote(KEY, safe=""), KEY.encode().hex(), "c2VjcmV0"))

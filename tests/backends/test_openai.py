@@ -162,21 +162,21 @@ def command(server, *more, folder="run"):
     ]  # fmt: skip
 
 
-def test_the_command_line_keeps_what_came_goes_on_and_never_writes_the_key(server, cli, tmp_path):
+def test_the_command_line_keeps_what_came_goes_on_and_never_writes_the_key(server, warm, tmp_path):
     env = {"A_KEY": "sk-very-secret"}
-    whole = cli(*command(server, folder="whole"), env=env)
+    whole = warm(*command(server, folder="whole"), env=env)
     assert whole.returncode == 0, whole.stderr
     assert server.headers[0]["Authorization"] == "Bearer sk-very-secret"
     start = len(server.bodies)
     server.fault = lambda number, body: 500 if number > start + 40 else None
-    broken = cli(*command(server), env=env)
+    broken = warm(*command(server), env=env)
     assert broken.returncode == 1
     assert broken.stderr.strip().splitlines()[-1].startswith(f"error: {server.url}/: 500 because of 500; gave up")
     assert "Traceback" not in broken.stderr
     assert len((tmp_path / "run" / "samples.jsonl").read_text().splitlines()) >= 40
     server.fault = lambda number, body: None
     slower = [argument.replace("concurrency=4", "concurrency=2") for argument in command(server)]
-    again = cli(*slower, env=env)
+    again = warm(*slower, env=env)
     assert again.returncode == 0, again.stderr
     assert verify(tmp_path / "run").samples_sha256 == verify(tmp_path / "whole").samples_sha256
     assert read_record(tmp_path / "run").config["model_sha256"] is None
@@ -184,9 +184,9 @@ def test_the_command_line_keeps_what_came_goes_on_and_never_writes_the_key(serve
         assert b"very-secret" not in path.read_bytes()
 
 
-def test_killed_in_the_middle_it_ends_with_the_same_samples(server, cli, tmp_path):
+def test_killed_in_the_middle_it_ends_with_the_same_samples(server, warm, tmp_path):
     env = {"A_KEY": "k"}
-    assert cli(*command(server, folder="whole"), env=env).returncode == 0
+    assert warm(*command(server, folder="whole"), env=env).returncode == 0
     server.pause = 0.1
     process = subprocess.Popen(
         [sys.executable, "-m", "alftbench.cli", *command(server)],
@@ -202,6 +202,6 @@ def test_killed_in_the_middle_it_ends_with_the_same_samples(server, cli, tmp_pat
     assert read_record(tmp_path / "run").status == "running"
     server.pause = 0.0
     asked = len(server.bodies)
-    assert cli(*command(server), env=env).returncode == 0
+    assert warm(*command(server), env=env).returncode == 0
     assert len(server.bodies) - asked < 96
     assert verify(tmp_path / "run").samples_sha256 == verify(tmp_path / "whole").samples_sha256

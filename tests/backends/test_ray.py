@@ -118,10 +118,10 @@ def cluster(plugin, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
+def unbroken(fork, tmp_path_factory):
     """The samples of a run in a single process."""
     folder = tmp_path_factory.mktemp("unbroken")
-    subprocess.run([sys.executable, "-m", "alftbench.cli", *EVAL, "--output-dir", "run"], cwd=folder, check=True)
+    assert fork(folder, *EVAL, "--output-dir", "run").code == 0
     return (folder / "run" / "samples.jsonl.gz").read_bytes()
 
 
@@ -188,13 +188,13 @@ def test_samples_are_those_of_a_single_process(cli, cluster, unbroken, tmp_path)
     wait_until(lambda: no_actors(cluster), 60)
 
 
-def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, unbroken, tmp_path):
-    started = begin(tmp_path, "--launcher", "ray", "--ray-address", cluster.address)
+def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(warm, cluster, unbroken, tmp_path):
+    started = begin(tmp_path, "--launcher", "ray", "--ray-address", cluster.address, "--actors", "1")
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate()
     assert 0 < lines(tmp_path) < 240
     wait_until(lambda: no_actors(cluster), 60)
-    done = cli(*EVAL, "--output-dir", "run")
+    done = warm(*EVAL, "--output-dir", "run")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "samples.jsonl.gz").read_bytes() == unbroken
 
@@ -210,9 +210,9 @@ def test_a_run_begun_on_a_cluster_and_killed_goes_on_without_it(cli, cluster, un
         ("unloadable", "error: the loading of the model ended 3 actors, the last with: "),
     ],
 )
-def test_a_model_that_raises_or_kills_its_actor_is_one_line(cli, cluster, plugin, tmp_path, model, line):
+def test_a_model_that_raises_or_kills_its_actor_is_one_line(warm, cluster, plugin, tmp_path, model, line):
     """What other prompts gave before stays."""
-    done = cli(
+    done = warm(
         "eval", "--backend", "moody", "--model", model, "--limit", "4", "--launcher", "ray",
         "--ray-address", cluster.address, "--output-dir", "run", env={"PYTHONPATH": str(plugin)},
     )  # fmt: skip
@@ -233,11 +233,11 @@ def test_a_model_that_raises_or_kills_its_actor_is_one_line(cli, cluster, plugin
         (("--ray-address", "{cluster}", "--device", "cuda"), 1, "takes 1 CPU and 1 GPU;"),
     ],
 )
-def test_a_cluster_that_does_not_serve_is_one_line(cli, cluster, tmp_path, options, code, line):
+def test_a_cluster_that_does_not_serve_is_one_line(warm, cluster, tmp_path, options, code, line):
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = f"127.0.0.1:{server.getsockname()[1]}"
     filled = [option.format(free=free, cluster=cluster.address) for option in options]
-    done = cli(*EVAL, "--launcher", "ray", *filled, "--output-dir", "run")
+    done = warm(*EVAL, "--launcher", "ray", *filled, "--output-dir", "run")
     assert done.returncode == code
     assert done.stderr.startswith("error: ")
     assert line in done.stderr
@@ -269,8 +269,8 @@ def test_actors_take_a_gpu_each_where_there_are_some_else_the_cpus_of_their_thre
         share(gpus, "cuda:0", 1)
 
 
-def test_options_of_ray_need_its_launcher(cli):
-    done = cli(*EVAL, "--actors", "2")
+def test_options_of_ray_need_its_launcher(warm):
+    done = warm(*EVAL, "--actors", "2")
     assert (done.returncode, done.stderr) == (2, "error: --ray-address and --actors need --launcher ray\n")
 
 

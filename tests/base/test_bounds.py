@@ -62,7 +62,7 @@ GAMES = {"brackets": (DEEP, "nested too deeply"), "70 MB": (" " * 70_000_000, "l
 def test_a_hostile_game_is_one_line(refusal, tmp_path, kind):
     content, why = GAMES[kind]
     (tmp_path / "game.json").write_text(content, encoding="utf-8")
-    assert why in refusal("solve", "game.json", code=2, needs="alftbench.games")
+    assert why in refusal("solve", "game.json", code=2)
 
 
 BOARDS = {
@@ -78,7 +78,7 @@ BOARDS = {
 def test_a_hostile_board_is_one_line(refusal, tmp_path, kind):
     content, why = BOARDS[kind]
     (tmp_path / "board.toml").write_text(content, encoding="utf-8")
-    assert why in refusal("leaderboard", ".", code=2, needs="alftbench.publish.board")
+    assert why in refusal("leaderboard", ".", code=2)
 
 
 SAMPLES = {
@@ -94,7 +94,7 @@ def test_a_bomb_in_a_run_is_one_line(refusal, tmp_path, kind):
     shutil.copytree(ROOT / "results" / "tiny" / "base-seed0" / "sums", run)
     shutil.copytree(ROOT / "leaderboards" / "tiny", tmp_path / "leaderboards" / "tiny")
     (run / "samples.jsonl.gz").write_bytes(SAMPLES[kind])
-    said = refusal("leaderboard", "leaderboards/tiny", code=2, needs="alftbench.publish.board")
+    said = refusal("leaderboard", "leaderboards/tiny", code=2)
     assert f"grows to more than {GROWTH} times its size" in said
 
 
@@ -136,14 +136,14 @@ IMPORTS = {
 def test_a_hostile_import_is_one_line(refusal, tmp_path, kind):
     changes, why = IMPORTS[kind]
     path = write_peer(tmp_path, [{**peer_row(0, "5", ["5"]), **change} for change in changes])
-    assert why in refusal("import", path.name, code=2, needs="alftbench.lm_eval.importing")
+    assert why in refusal("import", path.name, code=2)
 
 
 @pytest.mark.parametrize(("content", "why"), [(json.dumps({"gold": "1", "prediction": TEN}), "longer than"),
                                                (DEEP, "nested too deeply"), (LONG, "more digits")])  # fmt: skip
 def test_a_hostile_pair_is_one_line(refusal, tmp_path, content, why):
     (tmp_path / "pairs.jsonl").write_text(content, encoding="utf-8")
-    said = refusal("grade", "pairs.jsonl", code=2, needs="alftbench.answers.pairs, alftbench.answers.judge.judge")
+    said = refusal("grade", "pairs.jsonl", code=2)
     assert why in said
 
 

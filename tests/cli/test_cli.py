@@ -103,12 +103,12 @@ def test_every_command_has_help_and_stands_in_the_readme_or_docs(cli):
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else None,
 )  # fmt: skip
-def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(cli, tmp_path, arguments, message):
+def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(warm, tmp_path, arguments, message):
     if any(name in arguments for name in ("corrupt.jsonl", "one.jsonl")):
         (tmp_path / "corrupt.jsonl").write_text("{oops\n", encoding="utf-8")
         (tmp_path / "one.jsonl").write_text('{"id": "a", "question": "1+1?", "answer": "2"}\n', encoding="utf-8")
     before = sorted(tmp_path.rglob("*"))
-    done = cli(*arguments)
+    done = warm(*arguments)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     lines = [line for line in done.stderr.splitlines() if line.strip() and "━" not in line]
@@ -134,32 +134,32 @@ def test_debug_shows_the_traceback(cli):
     assert done.returncode == 2
 
 
-def test_a_model_folder_without_weights(cli, tmp_path, tiny):
+def test_a_model_folder_without_weights(warm, tmp_path, tiny):
     broken = tmp_path / "broken"
     broken.mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (broken / name).write_bytes((Path(tiny) / name).read_bytes())
-    done = cli("eval", "--model", "broken", "--limit", "1")
+    done = warm("eval", "--model", "broken", "--limit", "1")
     assert done.returncode == 2
     assert "but no weights" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_dry_run_writes_nothing(cli, tmp_path):
-    done = cli("eval", "--limit", "4", "--dry-run")
+def test_dry_run_writes_nothing(warm, tmp_path):
+    done = warm("eval", "--limit", "4", "--dry-run")
     assert json.loads(done.stdout)["n_samples"] == 4 * 6 * 8
-    made = json.loads(cli("compare", "--dry-run").stdout)
+    made = json.loads(warm("compare", "--dry-run").stdout)
     assert len(made) == 3 + 3 * 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_eval_prints_a_table_and_json_and_finds_its_run_again(cli, tmp_path):
+def test_eval_prints_a_table_and_json_and_finds_its_run_again(cli, warm, tmp_path):
     table = cli("eval", "--limit", "2", "--samples", "2")
     assert table.returncode == 0, table.stderr
     assert "accuracy" in table.stdout
     (run,) = (tmp_path / "runs").iterdir()
     before = (run / "run.json").read_bytes()
-    again = json.loads(cli("eval", "--limit", "2", "--samples", "2", "--format", "json").stdout)
+    again = json.loads(warm("eval", "--limit", "2", "--samples", "2", "--format", "json").stdout)
     assert (run / "run.json").read_bytes() == before
     assert again["run"]["status"] == "complete"
     assert set(again["metrics"]["accuracy"]) >= {"value", "low", "high", "n_problems", "n_samples"}
@@ -167,11 +167,11 @@ def test_eval_prints_a_table_and_json_and_finds_its_run_again(cli, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["trainers", "suites", "backends", "metrics"])
-def test_plugins_are_listed(cli, kind):
-    rows = json.loads(cli(kind, "--format", "json").stdout)
+def test_plugins_are_listed(warm, kind):
+    rows = json.loads(warm(kind, "--format", "json").stdout)
     assert rows
     assert all(row["name"] and row["description"] for row in rows)
-    assert rows[0]["name"] in cli(kind).stdout
+    assert rows[0]["name"] in warm(kind).stdout
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(cli):
@@ -183,18 +183,18 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(cli):
             assert row["advice"].startswith("pip install 'alftbench[")
 
 
-def test_doctor_prints_commands_that_work_and_developers_packages_only_when_asked(cli):
-    lines = cli("doctor", env={"COLUMNS": "200"}).stdout
+def test_doctor_prints_commands_that_work_and_developers_packages_only_when_asked(warm):
+    lines = warm("doctor", env={"COLUMNS": "200"}).stdout
     assert "(extra dev)" not in lines
-    assert "(extra dev)" in cli("doctor", "--dev").stdout
-    findings = {row["what"]: row for row in json.loads(cli("doctor", "--format", "json").stdout)}
+    assert "(extra dev)" in warm("doctor", "--dev").stdout
+    findings = {row["what"]: row for row in json.loads(warm("doctor", "--format", "json").stdout)}
     assert {"httpx2 (extra openai)", "ray (extra ray)", "vllm (extra vllm)"} <= set(findings)
     for row in findings.values():
         if row["found"] == "missing" and "(extra dev)" not in row["what"]:
             assert row["advice"] in lines
 
 
-def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, tmp_path):
+def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, warm, tmp_path):
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n", encoding="utf-8")
@@ -208,11 +208,11 @@ def test_a_broken_plugin_is_named_and_the_rest_goes_on(cli, tmp_path):
     assert listed.returncode == 0
     assert "vanilla-grpo" in listed.stdout
     assert "'broken-one' (no_such_module:Thing) cannot be loaded" in listed.stderr
-    measured = cli("eval", "--limit", "1", "--samples", "1", env=env)
+    measured = warm("eval", "--limit", "1", "--samples", "1", env=env)
     assert measured.returncode == 0
     assert "'broken-one'" in measured.stderr
     assert "accuracy" in measured.stdout
-    asked_for = cli("train", "broken-one", "--steps", "1", env=env)
+    asked_for = warm("train", "broken-one", "--steps", "1", env=env)
     assert asked_for.returncode == 1
     assert "ModuleNotFoundError" in asked_for.stderr
 
@@ -226,7 +226,7 @@ GAME = {
 }
 
 
-def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
+def test_solve_prints_the_closed_form_and_a_picture(cli, warm, tmp_path):
     """λ = β: p* is proportional to the square root of p0 = (0.9, 0.1), so 3/4 and 1/4."""
     (tmp_path / "game.json").write_text(json.dumps(GAME), encoding="utf-8")
     done = cli("solve", "game.json", "--format", "json", "--plot", "game.png")
@@ -235,7 +235,7 @@ def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
     assert found["converged"] is True
     assert found["gap"] <= 1e-9
     assert (tmp_path / "game.png").read_bytes().startswith(b"\x89PNG")
-    assert "0.750000" in cli("solve", "game.json", "--method", "mirror").stdout
+    assert "0.750000" in warm("solve", "game.json", "--method", "mirror").stdout
 
 
 @pytest.mark.parametrize(
@@ -251,9 +251,9 @@ def test_solve_prints_the_closed_form_and_a_picture(cli, tmp_path):
         ),
     ],
 )
-def test_a_bad_game_is_one_clear_line(cli, tmp_path, change, message):
+def test_a_bad_game_is_one_clear_line(warm, tmp_path, change, message):
     (tmp_path / "game.json").write_text(json.dumps({**GAME, **change}), encoding="utf-8")
-    done = cli("solve", "game.json")
+    done = warm("solve", "game.json")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

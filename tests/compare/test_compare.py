@@ -24,7 +24,7 @@ from alftbench.publish.ranking import ranked
 from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
-SMALL = ["--seeds", "2", "--budget-tokens", "12000", "--limit", "6", "--samples", "4", "--output-dir", "out"]
+SMALL = ["--seeds", "2", "--budget-tokens", "6000", "--limit", "4", "--samples", "4", "--output-dir", "out"]
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +60,9 @@ def test_rows_have_every_method_on_every_suite_with_intervals_and_cost(compared)
     for row in table["rows"]:
         for metric in row["metrics"].values():
             assert metric["low"] <= metric["value"] <= metric["high"]
-            assert metric["n_problems"] == 6
+            assert metric["n_problems"] == 4
         spent = row["cost"]["generated_tokens"]
-        assert spent == 0 if row["method"] == "base" else 0 < spent <= 12_000
+        assert spent == 0 if row["method"] == "base" else 0 < spent <= 6_000
         assert row["seeds"] == [0, 1]
 
 
@@ -76,7 +76,7 @@ def test_comparisons_are_paired_differences_of_the_rows(compared):
         assert found["difference"] == pytest.approx(ours - base, abs=1e-9)
         assert found["low"] <= found["difference"] <= found["high"]
         assert found["p_value"] <= found["p_adjusted"] <= 1
-        assert (found["n_pairs"], found["n_seeds"]) == (6, 2)
+        assert (found["n_pairs"], found["n_seeds"]) == (4, 2)
 
 
 def test_the_leaderboard_links_to_runs_that_exist(compared):
@@ -112,18 +112,18 @@ def test_rows_have_the_quality_of_their_equilibrium(compared):
                 assert figure["bound"] == (name != "kl")
 
 
-def test_a_board_without_measurements_leaves_the_table_out(cli, compared, tmp_path):
+def test_a_board_without_measurements_leaves_the_table_out(warm, compared, tmp_path):
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
     assert "## sums, equilibrium quality" in page.read_text(encoding="utf-8")
     measured = sorted((tmp_path / "copy").rglob("equilibrium.json"))
     shutil.copy(measured[1], measured[0])
-    refused = cli("leaderboard", "copy/leaderboards/tiny")
+    refused = warm("leaderboard", "copy/leaderboards/tiny")
     assert refused.returncode == 2
     assert "made from other samples" in refused.stderr
     for path in measured:
         path.unlink()
-    assert cli("leaderboard", "copy/leaderboards/tiny").returncode == 0
+    assert warm("leaderboard", "copy/leaderboards/tiny").returncode == 0
     assert "quilibrium" not in page.read_text(encoding="utf-8")
 
 
@@ -144,13 +144,10 @@ def test_the_csv_holds_every_value(compared):
             )
 
 
-def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger):
+def test_the_same_command_again_runs_nothing_and_prints_the_same(compared, stranger, warm):
     folder, table = compared
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
-    done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL, "--format", "json"],
-        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": stranger},
-    )  # fmt: skip
+    done = warm("compare", *TRAINERS, *SMALL, "--format", "json", cwd=folder, env={"PYTHONPATH": stranger})
     assert json.loads(done.stdout) == table
     assert stamps == {path: path.stat().st_mtime_ns for path in folder.rglob("samples.jsonl.gz")}
 
@@ -161,50 +158,33 @@ def without_seconds(table: dict) -> dict:
     return table
 
 
-def test_a_killed_comparison_ends_with_the_same_table(compared, stranger, tmp_path):
-    _, whole = compared
-    command = [
-        sys.executable,
-        "-m",
-        "alftbench.cli",
-        "compare",
-        "diversity-game:diversity=0.2",
-        "majority-vote",
-        *SMALL,
-    ]
-    environment = {**os.environ, "PYTHONPATH": stranger}
+def begun(folder: Path, stranger: str) -> subprocess.Popen[str]:
+    """The comparison under way in another folder, both of its workers in the midst of training."""
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        start_new_session=True,
+        [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL],
+        cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": stranger},
     )  # fmt: skip
-    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = subprocess.run(
-        [*command, "--format", "json"], cwd=tmp_path, capture_output=True, text=True, env=environment
-    )
+    wait_until(lambda: len(list(folder.rglob("updates.jsonl"))) >= 2)
+    return process
+
+
+def test_workers_do_not_outlive_a_killed_comparison_which_ends_with_the_same_table(
+    compared, stranger, warm, tmp_path
+):
+    """Only the parent is killed, as an out-of-memory killer would; its workers must not go on writing."""
+    _, whole = compared
+    process = begun(tmp_path, stranger)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+    done = warm("compare", *TRAINERS, *SMALL, "--format", "json", env={"PYTHONPATH": stranger})
     assert done.returncode == 0, done.stderr
     assert without_seconds(json.loads(done.stdout)) == without_seconds(json.loads(json.dumps(whole)))
 
 
-def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
-    """Only the parent is killed, as an out-of-memory killer would; its workers must not go on writing."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
-        cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
-    process.kill()
-    process.wait()
-    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
-
-
-def test_ctrl_c_ends_everything_with_one_line(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alftbench.cli", "compare", "vanilla-grpo", "--seeds", "2", "--output-dir", "out"],
-        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
-    wait_until(lambda: len(list(tmp_path.rglob("updates.jsonl"))) >= 2)
+def test_ctrl_c_ends_everything_with_one_line(stranger, tmp_path):
+    process = begun(tmp_path, stranger)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -220,7 +200,7 @@ def group_is_alive(group: int) -> bool:
     return True
 
 
-def test_a_trainer_that_fails_is_named_and_the_others_are_published(cli, tmp_path):
+def test_a_trainer_that_fails_is_named_and_the_others_are_published(warm, tmp_path):
     plugin = tmp_path / "plugin"
     info = plugin / "failing-1.0.dist-info"
     info.mkdir(parents=True)
@@ -234,7 +214,7 @@ def test_a_trainer_that_fails_is_named_and_the_others_are_published(cli, tmp_pat
         "    def train(self, request): raise ArithmeticError('loss is <script>nan</script>')\n",
         encoding="utf-8",
     )
-    done = cli("compare", "vanilla-grpo", "fails", "--seeds", "1", *SMALL[2:], env={"PYTHONPATH": str(plugin)})
+    done = warm("compare", "vanilla-grpo", "fails", "--seeds", "1", *SMALL[2:], env={"PYTHONPATH": str(plugin)})
     assert done.returncode == 1
     assert "'fails' failed: ArithmeticError: loss is <script>" in done.stderr
     assert "Traceback" not in done.stderr
@@ -242,14 +222,12 @@ def test_a_trainer_that_fails_is_named_and_the_others_are_published(cli, tmp_pat
     assert "vanilla-grpo" in (tmp_path / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
 
 
-def test_the_tables_fit_the_terminal(compared, stranger):
+def test_the_tables_fit_the_terminal(compared, stranger, warm):
     folder, _ = compared
     for columns in (80, 100, 120):
-        done = subprocess.run(
-            [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL],
-            cwd=folder, capture_output=True, text=True,
-            env={**os.environ, "PYTHONPATH": stranger, "COLUMNS": str(columns)},
-        )  # fmt: skip
+        environment = {"PYTHONPATH": stranger, "COLUMNS": str(columns)}
+        done = warm("compare", *TRAINERS, *SMALL, cwd=folder, env=environment)
+        assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert "…" not in done.stdout
         assert done.stdout.count("equilibrium quality") == 2
@@ -382,15 +360,15 @@ def test_a_wrong_board_is_one_line(tmp_path, added, said):
         Board.read(tmp_path)
 
 
-def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(cli, compared, tmp_path):
+def test_leaderboard_refuses_changed_evidence_and_keeps_the_page(warm, compared, tmp_path):
     shutil.copytree(compared[0] / "out", tmp_path / "copy")
     page = tmp_path / "copy/leaderboards/tiny/README.md"
-    fine = cli("leaderboard", "copy/leaderboards/tiny")
+    fine = warm("leaderboard", "copy/leaderboards/tiny")
     assert fine.returncode == 0, fine.stderr
     before = page.read_bytes()
     assert before == (compared[0] / "out/leaderboards/tiny/README.md").read_bytes()
     (tmp_path / "copy/results/tiny/base-seed0/sums/samples.jsonl.gz").write_bytes(b"x")
-    done = cli("leaderboard", "copy/leaderboards/tiny")
+    done = warm("leaderboard", "copy/leaderboards/tiny")
     assert done.returncode == 2
     assert "cannot be read" in done.stderr
     assert page.read_bytes() == before

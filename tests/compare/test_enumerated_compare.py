@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,15 +39,12 @@ COMMAND = [
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory) -> tuple[Path, dict]:
+def compared(fork, tmp_path_factory) -> tuple[Path, dict]:
     """A small comparison in a folder, and its JSON."""
     folder = tmp_path_factory.mktemp("enumerated")
-    done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", *COMMAND, "--format", "json"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    done = fork(folder, *COMMAND, "--format", "json")
+    assert done.code == 0, done.err
+    return folder, json.loads(done.out)
 
 
 def run_folder(folder: Path) -> Path:

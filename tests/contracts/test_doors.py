@@ -47,25 +47,25 @@ def test_the_list_of_doors_costs_nothing_to_read():
         ("suites", "suite_folders", "svamp", "svamps"),
     ],
 )
-def test_a_name_that_two_packages_take_is_an_error_that_names_both(cli, tmp_path, command, group, name, value):
+def test_a_name_that_two_packages_take_is_an_error_that_names_both(warm, tmp_path, command, group, name, value):
     """The others are listed all the same. A folder takes the names of its files, whatever it is called itself."""
     register(tmp_path, "copy-cat", f"[alftbench.{group}]\n{name} = {value}\n")
     (tmp_path / "svamps").mkdir()
     (tmp_path / "svamps" / "svamp.yaml").touch()
-    listed = cli(command, "--format", "json", env={"PYTHONPATH": str(tmp_path)})
+    listed = warm(command, "--format", "json", env={"PYTHONPATH": str(tmp_path)})
     both = f"{name!r} is registered by the packages alftbench and copy-cat"
     assert both in listed.stderr
     assert name not in {row["name"] for row in json.loads(listed.stdout)}
     assert json.loads(listed.stdout)
 
 
-def test_asking_for_a_name_that_two_packages_take_is_refused(cli, tmp_path):
+def test_asking_for_a_name_that_two_packages_take_is_refused(warm, tmp_path):
     register(
         tmp_path, "copy-cat", "[alftbench.suites]\nsums = json:loads\n[alftbench.backends]\nhf = json:loads\n"
     )
     env = {"PYTHONPATH": str(tmp_path)}
     for options in (("--suite", "sums"), ("--suite", "splits")):
-        done = cli("eval", *options, env=env)
+        done = warm("eval", *options, env=env)
         assert done.returncode == 1
         assert "is registered by the packages alftbench and copy-cat; uninstall one" in done.stderr
         assert len(done.stderr.splitlines()) == 1

@@ -66,19 +66,13 @@ def test_a_page_shows_its_package_as_it_is(kind):
             assert path.read_text(encoding="utf-8") in shown, path
 
 
-def test_the_commands_of_a_page_do_what_it_says(installed):
+def test_the_commands_of_a_page_do_what_it_says(installed, fork):
     kind, folder, env = installed
     for name, *arguments in commands(kind)[1:]:
         assert name == "alftbench"
-        done = subprocess.run(
-            [sys.executable, "-m", "alftbench.cli", *arguments],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-    assert SAYS[kind][0] in done.stdout + done.stderr
+        done = fork(folder, *arguments, environment={"PYTHONPATH": env["PYTHONPATH"]})
+        assert done.code == 0, done.err
+    assert SAYS[kind][0] in done.out + done.err
 
 
 def test_the_package_of_a_page_keeps_the_contract_of_its_door(installed):

@@ -102,10 +102,10 @@ def test_an_interrupted_regrade_goes_on(run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "new" / "regrade.json").read_text())["n_changed"] == 0
 
 
-def test_regrade_is_a_command(cli, run, tmp_path):
-    done = cli("regrade", str(run))
+def test_regrade_is_a_command(warm, run, tmp_path):
+    done = warm("regrade", str(run))
     assert done.returncode == 0, done.stderr
     assert "0 of 72 answers changed" in done.stdout
     assert len(list((tmp_path / "runs").iterdir())) == 1
-    failed = cli("regrade", str(run), "--output-dir", str(run))
+    failed = warm("regrade", str(run), "--output-dir", str(run))
     assert (failed.returncode, failed.stderr.count("\n")) == (2, 1)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.faults.commands import COMMANDS, result
-from tests.forks import KILLED, Command, Done, Forks, forks
+from tests.forks import KILLED, Command, Done, Forks
 
 POINTS = {"eval": (7, 18, 29, 40), "train": (30, 70), "compare": (60, 140), "enumerated": (150,)}
-
-
-@pytest.fixture(scope="module")
-def fork() -> Iterator[Forks]:
-    """Run a command in a fork of one process."""
-    with forks() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

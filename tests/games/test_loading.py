@@ -308,10 +308,10 @@ def test_plot_draws_any_answer_as_it_stands(write, drawn):
 @pytest.mark.parametrize(
     ("name", "complaint"), [("p.xyz", "suffix"), ("p", "suffix"), ("none/p.png", "no folder")]
 )
-def test_a_picture_that_cannot_be_written_is_refused_before_solving(cli, write, name, complaint):
+def test_a_picture_that_cannot_be_written_is_refused_before_solving(warm, write, name, complaint):
     """Exit 2, one line, nothing solved."""
     pytest.importorskip("matplotlib")
-    done = cli("solve", str(write(game_json())), "--plot", name)
+    done = warm("solve", str(write(game_json())), "--plot", name)
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -328,11 +328,11 @@ def test_solve_prints_its_result_before_it_draws(cli, write, tmp_path):
 
 
 @pytest.mark.parametrize("width", ["60", "80", "120", "200"])
-def test_tables_of_many_prompts_lose_nothing(cli, write, width):
+def test_tables_of_many_prompts_lose_nothing(warm, write, width):
     """Eight prompts: every number once and whole, whatever the terminal."""
     game = game_json({"name": "coherence", "lambda": 1})
     game["prompts"] = [game["prompts"][0] | {"weight": 1 + i} for i in range(8)]
-    done = cli("solve", str(write(game)), env={"COLUMNS": width})
+    done = warm("solve", str(write(game)), env={"COLUMNS": width})
     solution = solve(load_game(write(game)))
     for i in range(8):
         assert re.search(rf"prompt {i}\b", done.stdout)

@@ -161,9 +161,9 @@ def test_the_line_that_names_a_prompt_most_exactly_answers_it(tmp_path, variants
     assert found[0].finish_reason == "length"
 
 
-def test_a_script_is_evaluated_without_a_model(cli, tmp_path):
+def test_a_script_is_evaluated_without_a_model(warm, tmp_path):
     script(tmp_path / "s.jsonl", [{"text": "Answer: 1"}, {"text": "I do not know"}])
-    done = cli("eval", "--backend", "scripted", "--model", "s.jsonl", "--limit", "2", "--samples", "2",
+    done = warm("eval", "--backend", "scripted", "--model", "s.jsonl", "--limit", "2", "--samples", "2",
                "--output-dir", "run", "--format", "json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)

@@ -373,17 +373,17 @@ def test_an_interrupted_import_goes_on(run, tmp_path, monkeypatch):
     assert metrics_of(tmp_path / "broken") == metrics_of(whole)
 
 
-def test_export_and_import_are_commands(cli, run, tmp_path):
-    shown = cli("export", str(run), "--output-dir", "files")
+def test_export_and_import_are_commands(warm, run, tmp_path):
+    shown = warm("export", str(run), "--output-dir", "files")
     assert shown.returncode == 0, shown.stderr
     written = [tmp_path / line for line in shown.stdout.splitlines()]
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in layout_of(run)]
-    done = cli("import", str(written[1]), "--output-dir", "mine", "--format", "json")
+    done = warm("import", str(written[1]), "--output-dir", "mine", "--format", "json")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["run"]["name"] == "org/a model"
     assert (tmp_path / "mine" / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
-    failed = cli("import", "nowhere.jsonl")
+    failed = warm("import", "nowhere.jsonl")
     assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1
     assert "nowhere.jsonl" in failed.stderr

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -54,9 +52,9 @@ def install(folder, name: str, code: str) -> str:
         (STRANGE, "failed: TypeError: .*"),
     ],
 )
-def test_a_plugin_that_fails_is_named_once_and_only_its_columns_are_missing(cli, tmp_path, code, said):
+def test_a_plugin_that_fails_is_named_once_and_only_its_columns_are_missing(warm, tmp_path, code, said):
     paths = os.pathsep.join((install(tmp_path, "broken", code), install(tmp_path, "silent", SILENCE)))
-    done = cli("eval", "--limit", "2", "--samples", "2", "--format", "json", env={"PYTHONPATH": paths})
+    done = warm("eval", "--limit", "2", "--samples", "2", "--format", "json", env={"PYTHONPATH": paths})
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)["metrics"]
     assert {"accuracy", "silence_of_models"} <= set(metrics)
@@ -69,8 +67,8 @@ def test_a_plugin_that_fails_is_named_once_and_only_its_columns_are_missing(cli,
     assert "second line" not in done.stderr
 
 
-def test_two_plugins_that_give_one_metric_are_both_named_before_anything_is_drawn(cli, tmp_path):
-    done = cli("eval", "--limit", "2", env={"PYTHONPATH": install(tmp_path, "twin", TWIN)})
+def test_two_plugins_that_give_one_metric_are_both_named_before_anything_is_drawn(warm, tmp_path):
+    done = warm("eval", "--limit", "2", env={"PYTHONPATH": install(tmp_path, "twin", TWIN)})
     assert done.returncode == 1
     assert done.stderr.startswith(
         "error: the metric 'accuracy' is given by two plugins, 'accuracy' of alftbench and "
@@ -79,12 +77,12 @@ def test_two_plugins_that_give_one_metric_are_both_named_before_anything_is_draw
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_family_that_two_packages_register_is_refused(cli, tmp_path):
+def test_a_family_that_two_packages_register_is_refused(warm, tmp_path):
     """Left out, it would take accuracy from every table."""
     folder = tmp_path / "again"
     register(folder, "again-package", "[alftbench.metrics]\naccuracy = again_code:metrics\n")
     (folder / "again_code.py").write_text(SILENCE, encoding="utf-8")
-    done = cli("eval", "--limit", "2", env={"PYTHONPATH": str(folder)})
+    done = warm("eval", "--limit", "2", env={"PYTHONPATH": str(folder)})
     assert done.returncode == 1
     assert "metric 'accuracy' is registered by the packages again-package and alftbench" in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -98,16 +96,13 @@ def test_a_docstring_is_listed_as_it_is(cli, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory):
+def compared(fork, tmp_path_factory):
     """A small comparison with a stranger's metric."""
     folder = tmp_path_factory.mktemp("compared")
-    environment = {**os.environ, "PYTHONPATH": install(folder, "silent", SILENCE), "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", *COMPARE],
-        cwd=folder, capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder / "runs/compare", done.stdout
+    environment = {"PYTHONPATH": install(folder, "silent", SILENCE), "COLUMNS": "80"}
+    done = fork(folder, *COMPARE, environment=environment)
+    assert done.code == 0, done.err
+    return folder / "runs/compare", done.out
 
 
 def test_a_strangers_metric_has_a_column_and_a_paired_test(compared):
@@ -117,14 +112,14 @@ def test_a_strangers_metric_has_a_column_and_a_paired_test(compared):
     assert "p (Holm, 6 tests)" in said
 
 
-def test_a_board_lists_what_the_runs_show_and_needs_no_plugin_to_be_made_again(cli, compared, tmp_path):
+def test_a_board_lists_what_the_runs_show_and_needs_no_plugin_to_be_made_again(warm, compared, tmp_path):
     folder, _ = compared
     board = folder / "leaderboards/tiny"
     usual = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
     assert Board.read(board).metrics == (*usual, "silence_of_models")
     page = (board / "README.md").read_text(encoding="utf-8")
     assert "| silence\\_of\\_models |" in page
-    done = cli("leaderboard", str(board), "--results", str(folder / "results/tiny"))
+    done = warm("leaderboard", str(board), "--results", str(folder / "results/tiny"))
     assert done.returncode == 0, done.stderr
     assert (board / "README.md").read_text(encoding="utf-8") == page
 
@@ -142,11 +137,9 @@ def test_records_say_what_is_shown_beside_what_they_always_said(compared):
     ]  # fmt: skip
 
 
-def test_without_the_plugin_a_comparison_goes_on_without_its_column(compared, tmp_path):
+def test_without_the_plugin_a_comparison_goes_on_without_its_column(compared, warm, tmp_path):
     shutil.copytree(compared[0], tmp_path / "runs/compare")
-    done = subprocess.run(
-        [sys.executable, "-m", "alftbench.cli", *COMPARE], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = warm(*COMPARE)
     assert done.returncode == 0, done.stderr
     assert "warning: no run has the metric silence_of_models; the board leaves it out" in done.stderr
     assert "silence" not in done.stdout

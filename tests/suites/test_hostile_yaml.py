@@ -97,7 +97,7 @@ def test_hostile_yaml_is_refused_with_one_line(refusal, tmp_path, kind):
     said = refusal("suites", "show", "mine.yaml", "--data", "mine.jsonl", code=2)
     assert said.startswith("error: mine.yaml: ")
     assert why in said
-    assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml", "seconds"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml"}
 
 
 def test_aliases_within_bounds_are_read(mine, tmp_path):
@@ -109,6 +109,6 @@ def test_aliases_within_bounds_are_read(mine, tmp_path):
 
 
 @pytest.mark.parametrize("samples", ["1000000000000", "100001"])
-def test_samples_without_end_are_refused(refusal, samples):
-    said = refusal("eval", "--samples", samples, "--backend", "openai", "--model", "m", code=2)
+def test_samples_without_end_are_refused(new_refusal, samples):
+    said = new_refusal("eval", "--samples", samples, "--backend", "openai", "--model", "m", code=2)
     assert "--samples" in said

@@ -148,8 +148,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch):
     assert isinstance(caught.value, MissingExtra) or isinstance(caught.value.__cause__, MissingExtra)
 
 
-def test_a_procedural_suite_is_evaluated_from_the_command_line(cli, tmp_path):
-    done = cli(
+def test_a_procedural_suite_is_evaluated_from_the_command_line(warm, tmp_path):
+    done = warm(
         "eval", "--suite", "reasoning-gym:chain_sum:size=3", "--samples", "2", "--max-tokens", "4",
         "--orbit", "formatting",
     )  # fmt: skip

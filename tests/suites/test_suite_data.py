@@ -31,8 +31,8 @@ def test_every_suite_with_data_here_validates_in_full(name, shared_data):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_every_suite_with_data_here_runs(name, shared_data, cli, tmp_path):
-    done = cli(
+def test_every_suite_with_data_here_runs(name, shared_data, warm, tmp_path):
+    done = warm(
         "eval", "--suite", name, "--data", str(shared_data("SOURCES.md").parent), "--limit", "2", "--samples", "2",
         "--max-tokens", "4", "--output-dir", "run", "--offline", "--orbit", "names,formatting",
     )  # fmt: skip
@@ -81,7 +81,7 @@ def test_a_suite_is_read_from_a_file_without_the_hub_library(shared_data):
     assert done.stdout == "[]\n"
 
 
-def test_show_prints_an_orbit_as_the_model_sees_it_in_80_columns(cli, shared_data):
+def test_show_prints_an_orbit_as_the_model_sees_it_in_80_columns(warm, shared_data):
     path = str(shared_data("orbits_mathcheck_gsm.jsonl"))
     arguments = (
         "suites",
@@ -94,7 +94,7 @@ def test_show_prints_an_orbit_as_the_model_sees_it_in_80_columns(cli, shared_dat
         "--orbit",
         "names:2",
     )
-    shown = cli(*arguments, env={"COLUMNS": "80"}).stdout
+    shown = warm(*arguments, env={"COLUMNS": "80"}).stdout
     assert max(map(len, shown.splitlines())) <= 80
     for part in (
         "── seed ──",
@@ -106,7 +106,7 @@ def test_show_prints_an_orbit_as_the_model_sees_it_in_80_columns(cli, shared_dat
         "keys",
     ):
         assert part in shown
-    declined = cli(*arguments[:-1], "shots,names")
+    declined = warm(*arguments[:-1], "shots,names")
     assert (
         declined.stderr
         == "shots: adds no phrasing to this problem: there are not two worked examples before the question\n"

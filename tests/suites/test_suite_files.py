@@ -155,7 +155,7 @@ def test_a_key_that_is_no_text_is_named(mine, tmp_path, key):
         load_suite(file)
 
 
-def test_stop_strings_end_completions_and_identify_runs(mine, tmp_path, cli):
+def test_stop_strings_end_completions_and_identify_runs(mine, tmp_path, warm):
     mine({**MINE, "stop": [" so", "\n\n"]})
     script = {"text": "\\boxed{3} so \\boxed{4}", "n_tokens": 9, "finish_reason": "length"}
     (tmp_path / "script.jsonl").write_text(json.dumps(script), encoding="utf-8")
@@ -169,22 +169,22 @@ def test_stop_strings_end_completions_and_identify_runs(mine, tmp_path, cli):
         "--model",
         "script.jsonl",
     )
-    done = cli("eval", *arguments, "--output-dir", "run")
+    done = warm("eval", *arguments, "--output-dir", "run")
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["config"]
     assert config["sampling"]["stop"] == [" so", "\n\n"]
     samples = [row for _, row in read_jsonl(tmp_path / "run" / "samples.jsonl.gz")]
     assert {(row["text"], row["finish_reason"]) for row in samples} == {("\\boxed{3}", "stop")}
-    assert "stop     ' so' | '\\n\\n'" in cli("suites", "show", "mine.yaml", "--data", "mine.jsonl").stdout
+    assert "stop     ' so' | '\\n\\n'" in warm("suites", "show", "mine.yaml", "--data", "mine.jsonl").stdout
     mine()
-    assert "stop" not in json.loads(cli("eval", *arguments, "--dry-run").stdout)["sampling"]
+    assert "stop" not in json.loads(warm("eval", *arguments, "--dry-run").stdout)["sampling"]
 
 
-def test_an_engine_ends_where_the_suite_says(mine, tmp_path, cli):
+def test_an_engine_ends_where_the_suite_says(mine, tmp_path, warm):
     texts = {}
     for name, stop in (("free", []), ("ended", ["\n"])):
         mine({**MINE, "stop": stop, "sampling": {"n": 2, "temperature": 0.7, "max_tokens": 24}})
-        done = cli("eval", "--suite", "mine.yaml", "--data", "mine.jsonl", "--output-dir", name)
+        done = warm("eval", "--suite", "mine.yaml", "--data", "mine.jsonl", "--output-dir", name)
         assert done.returncode == 0, done.stderr
         samples = [row for _, row in read_jsonl(tmp_path / name / "samples.jsonl.gz")]
         texts[name] = {(row["problem_id"], row["variant"], row["draw"]): row["text"] for row in samples}
@@ -326,8 +326,8 @@ def test_validation_finds_training_on_the_test(mine):
 # the commands
 
 
-def test_suites_are_listed_with_their_terms_and_sources(cli):
-    done = cli("suites", "--format", "json")
+def test_suites_are_listed_with_their_terms_and_sources(warm):
+    done = warm("suites", "--format", "json")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert {"gsm8k", "mgsm", "mathcheck-gsm", "svamp", "triviaqa", "sums", "splits"} <= rows.keys()
     assert (rows["gsm8k"]["version"], rows["gsm8k"]["licence"]) == ("1", "MIT")
@@ -335,8 +335,8 @@ def test_suites_are_listed_with_their_terms_and_sources(cli):
     assert rows["aime24"]["source"]["file"] is None
     assert rows["aime24"]["source"]["hub"]["revision"] == "8d88b2876a82a080e2f172cc9b25d0d9d2cb4792"
     assert rows["sums"]["source"] == {"file": None, "hub": None, "homepage": None}
-    assert cli("suites", "list", "--format", "json").stdout == done.stdout
-    assert cli("suites", "list").stdout == cli("suites").stdout
+    assert warm("suites", "list", "--format", "json").stdout == done.stdout
+    assert warm("suites", "list").stdout == warm("suites").stdout
 
 
 @pytest.mark.parametrize("width", [40, 80])
@@ -361,14 +361,14 @@ def test_what_is_shown_fits_the_terminal_and_hides_nothing(mine, width):
     assert "\n\n    in columns" in text
 
 
-def test_validate_exits_1_and_names_findings(cli, mine, tmp_path):
+def test_validate_exits_1_and_names_findings(warm, mine, tmp_path):
     mine(rows=[*ROWS[:3], {**ROWS[3], "how": "third"}], spec={**MINE, "prompt": "$question"})
-    done = cli("suites", "validate", "mine.yaml", "--data", "mine.jsonl")
+    done = warm("suites", "validate", "mine.yaml", "--data", "mine.jsonl")
     assert done.returncode == 1
     assert "orbits: b: lacks the phrasing 'words'" in done.stdout
     assert done.stderr == "error: findings in mine\n"
     mine()
-    done = cli(
+    done = warm(
         "suites", "validate", "mine.yaml", "--data", str(tmp_path), "--orbit", "formatting", "--format", "json"
     )
     assert done.returncode == 0, done.stderr
@@ -379,12 +379,12 @@ def test_validate_exits_1_and_names_findings(cli, mine, tmp_path):
     }
 
 
-def test_a_suite_file_is_evaluated_trained_on_and_compared(cli, mine, tmp_path):
+def test_a_suite_file_is_evaluated_trained_on_and_compared(warm, mine, tmp_path):
     mine()
     (tmp_path / "train.jsonl").write_text(
         "".join(json.dumps({**row, "ask": "So, " + row["ask"]}) + "\n" for row in ROWS), encoding="utf-8"
     )
-    done = cli(
+    done = warm(
         "compare", "vanilla-grpo", "--suite", "mine.yaml", "--data", "mine.jsonl", "--train-data", "train.jsonl",
         "--seeds", "1", "--budget-tokens", "4000", "--samples", "2", "--workers", "1", "--orbit", "formatting",
         "--format", "json",
