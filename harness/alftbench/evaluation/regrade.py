@@ -11,9 +11,10 @@ from alftbench.base.provenance import provenance
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.plan import EvalRequest, Plan
-from alftbench.evaluation.run_folder import read_record, read_sealed, verify
-from alftbench.metrics.summary import read_metrics
+from alftbench.evaluation.run_folder import METRICS, read_record, read_sealed, verify
+from alftbench.metrics.summary import metric_values, read_metrics
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import parse_orbit
@@ -134,8 +135,8 @@ def regrade(plan: Plan, folder: Path) -> Regraded:
         )
     record = evaluate(plan, folder)
     regraded = Regraded(
-        tuple(read_metrics(old / "metrics.json")),
-        tuple(read_metrics(folder / "metrics.json")),
+        tuple(metric_values(current_metrics(old, read_record(old)), old / METRICS)),
+        tuple(read_metrics(folder / METRICS)),
         record.n_samples,
         changes(old, folder),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
+from alftbench.base.ratios import linearised
 from alftbench.base.stats import holm, mean_interval, paired_difference
 from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
@@ -166,7 +167,7 @@ def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Seq
 def tested(runs: Sequence[Evidence]) -> list[str]:
     """The metrics whose difference is tested: those that a run says are, and all runs have."""
     named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
-    return [name for name in named if all(name in run.per_problem for run in runs)]
+    return [name for name in named if all(name in {**run.per_problem, **run.ratios} for run in runs)]
 
 
 def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
@@ -205,7 +206,10 @@ def budget(run: Evidence) -> tuple[Any, ...]:
 
 
 def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
-    """A metric's values, shape (S, P)."""
+    """A metric's values, shape (S, P); those of a ratio of means linearised, with the ratio as their mean."""
+    if parts := runs[0].ratios.get(metric):
+        numerator_SP, denominator_SP = (table_of(runs, part) for part in parts)
+        return linearised(numerator_SP, denominator_SP)
     return np.array([run.per_problem[metric] for run in runs])
 
 
