@@ -1,7 +1,7 @@
 """Ratios of means over seeds and problems, such as how often two phrasings agree relative to one with itself.
 
-A mean of ratios is biased and undefined where a problem's denominator is 0; the ratio of means is neither. To first
-order it is a mean again, of
+A mean of ratios is biased and undefined where a problem's denominator is 0; the ratio of means is neither. To
+first order it is a mean again, of
 
     R + (x_sp − R y_sp) / mean(y),   R = Σ x_sp / Σ y_sp,
 

@@ -1,7 +1,7 @@
 """What a run's answers come to: the content of metrics.json, also of one that an older version measured.
 
-What a metric's name means has a version, which metrics.json says. Where it is older than this code's, the metrics are
-measured anew from the run's recorded answers whenever they are read, so that no table mixes two meanings.
+What a metric's name means has a version, which metrics.json says. Where it is older than this code's, the metrics
+are measured anew from the run's recorded answers whenever they are read, so that no table mixes two meanings.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ def current_metrics(folder: Path, record: RunRecord) -> dict[str, Any]:
     Raises:
         BadInput: a newer version measured it, or there are no recorded answers to measure.
     """
-    content = read_json(folder / METRICS)
+    content: Any = read_json(folder / METRICS)
     version = content.get("version", 1) if isinstance(content, dict) else 1
     if version == METRICS_VERSION or not is_older(content, version):
-        return content  # malformed content is for its reader to name
+        current: dict[str, Any] = content  # what is malformed is for its reader to name
+        return current
     if record.answers_sha256 is None:
         raise BadInput(
-            f"{folder / METRICS}: measured by version {version} of the metrics, this is {METRICS_VERSION}, and the "
-            f"run's answers are not recorded: `alftbench regrade {folder}` measures it anew from its samples"
+            f"{folder / METRICS}: measured by version {version} of the metrics, this is {METRICS_VERSION}, and "
+            f"the run's answers are not recorded: `alftbench regrade {folder}` measures it anew from its samples"
         )
     n = int(record.config["sampling"]["n"])
     orbits = orbits_of(folder, content)
@@ -96,7 +97,9 @@ def orbits_of(folder: Path, content: Mapping[str, Any]) -> list[Orbit]:
     return [
         Orbit(
             Problem(problem, "", (), ""),
-            tuple(Variant(problem, name, ()) for name in sorted(names, key=lambda x: (place.get(x, len(place)), x))),
+            tuple(
+                Variant(problem, name, ()) for name in sorted(names, key=lambda x: (place.get(x, len(place)), x))
+            ),
         )
         for problem, names in variants.items()
     ]

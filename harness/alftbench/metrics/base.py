@@ -11,7 +11,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.types import AnswerPartition
 
 METRICS_VERSION = 2
-"""Of what the names of metrics mean: 1 had coherence as 1 − JSD/log V and counted distinct answers at the run's n."""
+"""Of what the names of metrics mean: in 1 coherence was 1 − JSD/log V, and distinct answers were counted at n."""
 
 PerProblem = Callable[[AnswerPartition], float]
 

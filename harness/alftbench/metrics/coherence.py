@@ -1,8 +1,8 @@
 """Do the phrasings of a problem get the same answers, and are they any surer of them than one phrasing is?
 
-A sample without an answer agrees with nothing. Every figure is an unbiased estimate from pairs of draws, so it means
-the same for any number of samples. A phrasing with a single draw is left out of both sides of a comparison of pairs
-within and across phrasings.
+A sample without an answer agrees with nothing. Every figure is an unbiased estimate from pairs of draws, so it
+means the same for any number of samples. A phrasing with a single draw has no pair of its own and is left out of
+pairs across phrasings too, where others have more.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from alftbench.types import AnswerPartition
 def agreements_VV(partition: AnswerPartition) -> FloatArray:
     """Chance that two draws give the same answer, one draw of each of two phrasings, unbiased; shape (V, V).
 
-    Off the diagonal Σ_z p̂_v(z) p̂_w(z); on it, for two different draws of one phrasing, Σ_z c_z (c_z − 1) / n (n − 1),
-    NaN for a single draw.
+    Off the diagonal Σ_z p̂_v(z) p̂_w(z); on it, for two different draws of one phrasing,
+    Σ_z c_z (c_z − 1) / n (n − 1), NaN for a single draw.
     """
     counts = counts_VZ(partition)
     n_V = np.array([len(row) for row in partition.class_VN], dtype=float)
@@ -40,7 +40,7 @@ def paired_VV(partition: AnswerPartition) -> FloatArray:
 
 
 def agreement_within(partition: AnswerPartition) -> float:
-    """Chance that two draws of one phrasing give the same answer: that of a repeat, Σ_z p_v(z)², mean over phrasings.
+    """Chance that two draws of one phrasing give the same answer, a repeat: mean over v of Σ_z p_v(z)².
 
     NaN where no phrasing has two draws.
     """
@@ -66,7 +66,7 @@ def disagreement(partition: AnswerPartition) -> float:
 
 
 def metrics(n: int) -> Sequence[Metric]:
-    """coherence = Σ agreement / Σ agreement_within over problems; its two parts, and disagreement, their difference."""
+    """Agreement across and within phrasings, their difference disagreement, their ratio of means coherence."""
     share = (0.0, 1.0)
     across, within = "agreement", "agreement_within"
     return [

@@ -66,14 +66,12 @@ def metrics(n: int) -> Sequence[Metric]:
     """entropy, simpson; distinct@m and distinct_right@m for m = 2, 4, 8 … up to n."""
     ms = powers_of_two(n)
 
-    def at(
-        m: int, name: str, score: Callable[..., float], better: bool | None, shown: bool = False
-    ) -> Metric:
+    def at(m: int, name: str, score: Callable[..., float], better: bool | None, shown: bool = False) -> Metric:
         per_problem = mean_over_variants(partial(score, m=m))
         return Metric(f"{name}@{m}", "answers", better, (0.0, float(m)), per_problem, shown, compared=shown)
 
     return [
-        Metric("entropy", "nats", None, (0.0, inf), mean_over_variants(entropy), shown=True),
+        Metric("entropy", "nats", None, (0.0, inf), mean_over_variants(entropy)),
         Metric("simpson", "probability", None, (0.0, 1.0), mean_over_variants(simpson)),
         *(at(m, "distinct", distinct_at, None) for m in ms),
         *(at(m, "distinct_right", distinct_right_at, True, shown=m == min(SHOWN_M, ms[-1])) for m in ms),

@@ -131,16 +131,15 @@ def recorded(values: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samp
     ]
 
 
-def values_of(
-    name: str, ratio_of: Sequence[str] | None, values: Mapping[str, FloatArray]
-) -> FloatArray | None:
+def values_of(name: str, ratio_of: Sequence[str] | None, values: Mapping[str, FloatArray]) -> FloatArray | None:
     """A metric's values per problem, those of a ratio linearised; None where there are none."""
     if ratio_of is None:
         return values.get(name)
     if any(part not in values for part in ratio_of):
         return None
     numerator, denominator = (values[part][None] for part in ratio_of)
-    return linearised(numerator, denominator)[0]
+    per_problem: FloatArray = linearised(numerator, denominator)[0]
+    return per_problem
 
 
 def metric_value(

@@ -7,7 +7,7 @@ from typing import Any
 
 USUAL = {
     "shown": (
-        "accuracy", "pass@k", "maj@n", "coherence", "agreement", "agreement_within", "entropy", "distinct_right@m",
+        "accuracy", "pass@k", "maj@n", "coherence", "agreement", "agreement_within", "distinct_right@m",
     ),
     "compared": ("accuracy", "coherence", "disagreement", "agreement_within", "distinct_right@m"),
 }  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import with_nan
 from alftbench.base.provenance import Origin
+from alftbench.base.ratios import linearised
 from alftbench.base.validate import Text, Together, read
 from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
@@ -63,7 +64,7 @@ class MetricsFile(Together):
 
     @classmethod
     def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Every metric has two bounds and a value per problem, in every phrasing too, or is a ratio of two that do."""
+        """Every metric has two bounds, and a value per problem, in every phrasing too, or is a ratio of two."""
         if any(given.get(name) is None for name in ("metrics", "bounds", "problems", "per_problem")):
             return
         names, P = [row.name for row in given["metrics"]], len(given["problems"])
@@ -187,3 +188,11 @@ def collect(trials: Sequence[Path]) -> list[Evidence]:
         BadInput: a run is unfinished or was changed.
     """
     return [read_evidence(path.parent) for trial in trials for path in sorted(trial.glob("*/run.json"))]
+
+
+def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
+    """A metric's values, shape (S, P); those of a ratio of means linearised, with the ratio as their mean."""
+    if parts := runs[0].ratios.get(metric):
+        numerator_SP, denominator_SP = (table_of(runs, part) for part in parts)
+        return linearised(numerator_SP, denominator_SP)
+    return np.array([run.per_problem[metric] for run in runs])
