@@ -13,6 +13,8 @@ from alftbench.types import AnswerPartition
 METRICS_VERSION = 2
 """Of what the names of metrics mean: in 1 coherence was 1 − JSD/log V, and distinct answers were counted at n."""
 
+REDEFINED = ("coherence",)  # names that meant something else in a version before
+
 PerProblem = Callable[[AnswerPartition], float]
 
 

@@ -13,7 +13,7 @@ USUAL = {
 }  # fmt: skip
 """The order of the columns."""
 
-SHOWN_AT = {"pass@k": (4, 2), "distinct_right@m": (8, 4, 2)}
+SHOWN_AT = {"pass@k": (4, 2), "distinct_right@m": (8, 4, 2), "distinct@m": (8, 4, 2)}
 """How many draws a general name means: the first that a run has."""
 
 Spec = Mapping[str, Any]  # a metric's row in metrics.json
@@ -22,8 +22,8 @@ Spec = Mapping[str, Any]  # a metric's row in metrics.json
 def stands_for(name: str, names: Collection[str]) -> str | None:
     """The metric that a board means by a name, None where there is none.
 
-    `maj@n` is the one with the runs' own n; `pass@k` and `distinct_right@m` are those of `SHOWN_AT`, which a board
-    from before there was an m calls `distinct_right`.
+    `maj@n` is the one with the runs' own n; `pass@k`, `distinct@m` and `distinct_right@m` are those of
+    `SHOWN_AT`; a board from before there was an m calls the last `distinct_right`.
     """
     if name == "maj@n":
         return next((known for known in names if known.startswith("maj@")), None)
