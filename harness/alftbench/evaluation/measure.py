@@ -64,10 +64,12 @@ def current_metrics(folder: Path, record: RunRecord) -> dict[str, Any]:
         BadInput: a newer version measured it, or there are no recorded answers to measure.
     """
     content: Any = read_json(folder / METRICS)
-    version = content.get("version", 1) if isinstance(content, dict) else 1
-    if version == METRICS_VERSION or not is_older(content, version):
+    version = content.get("version", 1) if isinstance(content, dict) else None
+    if not isinstance(version, int) or not isinstance(content.get("problems"), list) or version == METRICS_VERSION:
         current: dict[str, Any] = content  # what is malformed is for its reader to name
         return current
+    if version > METRICS_VERSION:
+        raise BadInput(f"{folder / METRICS}: of version {version} of the metrics; use a newer alftbench")
     if record.answers_sha256 is None:
         raise BadInput(
             f"{folder / METRICS}: measured by version {version} of the metrics, this is {METRICS_VERSION}, and "
@@ -80,11 +82,6 @@ def current_metrics(folder: Path, record: RunRecord) -> dict[str, Any]:
         return (as_partition(orbit, rows_VN) for orbit, rows_VN in by_orbit(orbits, read_answers(folder)))
 
     return metrics_content(partitions, orbits, metrics_for(n), n, record.n_samples)
-
-
-def is_older(content: Mapping[str, Any], version: Any) -> bool:
-    """Is this a metrics.json of an older version?"""
-    return isinstance(version, int) and version < METRICS_VERSION and isinstance(content.get("problems"), list)
 
 
 def orbits_of(folder: Path, content: Mapping[str, Any]) -> list[Orbit]:
@@ -108,9 +105,9 @@ def orbits_of(folder: Path, content: Mapping[str, Any]) -> list[Orbit]:
 def renew(folder: Path) -> None:
     """Write a complete run's metrics.json anew if an older version measured it."""
     record = verify(folder)
-    if read_json(folder / METRICS).get("version", 1) == METRICS_VERSION:
-        return
     content = current_metrics(folder, record)
+    if content == read_json(folder / METRICS):
+        return
     with sole_writer(folder):
         RunFolder(folder, record).save_metrics(content)
     log.info("%s: measured anew with version %d of the metrics", folder, METRICS_VERSION)

@@ -8,7 +8,6 @@ pairs across phrasings too, where others have more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
 
 import numpy as np
 
@@ -17,26 +16,42 @@ from alftbench.metrics.base import Metric, counts_VZ
 from alftbench.types import AnswerPartition
 
 
-def agreements_VV(partition: AnswerPartition) -> FloatArray:
-    """Chance that two draws give the same answer, one draw of each of two phrasings, unbiased; shape (V, V).
+def agreements(counts_VZ: FloatArray, n_V: FloatArray) -> FloatArray:
+    """Chance that two draws give the same answer, one draw of each of two phrasings, unbiased; shape (…, V, V).
 
     Off the diagonal Σ_z p̂_v(z) p̂_w(z); on it, for two different draws of one phrasing,
     Σ_z c_z (c_z − 1) / n (n − 1), NaN for a single draw.
+
+    Args:
+        counts_VZ: how often each answer was given, shape (…, V, Z).
+        n_V: draws of each phrasing, unanswered ones included.
     """
-    counts = counts_VZ(partition)
-    n_V = np.array([len(row) for row in partition.class_VN], dtype=float)
-    together_VV: FloatArray = counts @ counts.T / np.outer(n_V, n_V)
+    together_VV = counts_VZ @ np.swapaxes(counts_VZ, -1, -2) / np.outer(n_V, n_V)
     with np.errstate(invalid="ignore"):
-        within_V = (counts * (counts - 1)).sum(axis=1) / (n_V * (n_V - 1))
-    np.fill_diagonal(together_VV, within_V)
+        within_V = (counts_VZ * (counts_VZ - 1)).sum(axis=-1) / (n_V * (n_V - 1))
+    every = np.arange(len(n_V))
+    together_VV[..., every, every] = within_V
     return together_VV
 
 
-def paired_VV(partition: AnswerPartition) -> FloatArray:
-    """`agreements_VV` of the phrasings with two draws or more; of all where none has."""
-    many_V = np.array([len(row) > 1 for row in partition.class_VN])
-    together_VV = agreements_VV(partition)
-    return together_VV[np.ix_(many_V, many_V)] if many_V.any() else together_VV
+def within_across(together_VV: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means over phrasings of `agreements` on the diagonal and off it, shape (…); NaN off it for one phrasing."""
+    V = together_VV.shape[-1]
+    different_VV = ~np.eye(V, dtype=bool)
+    within = np.diagonal(together_VV, axis1=-2, axis2=-1).mean(axis=-1)
+    across = together_VV[..., different_VV].mean(axis=-1) if V > 1 else np.full(within.shape, np.nan)
+    return within, across
+
+
+def pairs(partition: AnswerPartition) -> tuple[float, float]:
+    """How often pairs of draws within and across an orbit's phrasings agree.
+
+    Of the phrasings with two draws or more; of all where none has.
+    """
+    n_V = np.array([len(row) for row in partition.class_VN], dtype=float)
+    kept_V = n_V > 1 if (n_V > 1).any() else n_V > 0
+    within, across = within_across(agreements(counts_VZ(partition)[kept_V], n_V[kept_V]))
+    return float(within), float(across)
 
 
 def agreement_within(partition: AnswerPartition) -> float:
@@ -44,7 +59,7 @@ def agreement_within(partition: AnswerPartition) -> float:
 
     NaN where no phrasing has two draws.
     """
-    return float(np.diag(paired_VV(partition)).mean())
+    return pairs(partition)[0]
 
 
 def agreement(partition: AnswerPartition) -> float:
@@ -52,9 +67,7 @@ def agreement(partition: AnswerPartition) -> float:
 
     NaN for one phrasing.
     """
-    together_VV = paired_VV(partition)
-    different_VV = ~np.eye(len(together_VV), dtype=bool)
-    return float(together_VV[different_VV].mean()) if len(together_VV) > 1 else nan
+    return pairs(partition)[1]
 
 
 def disagreement(partition: AnswerPartition) -> float:
@@ -62,7 +75,8 @@ def disagreement(partition: AnswerPartition) -> float:
 
     0 where phrasings answer alike, whatever they answer; an estimate of it may fall below.
     """
-    return agreement_within(partition) - agreement(partition)
+    within, across = pairs(partition)
+    return within - across
 
 
 def metrics(n: int) -> Sequence[Metric]:

@@ -18,7 +18,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json
 from alftbench.errors import BadInput
 from alftbench.metrics.base import counts_VZ
-from alftbench.metrics.coherence import agreements_VV
+from alftbench.metrics.coherence import agreements
 from alftbench.metrics.summary import metric_value, revived
 from alftbench.types import AnswerPartition, MetricValue, Orbit
 
@@ -115,7 +115,7 @@ def of_problem(partition: AnswerPartition, kept: Sequence[int]) -> tuple[dict[st
     """One problem's `PHRASING_METRICS`, shape (V,) each, and how often its phrasings agree, shape (V, V)."""
     n_V = np.array([len(partition.class_VN[v]) for v in kept], dtype=float)
     shares_VZ = counts_VZ(partition)[kept] / n_V[:, None]
-    together_VV = agreements_VV(partition)[np.ix_(kept, kept)]
+    together_VV = agreements(counts_VZ(partition)[kept], n_V)
     others_VV = np.where(np.eye(len(kept), dtype=bool), 0.0, together_VV)
     across_V = others_VV.sum(axis=1) / (len(kept) - 1) if len(kept) > 1 else np.full(len(kept), np.nan)
     right_V = shares_VZ @ np.array(partition.correct_Z, dtype=float)

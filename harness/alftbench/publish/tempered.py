@@ -66,7 +66,7 @@ class Line:
         Returns:
             i, the share of the way α, and why there is no match (empty where there is one).
         """
-        within_T = np.nanmean(self.values[WITHIN], axis=(1, 2))
+        within_T = [mean(table_SP) for table_SP in self.values[WITHIN]]
         for i, (low, high) in enumerate(pairwise(within_T)):
             if min(low, high) <= within <= max(low, high) and low != high:
                 return i, float((within - low) / (high - low)), ""
@@ -119,7 +119,7 @@ def gain_of(runs: Sequence[Evidence], base: Mapping[float, Sequence[Evidence]]) 
 
 def compared(suite: str, name: str, method: Mapping[str, FloatArray], line: Line, n_seeds: int) -> Gain:
     """A method's values per seed and problem beside those of the base, matched in `agreement_within`."""
-    within = float(np.nanmean(method[WITHIN]))
+    within = mean(method[WITHIN])
     i, alpha, unmatched = line.match(within)
     share = (1 - alpha) * line.shares[i] + alpha * line.shares[i + 1]
     beside = BASE if share == 1 else tempered_name(round(share, 2))
@@ -152,20 +152,27 @@ def differences(
 ) -> tuple[FloatArray, FloatArray]:
     """Differences of coherence and accuracy per seed and problem, shape (S, P): their means are the gains.
 
-    The base's values are x = (1 − α) x_i + α x_{i+1}. α is estimated from the same problems, so its own error is
-    part of the spread, to first order: a value that depends on α as f(α) gets −f′(α) (w_method − w_base)/Δw̄ on
-    top, whose mean is 0.
+    The base's figure is (1 − α) x_i + α x_{i+1}, x its coherence or accuracy at two temperatures. α is estimated
+    from the same problems, so its own error is part of the spread, to first order: the values of a difference get
+    −(x_{i+1} − x_i)(w_method − w_base)/Δw̄ on top, w `agreement_within`, whose mean is 0.
     """
-    lower = {name: values_TSP[i] for name, values_TSP in line.values.items()}
-    upper = {name: values_TSP[i + 1] for name, values_TSP in line.values.items()}
-    base = {name: (1 - alpha) * lower[name] + alpha * upper[name] for name in lower}
-    accuracy_SP = method[ACCURACY] - base[ACCURACY]
-    coherence_SP = linearised(method[ACROSS], method[WITHIN]) - linearised(base[ACROSS], base[WITHIN])
+    shift_SP = np.zeros_like(method[WITHIN])
     if matched:
-        step = {name: float(np.nanmean(upper[name] - lower[name])) for name in lower}
-        shift_SP = (method[WITHIN] - base[WITHIN]) / step[WITHIN]
-        within = np.nanmean(base[WITHIN])
-        ratio = np.nanmean(base[ACROSS]) / within if within > 0 else np.nan
-        accuracy_SP = accuracy_SP - step[ACCURACY] * shift_SP
-        coherence_SP = coherence_SP - (step[ACROSS] - ratio * step[WITHIN]) / within * shift_SP
-    return coherence_SP, accuracy_SP
+        lower_SP, upper_SP = line.values[WITHIN][i], line.values[WITHIN][i + 1]
+        between_SP = (1 - alpha) * lower_SP + alpha * upper_SP
+        shift_SP = (method[WITHIN] - between_SP) / mean(upper_SP - lower_SP)
+
+    def difference(mine_SP: FloatArray, lower_SP: FloatArray, upper_SP: FloatArray) -> FloatArray:
+        step = mean(upper_SP) - mean(lower_SP) if matched else 0.0
+        return mine_SP - ((1 - alpha) * lower_SP + alpha * upper_SP) - step * shift_SP
+
+    ends = [{name: values_TSP[t] for name, values_TSP in line.values.items()} for t in (i, i + 1)]
+    tables = (method, *ends)
+    coherence = difference(*(linearised(table[ACROSS], table[WITHIN]) for table in tables))
+    return coherence, difference(*(table[ACCURACY] for table in tables))
+
+
+def mean(values_SP: FloatArray) -> float:
+    """The mean of the values that are defined, NaN where none is."""
+    known = values_SP[~np.isnan(values_SP)]
+    return float(known.mean()) if len(known) else float("nan")
