@@ -76,7 +76,7 @@ def known(p_VZ: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ends(problems: int, rng: np.random.Generator) -> None:
-    """Readings of coherence beside the truth, by entropy, draws and the share of answers that are a phrasing's own."""
+    """What coherence reads beside the truth, by entropy, draws and the share of answers that are only one's."""
     print(f"coherence over {problems:,} problems, {V} phrasings: read (true)")
     print("share of its own, entropy | " + " | ".join(f"n = {n}" for n in DRAWS))
     for own in (0.0, 0.3, 0.7, 1.0):

@@ -88,5 +88,5 @@ def test_a_newer_version_is_refused(measured, tmp_path):
     shutil.copytree(measured, tmp_path / "newer")
     content = json.loads((measured / "metrics.json").read_text(encoding="utf-8"))
     rewrite(tmp_path / "newer", {**content, "version": 99})
-    with pytest.raises(BadInput, match="version 99 .* newer alftbench"):
+    with pytest.raises(BadInput, match=r"version 99 .* newer alftbench"):
         read_evidence(tmp_path / "newer")
