@@ -28,6 +28,7 @@ bench: $(READY)  ## speed and verdicts beside peers, minutes; DATA=FOLDER adds t
 	$(BIN)/python benchmarks/games.py --quick
 	$(BIN)/python benchmarks/partition.py --quick
 	$(BIN)/python benchmarks/quality.py --quick
+	$(BIN)/python benchmarks/coherence.py --quick
 ifdef DATA
 	$(BIN)/python benchmarks/answers.py --quick --data $(DATA)
 	$(BIN)/python benchmarks/throughput.py --quick --data $(DATA)/gsm8k_test.jsonl

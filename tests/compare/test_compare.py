@@ -24,7 +24,10 @@ from alftbench.publish.ranking import ranked
 from tests.helpers import ROOT, wait_until
 
 TRAINERS = ["diversity-game:diversity=0.2", "majority-vote"]
-SMALL = ["--seeds", "2", "--budget-tokens", "6000", "--limit", "4", "--samples", "4", "--output-dir", "out"]
+SMALL = [
+    "--seeds", "2", "--budget-tokens", "6000", "--limit", "4", "--samples", "4", "--output-dir", "out",
+    "--tempered", "0.5",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -53,16 +56,20 @@ def compared(tmp_path_factory, stranger) -> tuple[Path, dict]:
 
 def test_rows_have_every_method_on_every_suite_with_intervals_and_cost(compared):
     _, table = compared
-    methods = ["base", "diversity-game:diversity=0.2", "majority-vote"]
+    methods = ["base", "base@0.5", "diversity-game:diversity=0.2", "majority-vote"]
     assert [(row["suite"], row["method"]) for row in table["rows"]] == [
         (suite, method) for suite in ("sums", "splits") for method in methods
     ]
     for row in table["rows"]:
         for metric in row["metrics"].values():
-            assert metric["low"] <= metric["value"] <= metric["high"]
+            low, high = metric["low"], metric["high"]
+            if metric["name"] in ("coherence", "disagreement"):  # unbiased: may pass a bound, the interval may not
+                assert 0 <= low <= high <= 1
+            else:
+                assert low <= metric["value"] <= high
             assert metric["n_problems"] == 4
         spent = row["cost"]["generated_tokens"]
-        assert spent == 0 if row["method"] == "base" else 0 < spent <= 6_000
+        assert spent == 0 if row["method"].startswith("base") else 0 < spent <= 6_000
         assert row["seeds"] == [0, 1]
 
 
@@ -88,14 +95,14 @@ def test_the_leaderboard_links_to_runs_that_exist(compared):
         assert (board / link).is_file()
         assert f'href="{link}"' in page
         assert f"({link})" in readme
-    assert page.count("<table>") == 7
+    assert page.count("<table>") == 9
 
 
 def test_rows_have_the_quality_of_their_equilibrium(compared):
     _, table = compared
     for row in table["rows"]:
         found = row["equilibrium"]
-        if row["method"] == "base":
+        if row["method"].startswith("base"):
             assert found == {}
             continue
         assert list(found) == ["kl", "trace_drift", "marginal_error", "nash_gap"]
@@ -256,10 +263,64 @@ def test_a_base_row_of_another_model_than_training_started_from_is_refused(compa
         compare_runs(runs, ["sums", "splits"], [])
 
 
+def test_the_tempered_base_has_its_share_of_the_temperature(compared):
+    runs = evidence(compared)
+    tempered = next(i for i, run in enumerate(runs) if run.method == "base@0.5")
+    sampling = runs[tempered].record.config["sampling"]
+    assert sampling["temperature"] == 0.5
+    changed = {**runs[tempered].record.config, "sampling": {**sampling, "temperature": 0.4}}
+    runs[tempered] = replace(runs[tempered], record=replace(runs[tempered].record, config=changed))
+    with pytest.raises(BadInput, match="not comparable"):
+        compare_runs(runs, ["sums", "splits"], [])
+
+
+def test_gains_beyond_sharpening_are_those_over_the_base_as_sharp(compared):
+    """Interpolated by hand from the rows of the table."""
+    _, table = compared
+    rows = {(row["suite"], row["method"]): row["metrics"] for row in table["rows"]}
+    assert len(table["beyond_sharpening"]) == 4
+    for gain in table["beyond_sharpening"]:
+        mine, base, lower = (rows[gain["suite"], name] for name in (gain["method"], "base", "base@0.5"))
+        within, low, high = (row["agreement_within"]["value"] for row in (mine, base, lower))
+        way = (within - low) / (high - low)
+        assert gain["within"] == pytest.approx(within)
+        assert gain["unmatched"] == ("" if 0 <= way <= 1 else gain["unmatched"])
+        assert (gain["unmatched"] == "") == (0 <= way <= 1)
+        way = min(max(way, 0), 1)
+        assert gain["beside"] in ("base", f"base@{round(1 - 0.5 * way, 2):g}")
+        for name in ("coherence", "accuracy"):
+            control = (1 - way) * base[name]["value"] + way * lower[name]["value"]
+            assert gain[name]["difference"] == pytest.approx(mine[name]["value"] - control)
+            assert gain[name]["low"] <= gain[name]["difference"] <= gain[name]["high"]
+
+
+def test_the_tempered_base_is_in_no_rank_and_in_no_difference(compared):
+    folder, table = compared
+    assert {c["candidate"] for c in table["comparisons"]} == {"diversity-game:diversity=0.2", "majority-vote"}
+    page = (folder / "out/leaderboards/tiny/README.md").read_text(encoding="utf-8")
+    assert page.count("| – | base@0.5 |") == 2
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ("half", "--tempered 'half': give numbers such as 0.7,0.45,0.2, or none"),
+        ("1.5", "--tempered 1.5: must be at least 0.01 and below 1"),
+        ("nan", "--tempered nan: must be"),
+        ("0.5,0.50", "base@0.5 is named twice"),
+    ],
+)
+def test_wrong_shares_are_one_line(cli, shares, said):
+    done = cli("compare", "vanilla-grpo", "--tempered", shares, "--dry-run")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_rows_whose_intervals_overlap_share_a_rank(compared):
     table = compare_runs(evidence(compared), ["sums", "splits"], [])
     for suite in ("sums", "splits"):
-        places = ranked([row for row in table.rows if row.suite == suite], "accuracy")
+        rows = [row for row in table.rows if row.suite == suite and row.method != "base@0.5"]
+        places = ranked(rows, "accuracy")
         assert places[0][0] == 1
         values = [row.metric("accuracy") for _, row in places]
         assert [v.value for v in values] == sorted((v.value for v in values), reverse=True)

@@ -14,7 +14,7 @@ from tests.helpers import register
 
 COMPARE = (
     "compare", "vanilla-grpo", "--suite", "sums", "--seeds", "1", "--budget-tokens", "6000", "--limit", "3",
-    "--samples", "2",
+    "--samples", "2", "--tempered", "none",
 )  # fmt: skip
 HEAD = "from alftbench.metrics.base import Metric\n"
 SILENCE = HEAD + (
@@ -115,7 +115,7 @@ def test_a_strangers_metric_has_a_column_and_a_paired_test(compared):
 def test_a_board_lists_what_the_runs_show_and_needs_no_plugin_to_be_made_again(warm, compared, tmp_path):
     folder, _ = compared
     board = folder / "leaderboards/tiny"
-    usual = ("accuracy", "pass@k", "maj@n", "entropy", "distinct_right", "coherence", "agreement")
+    usual = ("accuracy", "pass@k", "maj@n", "coherence", "agreement", "agreement_within", "distinct_right@m")
     assert Board.read(board).metrics == (*usual, "silence_of_models")
     page = (board / "README.md").read_text(encoding="utf-8")
     assert "| silence\\_of\\_models |" in page
@@ -129,7 +129,8 @@ def test_records_say_what_is_shown_beside_what_they_always_said(compared):
     content = json.loads((folder / "results/tiny/base-seed0/sums/metrics.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in content["metrics"]}
     assert [name for name, row in rows.items() if row["shown"]] == [
-        "accuracy", "pass@2", "maj@2", "coherence", "agreement", "entropy", "distinct_right", "silence_of_models",
+        "accuracy", "pass@2", "maj@2", "coherence", "agreement", "agreement_within", "distinct_right@2",
+        "silence_of_models",
     ]  # fmt: skip
     assert list(rows["accuracy"]) == [
         "name", "value", "low", "high", "level", "n_problems", "n_samples", "unit", "higher_is_better", "shown",

@@ -153,14 +153,14 @@ def test_a_token_limit_that_most_completions_reach_is_told():
     )
 
 
-def test_old_records_show_and_test_what_they_always_did():
-    names = "accuracy pass@2 pass@4 pass@8 maj@8 coherence agreement entropy distinct_right distinct"
-    old = [{"name": name} for name in names.split()]
-    assert chosen(old, "shown") == [
-        "accuracy", "pass@4", "maj@8", "entropy", "distinct_right", "coherence", "agreement",
+def test_general_names_stand_for_what_a_run_has():
+    names = ["pass@2", "pass@4", "pass@8", "maj@8", "distinct_right@4", "distinct_right@8", "distinct_right@16"]
+    assert [stands_for(name, names) for name in ("pass@k", "maj@n", "distinct_right@m")] == [
+        "pass@4", "maj@8", "distinct_right@8",
     ]  # fmt: skip
-    assert chosen(old, "compared") == ["accuracy", "entropy", "distinct_right", "coherence", "agreement"]
-    assert general(chosen(old, "shown"))[:3] == ["accuracy", "pass@k", "maj@n"]
+    assert stands_for("distinct_right", names) == "distinct_right@8"  # in boards from before there was an m
+    assert stands_for("distinct_right@m", ["distinct_right@2", "distinct_right@4"]) == "distinct_right@4"
+    assert general(["pass@4", "maj@8", "distinct_right@8"]) == ["pass@k", "maj@n", "distinct_right@m"]
 
 
 def test_records_say_themselves_what_to_show_the_usual_first():

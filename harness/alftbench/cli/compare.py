@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_BUDGET = 400_000
+DEFAULT_TEMPERED = "0.7,0.45,0.2"
 
 
 class Equilibrium(StrEnum):
@@ -85,6 +86,14 @@ def compare_command(
         int | None,
         typer.Option("--prefixes", help="enumerated: prefixes to extend per prompt at most, 50000 if not given."),
     ] = None,
+    tempered: Annotated[
+        str,
+        typer.Option(
+            "--tempered",
+            metavar="SHARES|none",
+            help="Also sample the base at these shares of the temperature, to tell coherence from sharpness.",
+        ),
+    ] = DEFAULT_TEMPERED,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
@@ -115,6 +124,7 @@ def compare_command(
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=BackendOptions(device, dtype, trust_remote_code=trust_remote_code),
         enumerate=trace_bounds(equilibrium, mass, prefixes),
+        tempered=temperatures(tempered),
     )
     planned = trials(request)
     if dry_run:
@@ -140,6 +150,20 @@ def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | N
     if chosen:
         raise UsageError(f"--{next(iter(chosen))} needs --equilibrium enumerated")
     return None
+
+
+def temperatures(shares: str) -> tuple[float, ...]:
+    """The shares of the sampling temperature that `--tempered` names; none for `none`.
+
+    Raises:
+        UsageError: one is no number.
+    """
+    if shares == "none":
+        return ()
+    try:
+        return tuple(float(share) for share in shares.split(","))
+    except ValueError:
+        raise UsageError(f"--tempered {shares!r}: give numbers such as {DEFAULT_TEMPERED}, or none") from None
 
 
 def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_format: Format) -> None:

@@ -14,6 +14,7 @@ from alftbench.equilibrium.scores import score
 from alftbench.equilibrium.traces import list_runs
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import plan
+from alftbench.publish.evidence import BASE
 from alftbench.suites.base import Suite
 from alftbench.suites.load import read_problems
 from alftbench.training.train import make_trainer, plan_training, run_training
@@ -56,7 +57,7 @@ class Measurement:
 
 def measurements(trials: Sequence[Trial]) -> list[Measurement]:
     """Every finished trained trial with the finished base of its seed, where there is one."""
-    bases = {trial.seed: trial for trial in trials if trial.job is None}
+    bases = {trial.seed: trial for trial in trials if trial.method == BASE}
     trained = [trial for trial in trials if trial.job is not None and trial.seed in bases]
     return [Measurement(trial, bases[trial.seed]) for trial in trained]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import versions
 from alftbench.errors import PluginError
 from alftbench.evaluation.answers import read_partitions, record_answers
+from alftbench.evaluation.measure import metrics_content
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import NotAllThere, RunFolder, existing, still_sealed, verify_samples
 from alftbench.metrics.base import Metric
-from alftbench.metrics.phrasings import measure_phrasings
-from alftbench.metrics.summary import metrics_for, per_problem, recorded
+from alftbench.metrics.summary import metrics_for
 from alftbench.types import Listener, Progress, RunRecord, Sample, SampleKey, nobody
 
 TRIES = 3  # at drawing what is removed from the folder under way
@@ -123,19 +124,5 @@ def check_portion(plan: Plan, samples: Sequence[Sample], wanted: Container[Sampl
 def measure(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> None:
     """Record the answers of a complete run, then measure them; memory holds one problem of either."""
     record_answers(run, plan.suite, plan.orbits)
-    run.save_metrics(metrics_content(plan, run, metrics))
-
-
-def metrics_content(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> dict[str, Any]:
-    """The content of metrics.json: every metric with its interval, its value per problem, and phrasings apart."""
-    ids = [orbit.problem.id for orbit in plan.orbits]
-    values = per_problem(read_partitions(run.path, plan.suite, plan.orbits), metrics, ids)
-    again = read_partitions(run.path, plan.suite, plan.orbits)
-    phrasings = measure_phrasings(again, plan.orbits, plan.params.n)
-    return {
-        "metrics": recorded(values, metrics, run.record.n_samples),
-        "bounds": {metric.name: metric.bounds for metric in metrics if metric.name in values},
-        "problems": ids,
-        "per_problem": {name: list(map(float, v)) for name, v in values.items()},
-        "phrasings": phrasings.to_json() if phrasings else None,
-    }
+    partitions = partial(read_partitions, run.path, plan.suite, plan.orbits)
+    run.save_metrics(metrics_content(partitions, plan.orbits, metrics, plan.params.n, run.record.n_samples))

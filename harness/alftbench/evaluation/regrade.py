@@ -11,9 +11,11 @@ from alftbench.base.provenance import provenance
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
+from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.plan import EvalRequest, Plan
-from alftbench.evaluation.run_folder import read_record, read_sealed, verify
-from alftbench.metrics.summary import read_metrics
+from alftbench.evaluation.run_folder import METRICS, read_record, read_sealed, verify
+from alftbench.metrics.base import REDEFINED
+from alftbench.metrics.summary import metric_values, read_metrics
 from alftbench.suites.base import Suite
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.suites.orbits import parse_orbit
@@ -134,13 +136,24 @@ def regrade(plan: Plan, folder: Path) -> Regraded:
         )
     record = evaluate(plan, folder)
     regraded = Regraded(
-        tuple(read_metrics(old / "metrics.json")),
-        tuple(read_metrics(folder / "metrics.json")),
+        tuple(metrics_before(old)),
+        tuple(read_metrics(folder / METRICS)),
         record.n_samples,
         changes(old, folder),
     )
     write_json(folder / "regrade.json", {"from": plan.config["regraded"], **regraded.to_json()})
     return regraded
+
+
+def metrics_before(old: Path) -> list[MetricValue]:
+    """The old run's metrics as their names are meant now.
+
+    Where its answers were not recorded they are those of its file, less what meant something else then.
+    """
+    record = read_record(old)
+    if record.answers_sha256 is not None:
+        return metric_values(current_metrics(old, record), old / METRICS)
+    return [metric for metric in read_metrics(old / METRICS) if metric.name not in REDEFINED]
 
 
 def changes(old: Path, new: Path) -> tuple[Change, ...] | None:

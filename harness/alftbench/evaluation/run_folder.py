@@ -47,6 +47,7 @@ SCHEMA_VERSION = 2
 UNDIGESTED = (1,)  # versions whose records carry no digest of themselves
 SEALED = "samples.jsonl.gz"
 ANSWERS = "answers.jsonl.gz"
+METRICS = "metrics.json"
 SCRATCH = ".sorting"
 SAMPLE_ORDER = attrgetter("key")
 SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
@@ -206,7 +207,7 @@ class RunFolder:
 
     def save_metrics(self, content: Mapping[str, Any]) -> None:
         """Write metrics.json and its digest."""
-        path = self.path / "metrics.json"
+        path = self.path / METRICS
         write_json(path, content)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if sha256 != self.record.metrics_sha256:
@@ -387,9 +388,9 @@ def verify(path: Path) -> RunRecord:
     if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != stated:
         raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
     try:
-        metrics_sha256 = hashlib.sha256((path / "metrics.json").read_bytes()).hexdigest()
+        metrics_sha256 = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInput(f"{path / 'metrics.json'}: cannot be read: {error.strerror}") from None
+        raise BadInput(f"{path / METRICS}: cannot be read: {error.strerror}") from None
     if metrics_sha256 != record.metrics_sha256:
-        raise BadInput(f"{path / 'metrics.json'}: digest differs from run.json; evaluate again to make it anew")
+        raise BadInput(f"{path / METRICS}: digest differs from run.json; evaluate again to make it anew")
     return record

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from alftbench.base.jsonio import read_json
 from alftbench.errors import UsageError
 from alftbench.evaluation.answers import read_partitions
+from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.regrade import same_problems
 from alftbench.evaluation.run_folder import read_sealed, verify
 from alftbench.lm_eval.layout import Evaluated, Task, write_layout
@@ -47,7 +47,7 @@ def export(
         orbits,
         partial(read_sealed, run),
         partial(read_partitions, run, suite, orbits),
-        read_json(run / "metrics.json"),
+        current_metrics(run, record),
         suite.info.answer_rules,
     )
     return write_layout(folder or run / FOLDER, evaluated, suite if isinstance(suite, Task) else None)

@@ -22,6 +22,7 @@ from alftbench.answers.partition import by_orbit
 from alftbench.base.jsonio import with_nan, without_nan, write_json, writing
 from alftbench.errors import UsageError
 from alftbench.lm_eval.rows import INVALID, OURS
+from alftbench.metrics.summary import values_of
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord, Sample, Variant, plain_prompt
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # records from before they had a date
@@ -290,11 +291,12 @@ def model_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def own_metrics(run: Evaluated) -> dict[str, Any]:
     """Our metrics under lm-eval's kind of key, accuracy as exact_match too; an undefined one is left out."""
     columns: dict[str, Any] = {}
+    measured = {name: np.array(with_nan(values)) for name, values in run.measured["per_problem"].items()}
     for metric in run.measured["metrics"]:
-        values = np.array(with_nan(run.measured["per_problem"][metric["name"]]))
-        values = values[~np.isnan(values)]
-        if not len(values):
+        values = values_of(metric["name"], metric.get("ratio_of"), measured)
+        if values is None or np.isnan(values).all():
             continue
+        values = values[~np.isnan(values)]
         error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else "N/A"
         for name in (metric["name"], EXACT_MATCH) if metric["name"] == "accuracy" else (metric["name"],):
             columns |= {f"{name},{OURS}": float(metric["value"]), f"{name}_stderr,{OURS}": error}

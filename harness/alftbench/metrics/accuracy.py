@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import comb
 
-from alftbench.metrics.base import Metric, mean_over_variants
+from alftbench.metrics.base import Metric, mean_over_variants, powers_of_two
 from alftbench.types import AnswerPartition
 
 SHOWN_K = 4  # the pass@k of tables, or the largest below
@@ -63,7 +63,7 @@ def metrics(n: int) -> Sequence[Metric]:
         per_problem = mean_over_variants(score)  # type: ignore[arg-type]
         return Metric(name, "probability", True, (0.0, 1.0), per_problem, shown, compared)
 
-    ks = [k for k in (2**i for i in range(1, n.bit_length())) if k <= n]
+    ks = powers_of_two(n)
     return [
         right("accuracy", accuracy, shown=True, compared=True),
         Metric("strict_accuracy", "probability", True, (0.0, 1.0), strict_accuracy),

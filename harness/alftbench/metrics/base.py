@@ -1,4 +1,4 @@
-"""What a metric is: a number per problem, averaged over problems."""
+"""What a metric is: a number per problem, averaged over problems, or the ratio of two such means."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.types import AnswerPartition
 
+METRICS_VERSION = 2
+"""Of what the names of metrics mean: in 1 coherence was 1 − JSD/log V, and distinct answers were counted at n."""
+
+REDEFINED = ("coherence",)  # names that meant something else in a version before
+
 PerProblem = Callable[[AnswerPartition], float]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One named number per problem; `bounds` are the smallest and largest values it can take.
+    """One named number; `bounds` are the smallest and largest values that it can truly have.
 
-    `per_problem` may return NaN where the metric is undefined (one phrasing has no coherence); such
-    problems are left out of the mean and of its count.
+    `per_problem` may return NaN where the metric is undefined (one phrasing has no agreement); such problems are
+    left out of the mean and of its count. It is None where `ratio_of` names two other metrics: the value is then
+    the mean of the first over the mean of the second, over the problems for which both are defined.
 
+    unbiased: a problem's value estimates without bias what lies within the bounds, and may itself lie outside.
     shown: give it a column in the tables of `compare` and of boards. compared: test its paired difference from the
     base there. Both are recorded with the value. plugin: who brought it; the harness fills that in.
     """
@@ -28,10 +35,16 @@ class Metric:
     unit: str
     higher_is_better: bool | None
     bounds: tuple[float, float]
-    per_problem: PerProblem
+    per_problem: PerProblem | None
     shown: bool = False
     compared: bool = False
     plugin: str = ""
+    ratio_of: tuple[str, str] | None = None
+    unbiased: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.per_problem is None) == (self.ratio_of is None):
+            raise ValueError(f"metric {self.name!r}: give either per_problem or ratio_of")
 
 
 # Entry points of the group `alftbench.metrics` are factories: n samples per prompt → metrics.
@@ -39,10 +52,12 @@ MetricFactory = Callable[[int], Sequence[Metric]]
 
 
 def mean_over_variants(score: Callable[[list[int], AnswerPartition], float]) -> PerProblem:
-    """Lift a score of one prompt's samples to the mean over the orbit's phrasings."""
+    """Lift a score of one prompt's samples to the mean over those of the orbit's phrasings that have one."""
 
     def per_problem(partition: AnswerPartition) -> float:
-        return float(np.mean([score(list(row), partition) for row in partition.class_VN]))
+        scores_V = np.array([score(list(row), partition) for row in partition.class_VN])
+        defined_V = scores_V[~np.isnan(scores_V)]
+        return float(defined_V.mean()) if len(defined_V) else float("nan")
 
     return per_problem
 
@@ -55,3 +70,8 @@ def counts_VZ(partition: AnswerPartition) -> FloatArray:
             if z >= 0:
                 counts[v, z] += 1
     return counts
+
+
+def powers_of_two(n: int) -> list[int]:
+    """2, 4, 8 … up to n: how many draws metrics are given for, whatever n a run has."""
+    return [2**i for i in range(1, n.bit_length()) if 2**i <= n]

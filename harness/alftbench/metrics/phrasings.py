@@ -17,7 +17,8 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json
 from alftbench.errors import BadInput
-from alftbench.metrics.coherence import distributions
+from alftbench.metrics.base import counts_VZ
+from alftbench.metrics.coherence import agreements
 from alftbench.metrics.summary import metric_value, revived
 from alftbench.types import AnswerPartition, MetricValue, Orbit
 
@@ -111,20 +112,12 @@ def shared_names(orbits: Sequence[Orbit]) -> tuple[str, ...]:
 
 
 def of_problem(partition: AnswerPartition, kept: Sequence[int]) -> tuple[dict[str, FloatArray], FloatArray]:
-    """One problem's `PHRASING_METRICS`, shape (V,) each, and how often its phrasings agree, shape (V, V).
-
-    Within a phrasing Σ_z n_z (n_z − 1) / n (n − 1) over the answers, unbiased; NaN for a single sample.
-    """
-    p_VZ = distributions(partition)[kept]
-    answered_VZ = p_VZ[:, : len(partition.classes_Z)]
-    n_V = np.array([len(partition.class_VN[i]) for i in kept], dtype=float)
-    together_VV = answered_VZ @ answered_VZ.T
-    others_V = np.full(len(kept), np.nan)
-    if len(kept) > 1:
-        others_V = (together_VV.sum(axis=1) - np.diag(together_VV)) / (len(kept) - 1)
-    with np.errstate(invalid="ignore"):
-        within_V = (n_V * np.diag(together_VV) - answered_VZ.sum(axis=1)) / (n_V - 1)
-    np.fill_diagonal(together_VV, within_V)
-    right_V = answered_VZ @ np.array(partition.correct_Z, dtype=float)
-    values = (right_V, answered_VZ.sum(axis=1), within_V, others_V)
+    """One problem's `PHRASING_METRICS`, shape (V,) each, and how often its phrasings agree, shape (V, V)."""
+    n_V = np.array([len(partition.class_VN[v]) for v in kept], dtype=float)
+    shares_VZ = counts_VZ(partition)[kept] / n_V[:, None]
+    together_VV = agreements(counts_VZ(partition)[kept], n_V)
+    others_VV = np.where(np.eye(len(kept), dtype=bool), 0.0, together_VV)
+    across_V = others_VV.sum(axis=1) / (len(kept) - 1) if len(kept) > 1 else np.full(len(kept), np.nan)
+    right_V = shares_VZ @ np.array(partition.correct_Z, dtype=float)
+    values = (right_V, shares_VZ.sum(axis=1), np.diag(together_VV), across_V)
     return dict(zip(PHRASING_METRICS, values, strict=True)), together_VV

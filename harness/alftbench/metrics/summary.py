@@ -14,6 +14,7 @@ import numpy as np
 from alftbench.base import entry_points
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import read_json
+from alftbench.base.ratios import linearised
 from alftbench.base.stats import LEVEL, mean_interval
 from alftbench.errors import BadInput, PluginError
 from alftbench.metrics.base import Metric, MetricFactory
@@ -75,35 +76,38 @@ def leave_out(reason: str) -> None:
 def per_problem(
     partitions: Iterable[AnswerPartition], metrics: Sequence[Metric], ids: Sequence[str]
 ) -> dict[str, FloatArray]:
-    """The value of every metric for every problem in the order of `ids`, NaN where undefined.
+    """The value of every metric for every problem in the order of `ids`, NaN where undefined; none of ratios.
 
     Partitions come in any order and are not kept. A plugin with a metric that fails is named in a warning, and
     none of its metrics is among the values.
     """
-    values: dict[str, dict[str, float]] = {metric.name: {} for metric in metrics}
+    measured = [(metric, metric.per_problem) for metric in metrics if metric.per_problem]
+    values: dict[str, dict[str, float]] = {metric.name: {} for metric, _ in measured}
     broken: set[str] = set()
     for partition in partitions:
-        for metric in metrics:
+        for metric, score in measured:
             if metric.plugin in broken:
                 continue
             try:
-                values[metric.name][partition.problem_id] = value_of(metric, partition)
+                values[metric.name][partition.problem_id] = checked(metric, score(partition), partition.problem_id)
             except Exception as error:  # noqa: BLE001  as above
                 leave_out(failure(metric.plugin, f"failed at {metric.name!r}", error))
                 broken.add(metric.plugin)
-    whole = [metric.name for metric in metrics if metric.plugin not in broken]
+    whole = [metric.name for metric, _ in measured if metric.plugin not in broken]
     return {name: np.array([values[name][problem] for problem in ids]) for name in whole}
 
 
-def value_of(metric: Metric, partition: AnswerPartition) -> float:
+def checked(metric: Metric, value: float, problem: str) -> float:
     """A metric's value for one problem.
 
     Raises:
         ValueError: it is none that the metric can take by its own bounds.
     """
-    value, (low, high) = float(metric.per_problem(partition)), metric.bounds
+    value, (low, high) = float(value), metric.bounds
+    if metric.unbiased:
+        low, high = -np.inf, np.inf
     if np.isinf(value) or not (np.isnan(value) or low - SLACK <= value <= high + SLACK):
-        raise ValueError(f"{value} for problem {partition.problem_id!r} is outside its bounds {low:g} to {high:g}")
+        raise ValueError(f"{value} for problem {problem!r} is outside its bounds {low:g} to {high:g}")
     return value
 
 
@@ -117,13 +121,25 @@ def recorded(values: Mapping[str, FloatArray], metrics: Sequence[Metric], n_samp
     """
     return [
         {
-            **asdict(metric_value(m.name, values[m.name][None], m.bounds, m.unit, n_samples, m.higher_is_better)),
+            **asdict(metric_value(m.name, table[None], m.bounds, m.unit, n_samples, m.higher_is_better)),
             "shown": m.shown,
             "compared": m.compared,
+            **({"ratio_of": list(m.ratio_of)} if m.ratio_of else {}),
         }
         for m in metrics
-        if m.name in values
+        if (table := values_of(m.name, m.ratio_of, values)) is not None
     ]
+
+
+def values_of(name: str, ratio_of: Sequence[str] | None, values: Mapping[str, FloatArray]) -> FloatArray | None:
+    """A metric's values per problem, those of a ratio linearised; None where there are none."""
+    if ratio_of is None:
+        return values.get(name)
+    if any(part not in values for part in ratio_of):
+        return None
+    numerator, denominator = (values[part][None] for part in ratio_of)
+    per_problem: FloatArray = linearised(numerator, denominator)[0]
+    return per_problem
 
 
 def metric_value(
@@ -134,13 +150,17 @@ def metric_value(
     n_samples: int,
     higher_is_better: bool | None = None,
 ) -> MetricValue:
-    """The mean of one metric over seeds and problems, with its interval."""
+    """The mean of one metric over seeds and problems, with its interval.
+
+    An unbiased estimate may pass a bound and is told as it is; no end of its interval does.
+    """
     estimate = mean_interval(values_SP, bounds)
+    low, high = np.clip((estimate.low, estimate.high), *bounds)
     return MetricValue(
         name=name,
         value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+        low=float(low),
+        high=float(high),
         level=LEVEL,
         n_problems=estimate.n_problems,
         n_samples=n_samples,
@@ -150,9 +170,14 @@ def metric_value(
 
 
 def read_metrics(path: Path) -> list[MetricValue]:
-    """The metrics of a metrics.json; null, JSON's word for an undefined value, becomes NaN."""
+    """The metrics of a metrics.json."""
+    return metric_values(read_json(path), path)
+
+
+def metric_values(content: Any, path: Path) -> list[MetricValue]:
+    """The metrics in the content of a metrics.json; null, JSON's word for an undefined value, becomes NaN."""
     try:
-        return [revived(row) for row in read_json(path)["metrics"]]
+        return [revived(row) for row in content["metrics"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a metrics file ({error!r})") from None
 

@@ -22,6 +22,7 @@ from alftbench.base.markdown import code, literal, markdown
 from alftbench.base.provenance import in_words
 from alftbench.base.validate import NOT_EMPTY, Text, Together, read
 from alftbench.errors import BadInput
+from alftbench.evaluation.measure import renew
 from alftbench.publish.choice import USUAL, general
 from alftbench.publish.comparison import Compared, compare_runs
 from alftbench.publish.evidence import collect
@@ -97,6 +98,8 @@ def quoted(value: str | list[str]) -> str:
 def publish(board: Board, trials: Sequence[Path]) -> Compared:
     """Verify the runs of a board's trials and rewrite its README.md, index.html and table.csv.
 
+    Runs that an older version of the metrics measured are measured anew first, on disk too.
+
     Args:
         board: which suites and metrics to show.
         trials: folders results/<board>/<trial>, each with a run per suite.
@@ -104,6 +107,9 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
     Raises:
         BadInput: a run is unfinished or changed, or runs are not comparable; the pages stay as they were.
     """
+    for trial in trials:
+        for path in sorted(trial.glob("*/run.json")):
+            renew(path.parent)
     evidence = [run for run in collect(trials) if run.suite in board.suites]
     if not evidence:
         raise BadInput(f"board {board.title}: there is no run of {', '.join(board.suites)} to show")

@@ -14,7 +14,8 @@ from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
 from alftbench.publish.choice import chosen, in_all, stands_for
-from alftbench.publish.evidence import BASE, Evidence
+from alftbench.publish.evidence import BASE, Evidence, table_of
+from alftbench.publish.tempered import Gain, beyond_sharpening, share_of
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
@@ -98,10 +99,11 @@ def by_measure(rows: Sequence[MethodRow]) -> list[Alike]:
 
 @dataclass(frozen=True)
 class Compared:
-    """The whole comparison: a row per method and suite, and paired differences from the base."""
+    """The whole comparison: a row per method and suite, differences from the base, gains beyond sharpening."""
 
     rows: tuple[MethodRow, ...]
     comparisons: tuple[Comparison, ...]
+    gains: tuple[Gain, ...] = ()
 
     @property
     def shown(self) -> list[str]:
@@ -128,6 +130,7 @@ class Compared:
                 for row in self.rows
             ],
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "beyond_sharpening": [asdict(gain) for gain in self.gains],
             "runs": sorted({run for row in self.rows for run in row.runs}),
         }
 
@@ -150,23 +153,30 @@ def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Seq
     for run in sorted(evidence, key=lambda run: run.seed):
         groups.setdefault((run.suite, run.method), []).append(run)
     place = {method: i for i, method in enumerate((BASE, *order))}
-    keys = sorted(groups, key=lambda k: (suites.index(k[0]), place.get(k[1], len(place)), k[1]))
+    keys = sorted(groups, key=lambda k: (suites.index(k[0]), *row_order(k[1], place)))
     check_alike(groups)
     rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
     comparisons = [
         difference_from(groups[suite, BASE], groups[suite, method], suite, metric)
         for suite, method in keys
-        if method != BASE and (suite, BASE) in groups
+        if method != BASE and share_of(method) is None and (suite, BASE) in groups
         for metric in tested([*groups[suite, BASE], *groups[suite, method]])
     ]
     adjusted = holm([comparison.p_value for comparison in comparisons])
-    return Compared(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
+    tests = tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
+    return Compared(rows, tests, beyond_sharpening({key: groups[key] for key in keys}))
+
+
+def row_order(method: str, place: Mapping[str, int]) -> tuple[int, float, str]:
+    """Where a method's row stands: the base, the base at falling temperatures, then methods in their order."""
+    share = share_of(method)
+    return (place[BASE], -share, method) if share else (place.get(method, len(place)), -1.0, method)
 
 
 def tested(runs: Sequence[Evidence]) -> list[str]:
     """The metrics whose difference is tested: those that a run says are, and all runs have."""
     named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
-    return [name for name in named if all(name in run.per_problem for run in runs)]
+    return [name for name in named if all(name in {**run.per_problem, **run.ratios} for run in runs)]
 
 
 def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
@@ -198,9 +208,14 @@ def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
 
 
 def conditions(run: Evidence) -> tuple[Any, ...]:
-    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision."""
+    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision.
+
+    The tempered base must have its share of the others' temperature.
+    """
     config = run.record.config
     sampling = {k: v for k, v in config["sampling"].items() if k != "seed"}
+    if share := share_of(run.method):
+        sampling["temperature"] = round(sampling["temperature"] / share, 9)
     engine = (config["backend"], config["dtype"])
     return config["suite_sha256"], run.problems, tuple(sorted(sampling.items())), engine
 
@@ -216,11 +231,6 @@ def starting_model(run: Evidence) -> str | None:
     if run.training:
         return run.training.config.get("model_sha256")
     return run.record.config.get("model_sha256") if run.record.name == BASE else None
-
-
-def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
-    """A metric's values, shape (S, P)."""
-    return np.array([run.per_problem[metric] for run in runs])
 
 
 def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:

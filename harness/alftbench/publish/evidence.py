@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
-from alftbench.base.jsonio import read_json, with_nan
+from alftbench.base.jsonio import with_nan
 from alftbench.base.provenance import Origin
+from alftbench.base.ratios import linearised
 from alftbench.base.validate import Text, Together, read
 from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
-from alftbench.evaluation.run_folder import verify
+from alftbench.evaluation.measure import current_metrics
+from alftbench.evaluation.run_folder import METRICS, verify
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 
@@ -37,8 +39,9 @@ class MetricRow:
     name: Text
     unit: str
     higher_is_better: bool | None
-    shown: bool = True
-    compared: bool = True
+    shown: bool
+    compared: bool
+    ratio_of: tuple[Text, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,17 @@ class MetricsFile(Together):
 
     @classmethod
     def together(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Every metric has two bounds and a value per problem, in every phrasing too."""
+        """Every metric has two bounds, and a value per problem, in every phrasing too, or is a ratio of two."""
         if any(given.get(name) is None for name in ("metrics", "bounds", "problems", "per_problem")):
             return
         names, P = [row.name for row in given["metrics"]], len(given["problems"])
         if any(len(given["bounds"].get(name, ())) != 2 for name in names):
             yield "bounds", "must be the smallest and the largest value of every metric"
-        if any(len(given["per_problem"].get(name, ())) != P for name in names):
+        ratios = {row.name: row.ratio_of for row in given["metrics"] if row.ratio_of is not None}
+        if any(len(parts) != 2 for parts in ratios.values()):
+            yield "metrics", "must name two metrics in every ratio_of"
+        measured = [part for name in names for part in ratios.get(name, (name,))]
+        if any(len(given["per_problem"].get(name, ())) != P for name in measured):
             yield "per_problem", f"must be {P} values of every metric"
         apart = given.get("phrasings")
         if apart and any(
@@ -93,6 +100,11 @@ class Evidence:
     training: TrainRecord | None
     quality: Quality | None = None
     phrasings: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
+
+    @property
+    def ratios(self) -> Mapping[str, tuple[str, str]]:
+        """The metrics that are ratios of the means of two others."""
+        return {spec["name"]: tuple(spec["ratio_of"]) for spec in self.metrics if spec.get("ratio_of")}
 
     @property
     def method(self) -> str:
@@ -121,8 +133,8 @@ def read_evidence(folder: Path) -> Evidence:
     """
     record = verify(folder)
     read(Origin, record.provenance, f"{folder / 'run.json'}: provenance", closed=False)
-    content = read_json(folder / "metrics.json")
-    metrics = read(MetricsFile, content, str(folder / "metrics.json"), closed=False)
+    content = current_metrics(folder, record)
+    metrics = read(MetricsFile, content, str(folder / METRICS), closed=False)
     quality = read_quality(folder, record)
     if quality and tuple(quality.problems) != metrics.problems:
         raise BadInput(f"{folder / QUALITY}: is of other problems than metrics.json; remove it")
@@ -176,3 +188,11 @@ def collect(trials: Sequence[Path]) -> list[Evidence]:
         BadInput: a run is unfinished or was changed.
     """
     return [read_evidence(path.parent) for trial in trials for path in sorted(trial.glob("*/run.json"))]
+
+
+def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
+    """A metric's values, shape (S, P); those of a ratio of means linearised, with the ratio as their mean."""
+    if parts := runs[0].ratios.get(metric):
+        numerator_SP, denominator_SP = (table_of(runs, part) for part in parts)
+        return linearised(numerator_SP, denominator_SP)
+    return np.array([run.per_problem[metric] for run in runs])

@@ -19,6 +19,7 @@ from alftbench.publish.comparison import (
     shown_names,
 )
 from alftbench.publish.ranking import ranked
+from alftbench.publish.tempered import Gain, share_of
 from alftbench.types import Comparison, MetricValue
 
 FIGURES = {
@@ -42,6 +43,11 @@ ENUMERATED_NOTE = (
     "Of the likeliest completions, over the problems whose completions could be listed. KL and trace drift have "
     "their interval over problems and seeds; marginal error and Nash gap are lower bounds, which less mass left "
     "out raises. Not resolved: no more than rounding, or than the mass that may be left out."
+)
+BEYOND_NOTE = (
+    "Beside the untrained model at the sampling temperature (a share of the others') at which two draws of one "
+    "phrasing agree as often as the method's, interpolated between its rows: what sharpening alone would give is "
+    "taken off."
 )
 DIFFERENCE_NOTE = "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the comparison."
 COST_NOTE = "FLOPs are estimated from parameter and token counts."
@@ -88,6 +94,7 @@ def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> 
     tables = [table for suite in suites for table in suite_tables(suite, rows[suite], layout)]
     tables += [equilibrium_table(suite, alike) for suite in suites for alike in by_measure(rows[suite])]
     tables += difference_tables(compared.comparisons)
+    tables += beyond_tables(compared.gains)
     if any(row.cost for row in compared.rows):
         tables.append(cost_table(compared.rows))
     said = [table.note for table in tables]
@@ -99,7 +106,9 @@ def suite_tables(suite: str, rows: Sequence[MethodRow], layout: BoardLayout | No
     if layout is None:
         yield suite_table(suite, rows, shown_names(rows))
         return
-    places = ranked(rows, layout.rank_by)
+    methods = [row for row in rows if share_of(row.method) is None]
+    controls = [(None, row) for row in rows if share_of(row.method) is not None]
+    places = [*ranked(methods, layout.rank_by), *controls]
     in_order = [row for _, row in places]
     yield with_evidence(suite_table(suite, in_order, layout.metrics), places, layout.results)
     if suite in layout.phrasings:
@@ -118,8 +127,8 @@ def suite_table(suite: str, rows: Sequence[MethodRow], names: Sequence[str]) -> 
     )
 
 
-def with_evidence(table: Table, places: Sequence[tuple[int, MethodRow]], results: str) -> Table:
-    """A suite's table with every row's rank, seeds and links to its runs."""
+def with_evidence(table: Table, places: Sequence[tuple[int | None, MethodRow]], results: str) -> Table:
+    """A suite's table with every row's rank, seeds and links to its runs; the tempered base has no rank."""
     cells = [
         (rank, *cells, len(row.seeds), run_links(row, results))
         for (rank, row), cells in zip(places, table.rows, strict=True)
@@ -198,6 +207,25 @@ def difference_tables(comparisons: Sequence[Comparison]) -> Iterator[Table]:
             ),
             caption=f"95% intervals, p (Holm, {tests} tests)",
             note=DIFFERENCE_NOTE,
+        )
+
+
+def beyond_tables(gains: Sequence[Gain]) -> Iterator[Table]:
+    """What methods gain over the base at the same sharpness, suite by suite."""
+    tests = sum(not math.isnan(c.p_value) for gain in gains for c in (gain.coherence, gain.accuracy))
+    for suite in dict.fromkeys(gain.suite for gain in gains):
+        rows: list[tuple[Cell, ...]] = [
+            (gain.method, short(gain.within), Lines(gain.beside, (gain.unmatched,) if gain.unmatched else ()),
+             gain.coherence, gain.accuracy)
+            for gain in gains
+            if gain.suite == suite
+        ]  # fmt: skip
+        yield Table(
+            title=f"{suite}, beyond sharpening",
+            columns=columns("method", "agreement_within", "beside", "coherence", "accuracy"),
+            rows=tuple(rows),
+            caption=f"gains, 95% intervals, p (Holm, {tests} tests)",
+            note=BEYOND_NOTE,
         )
 
 
