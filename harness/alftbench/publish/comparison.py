@@ -1,9 +1,10 @@
-"""From evidence to a table: rows with intervals, costs, and paired differences against the base."""
+"""From evidence to a table: rows with intervals, costs, and paired differences between all methods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.evidence import BASE, Evidence
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
+RANK_BY = "accuracy"  # unless a board says otherwise
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
 BLURRED = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
 
@@ -98,7 +100,7 @@ def by_measure(rows: Sequence[MethodRow]) -> list[Alike]:
 
 @dataclass(frozen=True)
 class Compared:
-    """The whole comparison: a row per method and suite, and paired differences from the base."""
+    """The whole comparison: a row per method and suite, and paired differences between all methods of a suite."""
 
     rows: tuple[MethodRow, ...]
     comparisons: tuple[Comparison, ...]
@@ -138,13 +140,16 @@ def shown_names(rows: Sequence[MethodRow]) -> list[str]:
     return [name for name in names if any(m and not np.isnan(m.value) for m in (r.metric(name) for r in rows))]
 
 
-def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Compared:
-    """Group runs by suite and method, average over seeds, compare with the base.
+def compare_runs(
+    evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str], rank_by: str = RANK_BY
+) -> Compared:
+    """Group runs by suite and method, average over seeds, compare every two methods of a suite.
 
     Args:
         evidence: verified runs.
         suites: suites in the order of the table.
-        order: methods in the order of rows; others follow by name.
+        order: methods in the order of rows, behind the base; others follow by name.
+        rank_by: a metric that is tested whatever the runs' records say.
     """
     groups: dict[tuple[str, str], list[Evidence]] = {}
     for run in sorted(evidence, key=lambda run: run.seed):
@@ -152,20 +157,29 @@ def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Seq
     place = {method: i for i, method in enumerate((BASE, *order))}
     keys = sorted(groups, key=lambda k: (suites.index(k[0]), place.get(k[1], len(place)), k[1]))
     check_alike(groups)
+    by_suite: dict[str, list[Sequence[Evidence]]] = {}
+    for suite, method in keys:
+        by_suite.setdefault(suite, []).append(groups[suite, method])
     rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
+    return Compared(rows, tuple(c for methods in by_suite.values() for c in all_pairs(methods, rank_by)))
+
+
+def all_pairs(methods: Sequence[Sequence[Evidence]], rank_by: str) -> Iterator[Comparison]:
+    """Every two methods of a suite in every tested metric, p adjusted over all; those of the first first."""
     comparisons = [
-        difference_from(groups[suite, BASE], groups[suite, method], suite, metric)
-        for suite, method in keys
-        if method != BASE and (suite, BASE) in groups
-        for metric in tested([*groups[suite, BASE], *groups[suite, method]])
+        difference_from(baseline, candidate, metric)
+        for baseline, candidate in combinations(methods, 2)
+        for metric in tested([*baseline, *candidate], rank_by)
     ]
     adjusted = holm([comparison.p_value for comparison in comparisons])
-    return Compared(rows, tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True)))
+    return (replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
 
 
-def tested(runs: Sequence[Evidence]) -> list[str]:
-    """The metrics whose difference is tested: those that a run says are, and all runs have."""
+def tested(runs: Sequence[Evidence], rank_by: str) -> list[str]:
+    """The metrics whose difference is tested: those that a run says are, and the ranks' own; all runs have them."""
     named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
+    if ranks := stands_for(rank_by, runs[0].per_problem):
+        named.setdefault(ranks)
     return [name for name in named if all(name in run.per_problem for run in runs)]
 
 
@@ -305,18 +319,18 @@ def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
     return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
 
 
-def difference_from(
-    base: Sequence[Evidence], candidate: Sequence[Evidence], suite: str, metric: str
-) -> Comparison:
-    """The paired difference of a metric over the seeds that both have."""
-    seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
-    candidate_SP = table_of([run for run in candidate if run.seed in seeds], metric)
-    baseline_SP = table_of([run for run in base if run.seed in seeds], metric)
-    difference = paired_difference(candidate_SP, baseline_SP)
+def difference_from(baseline: Sequence[Evidence], candidate: Sequence[Evidence], metric: str) -> Comparison:
+    """The paired difference of a metric over the seeds that both have; where they share none, over problems."""
+    seeds = sorted({run.seed for run in baseline} & {run.seed for run in candidate})
+    tables = [table_of([run for run in runs if run.seed in seeds or not seeds], metric)
+              for runs in (candidate, baseline)]  # fmt: skip
+    if not seeds:
+        tables = [values_SP.mean(axis=0, keepdims=True) for values_SP in tables]
+    difference = paired_difference(*tables)
     return Comparison(
-        suite=suite,
+        suite=baseline[0].suite,
         metric=metric,
-        baseline=base[0].method,
+        baseline=baseline[0].method,
         candidate=candidate[0].method,
         difference=difference.value,
         low=difference.low,
@@ -324,5 +338,7 @@ def difference_from(
         p_value=difference.p_value,
         p_adjusted=float("nan"),
         n_pairs=difference.n_pairs,
-        n_seeds=len(seeds),
+        n_seeds=max(len(seeds), 1),
+        error=difference.error,
+        freedom=difference.freedom,
     )
