@@ -97,7 +97,7 @@ def test_the_leaderboard_links_to_runs_that_exist(compared):
         assert (board / link).is_file()
         assert f'href="{link}"' in page
         assert f"({link})" in readme
-    assert page.count("<table>") == 7
+    assert page.count("<table>") == 9
 
 
 def test_rows_have_the_quality_of_their_equilibrium(compared):

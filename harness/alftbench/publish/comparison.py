@@ -14,6 +14,7 @@ from alftbench.base.stats import holm, mean_interval, paired_difference
 from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
+from alftbench.publish.alike import unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.evidence import BASE, Evidence
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
@@ -141,7 +142,11 @@ def shown_names(rows: Sequence[MethodRow]) -> list[str]:
 
 
 def compare_runs(
-    evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str], rank_by: str = RANK_BY
+    evidence: Sequence[Evidence],
+    suites: Sequence[str],
+    order: Sequence[str],
+    rank_by: str = RANK_BY,
+    check: bool = True,
 ) -> Compared:
     """Group runs by suite and method, average over seeds, compare every two methods of a suite.
 
@@ -150,13 +155,19 @@ def compare_runs(
         suites: suites in the order of the table.
         order: methods in the order of rows, behind the base; others follow by name.
         rank_by: a metric that is tested whatever the runs' records say.
+        check: refuse unlike runs; without, they need the same problems all the same.
+
+    Raises:
+        BadInput: runs are unlike, or a seed of a method occurs twice.
     """
     groups: dict[tuple[str, str], list[Evidence]] = {}
     for run in sorted(evidence, key=lambda run: run.seed):
         groups.setdefault((run.suite, run.method), []).append(run)
     place = {method: i for i, method in enumerate((BASE, *order))}
     keys = sorted(groups, key=lambda k: (suites.index(k[0]), place.get(k[1], len(place)), k[1]))
-    check_alike(groups)
+    check_seeds(groups)
+    if check and (different := unlike_runs(run for group in groups.values() for run in group)):
+        raise BadInput(f"{different[0]}: not comparable")
     by_suite: dict[str, list[Sequence[Evidence]]] = {}
     for suite, method in keys:
         by_suite.setdefault(suite, []).append(groups[suite, method])
@@ -165,7 +176,7 @@ def compare_runs(
 
 
 def all_pairs(methods: Sequence[Sequence[Evidence]], rank_by: str) -> Iterator[Comparison]:
-    """Every two methods of a suite in every tested metric, p adjusted over all; those of the first first."""
+    """Every two methods of a suite in every tested metric, p adjusted over all."""
     comparisons = [
         difference_from(baseline, candidate, metric)
         for baseline, candidate in combinations(methods, 2)
@@ -176,46 +187,22 @@ def all_pairs(methods: Sequence[Sequence[Evidence]], rank_by: str) -> Iterator[C
 
 
 def tested(runs: Sequence[Evidence], rank_by: str) -> list[str]:
-    """The metrics whose difference is tested: those that a run says are, and the ranks' own; all runs have them."""
+    """The metrics whose difference is tested: those that a run says are, and the ranks' own; if all have them."""
     named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
     if ranks := stands_for(rank_by, runs[0].per_problem):
         named.setdefault(ranks)
     return [name for name in named if all(name in run.per_problem for run in runs)]
 
 
-def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
-    """Runs of one suite must have the same problems and sampling, or their difference means nothing.
+def check_seeds(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
+    """A method is evaluated once per seed.
 
     Raises:
-        BadInput: they differ; names both runs.
+        BadInput: it is not.
     """
-    first: dict[str, Evidence] = {}
-    trained: dict[str, Evidence] = {}
     for (suite, method), runs in groups.items():
-        seeds = [run.seed for run in runs]
-        if len(set(seeds)) < len(seeds):
+        if len({run.seed for run in runs}) < len(runs):
             raise BadInput(f"{method} on {suite}: a seed occurs twice below {runs[0].folder.parent.parent}")
-        for run in runs:
-            other = first.setdefault(suite, run)
-            if conditions(run) != conditions(other):
-                raise BadInput(f"{run.folder} and {other.folder} differ in problems or sampling: not comparable")
-            other = trained.setdefault(suite, run) if run.training else run
-            if budget(run) != budget(other):
-                raise BadInput(f"{run.folder} and {other.folder} differ in budget or base model: not comparable")
-
-
-def conditions(run: Evidence) -> tuple[Any, ...]:
-    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision."""
-    config = run.record.config
-    sampling = {k: v for k, v in config["sampling"].items() if k != "seed"}
-    engine = (config["backend"], config["dtype"])
-    return config["suite_sha256"], run.problems, tuple(sorted(sampling.items())), engine
-
-
-def budget(run: Evidence) -> tuple[Any, ...]:
-    """What trained methods must share: the budget, the model they start from, the training problems."""
-    config = run.training.config if run.training else {}
-    return config.get("budget"), config.get("model_sha256"), config.get("suites")
 
 
 def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:
