@@ -188,7 +188,11 @@ class QualityValue:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference candidate − baseline on the same problems; `p_adjusted` is Holm's."""
+    """A paired difference candidate − baseline on the same problems.
+
+    p_adjusted: Holm's, over the suite's tests. error, freedom: standard error of the difference and its degrees of
+    freedom. n_seeds: where it is 1, p speaks of two checkpoints and not of two methods.
+    """
 
     suite: str
     metric: str
@@ -201,6 +205,8 @@ class Comparison:
     p_adjusted: float
     n_pairs: int
     n_seeds: int
+    error: float = float("nan")
+    freedom: float = float("nan")
 
 
 @dataclass(frozen=True)

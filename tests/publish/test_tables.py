@@ -56,6 +56,12 @@ CELLS = {
         "-0.125 [-0.250, -0.062], p 0.012, Holm 0.046",
         "-0.125<small>-0.250 to -0.062</small><small>p 0.012, Holm 0.046</small>",
     ),
+    "one seed": (
+        replace(DIFFERENCE, n_seeds=1),
+        ["-0.125", "-0.25 -0.06", "p 0.046†"],
+        "-0.125 [-0.250, -0.062], p 0.012†, Holm 0.046†",
+        "-0.125<small>-0.250 to -0.062</small><small>p 0.012†, Holm 0.046†</small>",
+    ),
     "one problem": (
         replace(DIFFERENCE, low=-math.inf, high=math.inf, p_value=math.nan, p_adjusted=math.nan),
         ["-0.125"],

@@ -2,13 +2,17 @@
 
 Problems are the unit, never draws: the samples of one problem are not independent. Where there are several
 training seeds they are a second unit, so an interval speaks of the method and not only of the checkpoints at
-hand. The half-width at level 1 − α joins both, each with Student's quantile of its own degrees of freedom:
+hand. The mean of a table of S seeds × P problems has, by a two-way analysis of variance without replication, the
+variance
 
-    reach(α)² = t(α; S − 1)² s²_seeds / S + t(α; P − 1)² s²_problems / P
+    v = max(MS_S + MS_P − MS_E, MS_E) / (S P)
 
-where s²_seeds and s²_problems are the variances of row and column means. Residual noise counts in both, so
-the interval is rather too wide than too narrow; three seeds that differ make it wide. With one seed it is the
-paired t-interval over problems.
+with the mean squares of seeds, problems and residual; residual noise counts once. Its degrees of freedom are
+Satterthwaite's, v² / Σ (MS / (S P))² / f with f = S − 1, P − 1, (S − 1)(P − 1), and at least S − 1. With one seed
+it is the paired t-interval over problems.
+
+Source: F. E. Satterthwaite, An approximate distribution of estimates of variance components, Biometrics
+Bulletin 2 (1946).
 """
 
 from __future__ import annotations
@@ -17,12 +21,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import brentq
 
 from alftbench.base.arrays import FloatArray
 
 LEVEL = 0.95
+POWER = 0.8  # of a difference that a comparison is said to resolve
 Z = 1.959963984540054  # the normal quantile of LEVEL
+SLACK = 1e-9  # of rounding, before a value counts as outside the bounds
 
 
 @dataclass(frozen=True)
@@ -37,38 +42,71 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard errors of a mean that come from seeds and from problems, with their degrees of freedom."""
+    """The variance of a mean and the degrees of freedom that it was estimated with."""
+
+    variance: float
+    freedom: float
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return float(np.sqrt(self.variance))
+
+    def quantile(self, alpha: float) -> float:
+        """Student's quantile that a two-sided interval at level 1 − α takes."""
+        return float(stats.t.isf(alpha / 2, self.freedom))
+
+    def p_value(self, value: float) -> float:
+        """Two-sided: how often a mean as far from 0 comes up where the truth is 0."""
+        if self.variance == 0:
+            return float(value == 0)
+        return float(2 * stats.t.sf(abs(value) / self.error, self.freedom))
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """Mean squares of a table of seeds × problems; with one seed those of seeds and residual are 0."""
 
     seeds: float
     problems: float
-    seed_freedom: int
-    problem_freedom: int
+    residual: float
+    n_seeds: int
+    n_problems: int
 
-    def reach(self, alpha: float) -> float:
-        """Half-width of the interval at level 1 − α."""
-        reach = self.problems * stats.t.isf(alpha / 2, self.problem_freedom)
-        if self.seeds > 0:
-            reach = np.hypot(reach, self.seeds * stats.t.isf(alpha / 2, self.seed_freedom))
-        return float(reach)
+    @property
+    def spread(self) -> Spread:
+        """The spread of the table's mean."""
+        S, P = self.n_seeds, self.n_problems
+        total = max(self.seeds + self.problems - self.residual, self.residual)
+        parts = ((self.seeds, S - 1), (self.problems, P - 1), (self.residual, (S - 1) * (P - 1)))
+        noise = sum(square**2 / freedom for square, freedom in parts if freedom)
+        return Spread(total / (S * P), max(total**2 / noise, S - 1.0) if noise else max(S - 1.0, 1.0))
 
-    def p_value(self, value: float) -> float:
-        """The α at which the interval around `value` just touches 0."""
-        if self.seeds == 0 and self.problems == 0:
-            return float(value == 0)
-        smallest = 1e-15
-        if abs(value) >= self.reach(smallest):
-            return smallest
-        return float(brentq(lambda alpha: self.reach(alpha) - abs(value), smallest, 1.0, xtol=1e-16))
+
+def mean_squares(values_SP: FloatArray) -> MeanSquares:
+    """The two-way analysis of variance of a table without NaN, of at least two problems.
+
+    MS_S = P Σ_s (x̄_s − x̄)² / (S − 1), MS_P = S Σ_p (x̄_p − x̄)² / (P − 1),
+    MS_E = Σ_sp (x_sp − x̄_s − x̄_p + x̄)² / (S − 1)(P − 1).
+
+    Args:
+        values_SP: a value per seed and problem, shape (S, P).
+    """
+    S, P = values_SP.shape
+    if np.ptp(values_SP) == 0:  # rounding in the means is no spread
+        return MeanSquares(0.0, 0.0, 0.0, S, P)
+    seeds_S, problems_P = values_SP.mean(axis=1), values_SP.mean(axis=0)
+    problems = float(S * problems_P.var(ddof=1))
+    if S == 1:
+        return MeanSquares(0.0, problems, 0.0, S, P)
+    residual_SP = values_SP - seeds_S[:, None] - problems_P + values_SP.mean()
+    residual = float((residual_SP**2).sum() / ((S - 1) * (P - 1)))
+    return MeanSquares(float(P * seeds_S.var(ddof=1)), problems, residual, S, P)
 
 
 def spread(values_SP: FloatArray) -> Spread | None:
     """The spread of the mean of a seeds × problems table; None for a single problem, which shows none."""
-    n_seeds, n_problems = values_SP.shape
-    if n_problems < 2:
-        return None
-    problems = values_SP.mean(axis=0).std(ddof=1) / np.sqrt(n_problems)
-    seeds = values_SP.mean(axis=1).std(ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else 0.0
-    return Spread(float(seeds), float(problems), n_seeds - 1, n_problems - 1)
+    return mean_squares(values_SP).spread if values_SP.shape[1] > 1 else None
 
 
 def defined(values_SP: FloatArray) -> FloatArray:
@@ -77,10 +115,10 @@ def defined(values_SP: FloatArray) -> FloatArray:
 
 
 def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimate:
-    """Mean over seeds and problems with its interval, cut at the metric's bounds.
+    """Mean over seeds and problems with its interval, which never passes the metric's bounds.
 
-    Where every value is the same (50 of 50 right) there is no spread to judge by; there the interval reaches as
-    far as Wilson's for that many identical trials. A single problem gives the bounds.
+    Where both bounds are finite it is `score_interval`. Where one is not, or values pass them (those of a ratio
+    that was linearised may), it is Student's, cut at the bounds. A single problem gives the bounds.
 
     Args:
         values_SP: a metric per seed and problem, shape (S, P).
@@ -90,40 +128,61 @@ def mean_interval(values_SP: FloatArray, bounds: tuple[float, float]) -> Estimat
     n_problems = values_SP.shape[1]
     if n_problems == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    value = float(values_SP.mean())
+    value, (low, high) = float(values_SP.mean()), bounds
     uncertainty = spread(values_SP)
     if uncertainty is None:
         return Estimate(value, *bounds, n_problems)
-    reach = uncertainty.reach(1 - LEVEL)
-    if reach == 0 and np.isfinite(bounds).all():
-        reach = wilson_reach(n_problems) * (bounds[1] - bounds[0])
-    return Estimate(value, max(bounds[0], value - reach), min(bounds[1], value + reach), n_problems)
+    inside = low - SLACK <= values_SP.min() and values_SP.max() <= high + SLACK
+    if np.isfinite(bounds).all() and inside and low < high:
+        return Estimate(value, *score_interval(value, uncertainty, n_problems, bounds), n_problems)
+    reach = uncertainty.quantile(1 - LEVEL) * uncertainty.error
+    return Estimate(value, max(low, value - reach), min(high, value + reach), n_problems)
 
 
-def wilson_reach(n: int) -> float:
-    """Width of Wilson's interval at 0 of n successes: z² / (n + z²)."""
-    return Z * Z / (n + Z * Z)
+def score_interval(
+    value: float, uncertainty: Spread, n_problems: int, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """The interval of a bounded mean: Wilson's for as many trials as would have its variance.
+
+    On the scale where the bounds are 0 and 1, all μ with (p − μ)² ≤ t² v μ(1 − μ) / p(1 − p). Near a bound, where
+    few problems make Student's interval too short on one side, it reaches towards the middle. Where every value
+    is the same (50 of 50 right) there is no spread to judge by, and it is Wilson's for `n_problems` trials.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    low, width = bounds[0], bounds[1] - bounds[0]
+    p = min(max((value - low) / width, 0.0), 1.0)
+    square = Z * Z / n_problems
+    if uncertainty.variance > 0 and 0 < p < 1:
+        square = uncertainty.quantile(1 - LEVEL) ** 2 * uncertainty.variance / width**2 / (p * (1 - p))
+    ends = wilson_ends(p, square)
+    return low + width * ends[0], low + width * ends[1]
+
+
+def wilson_ends(p: float, square: float) -> tuple[float, float]:
+    """(p + s/2 ± √(s p(1 − p) + s²/4)) / (1 + s), with s = z²/n the `square`; never beyond p, 0 and 1."""
+    reach = np.sqrt(p * (1 - p) * square + square * square / 4)
+    centre = p + square / 2
+    low, high = (centre - reach) / (1 + square), (centre + reach) / (1 + square)
+    return float(min(p, max(0.0, low))), float(max(p, min(1.0, high)))
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share: (p̂ + z²/2n ± z √(p̂(1 − p̂)/n + z²/4n²)) / (1 + z²/n)."""
-    if n == 0:
-        return 0.0, 1.0
-    p, square = successes / n, Z * Z / n
-    reach = np.sqrt(p * (1 - p) * square + square * square / 4)
-    centre = p + square / 2
-    return float(max(0.0, (centre - reach) / (1 + square))), float(min(1.0, (centre + reach) / (1 + square)))
+    """Wilson's 95% interval of a share."""
+    return wilson_ends(successes / n, Z * Z / n) if n else (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean of candidate − baseline over the same seeds and problems."""
+    """Mean of candidate − baseline over the same seeds and problems, with its standard error."""
 
     value: float
     low: float
     high: float
     p_value: float
     n_pairs: int
+    error: float
+    freedom: float
 
 
 def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> PairedDifference:
@@ -134,19 +193,33 @@ def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> Pair
     difference_SP = defined(candidate_SP - baseline_SP)
     n_pairs = difference_SP.shape[1]
     value = float(difference_SP.mean()) if n_pairs else np.nan
-    uncertainty = spread(difference_SP)
-    if uncertainty is None:
-        return PairedDifference(value, -np.inf, np.inf, np.nan, n_pairs)
-    reach = uncertainty.reach(1 - LEVEL)
-    return PairedDifference(value, value - reach, value + reach, uncertainty.p_value(value), n_pairs)
+    if n_pairs < 2:
+        return PairedDifference(value, -np.inf, np.inf, np.nan, n_pairs, np.nan, np.nan)
+    between = mean_squares(difference_SP).spread
+    reach = between.quantile(1 - LEVEL) * between.error
+    p_value = between.p_value(value)
+    return PairedDifference(value, value - reach, value + reach, p_value, n_pairs, between.error, between.freedom)
+
+
+def resolvable(error: float, freedom: float) -> float:
+    """The smallest true difference that a two-sided t-test at 5% finds with 80% power, in the difference's unit.
+
+    Args:
+        error: standard error of the difference.
+        freedom: degrees of freedom that it was estimated with.
+    """
+    from statsmodels.stats.power import TTestPower  # with pandas, which only publishing loads
+
+    size = TTestPower().solve_power(nobs=freedom + 1, alpha=1 - LEVEL, power=POWER)
+    return float(size * np.sqrt(freedom + 1) * error)
 
 
 def holm(p_values: list[float]) -> list[float]:
     """Holm's step-down adjustment; NaN stays NaN and does not count as a test."""
-    tested = sorted((p, i) for i, p in enumerate(p_values) if not np.isnan(p))
-    adjusted = [float("nan")] * len(p_values)
-    running = 0.0
-    for rank, (p, i) in enumerate(tested):
-        running = max(running, min(1.0, p * (len(tested) - rank)))
-        adjusted[i] = running
-    return adjusted
+    from statsmodels.stats.multitest import multipletests  # as above
+
+    adjusted = np.array(p_values, dtype=float)
+    tested = ~np.isnan(adjusted)
+    if tested.any():
+        adjusted[tested] = multipletests(adjusted[tested], method="holm")[1]
+    return [float(p) for p in adjusted]

@@ -9,6 +9,7 @@ from alftbench.base.tables import Cell, Interval, Lines, Links, Number, Quantity
 from alftbench.types import Comparison, MetricValue, QualityValue
 
 NOTHING = "–"
+ONE_SEED = "†"  # behind a p-value that speaks of two checkpoints
 
 
 def lines(cell: Cell) -> tuple[str, ...]:
@@ -26,7 +27,8 @@ def _lines(cell: Cell) -> tuple[str, ...]:
             return (signed(cell.difference),)
         case Comparison():
             between = f"{signed(cell.low)} to {signed(cell.high)}"
-            return (signed(cell.difference), between, f"p {p_text(cell.p_value)}, Holm {p_text(cell.p_adjusted)}")
+            adjusted = f"Holm {p_text(cell.p_adjusted)}{one_seed(cell)}"
+            return (signed(cell.difference), between, f"p {p_text(cell.p_value)}{one_seed(cell)}, {adjusted}")
         case Lines():
             return (cell.text, *cell.below)
     return (one_line(cell),)
@@ -93,6 +95,11 @@ def quantity(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g}{prefix}"
     return f"{value:.3g}"
+
+
+def one_seed(comparison: Comparison) -> str:
+    """The mark of a p-value from one seed."""
+    return ONE_SEED if comparison.n_seeds == 1 else ""
 
 
 def p_text(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alftbench.cli.app import app, echo_json, go_offline, say, say_all
+from alftbench.cli.app import app, complain, echo_json, go_offline, say, say_all
 from alftbench.cli.options import (
     DEFAULT_SUITES,
     Data,
@@ -33,11 +33,23 @@ from alftbench.errors import AlftbenchError, UsageError
 if TYPE_CHECKING:
     from alftbench.backends.base import TraceBounds
     from alftbench.compare.compare import CompareOutcome
+    from alftbench.compare.finished import FinishedRequest
     from alftbench.compare.plan import CompareRequest
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_BUDGET = 400_000
 DEFAULT_TEMPERED = "0.7,0.45,0.2"
+TRAINING = (
+    "model",
+    "seeds",
+    "budget_tokens",
+    "train_data",
+    "workers",
+    "equilibrium",
+    "mass",
+    "prefixes",
+    "board",
+)  # fmt: skip  options that finished runs have no use for
 
 
 class Equilibrium(StrEnum):
@@ -49,7 +61,11 @@ class Equilibrium(StrEnum):
 
 @app.command("compare")
 def compare_command(
-    trainers: Annotated[list[str] | None, typer.Argument(help="Trainers, as name:key=value,...")] = None,
+    context: typer.Context,
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(help="Trainers, as name:key=value,..., or folders of finished runs, results or models."),
+    ] = None,
     model: Model = "tiny-sums",
     suite: Annotated[
         list[str] | None, typer.Option("--suite", help="Suite to train and evaluate on; repeatable.")
@@ -98,31 +114,46 @@ def compare_command(
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
     ),
+    allow_different: Annotated[
+        bool, typer.Option("--allow-different", help="Finished runs: compare them although they are unlike.")
+    ] = False,
     dry_run: DryRun = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Train every method at the same budget and seeds, evaluate all, and publish the comparison."""
+    """Train every method at the same budget and seeds, evaluate all, and publish; or compare what is finished."""
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
     from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
+    from alftbench.compare.finished import FinishedRequest, finished_folders
     from alftbench.compare.plan import CompareRequest, trials
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
+    test = select(data=data, limit=limit, orbit=orbit, data_unchecked=data_unchecked)
+    options = BackendOptions(device, dtype, trust_remote_code=trust_remote_code)
+    if folders := finished_folders(methods or ()):
+        refuse_options_of_training(context)
+        finished = FinishedRequest(
+            folders, tuple(suite or DEFAULT_SUITES), output_dir, test, samples, options, allow_different
+        )
+        compare_folders(finished, dry_run, output_format)
+        return
+    if allow_different:
+        raise UsageError("--allow-different needs folders of finished runs")
     request = CompareRequest(
-        trainers=tuple(map(parse_spec, trainers or DEFAULT_TRAINERS)),
+        trainers=tuple(map(parse_spec, methods or DEFAULT_TRAINERS)),
         model=model,
         suites=tuple(suite or DEFAULT_SUITES),
         seeds=seeds,
         budget=Budget(budget_tokens),
         output=output_dir,
         board=board,
-        test=select(data=data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
+        test=test,
         train=select(split="train", data=train_data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
-        options=BackendOptions(device, dtype, trust_remote_code=trust_remote_code),
+        options=options,
         enumerate=trace_bounds(equilibrium, mass, prefixes),
         tempered=temperatures(tempered),
     )
@@ -133,6 +164,40 @@ def compare_command(
     with job_bars() as watch:
         outcome = compare(request, planned, watch)
     print_comparison(request, outcome, output_format)
+
+
+def refuse_options_of_training(context: typer.Context) -> None:
+    """Finished work is not trained, measured or published again.
+
+    Raises:
+        UsageError: an option asks for it.
+    """
+    sources = {name: context.get_parameter_source(name) for name in TRAINING}
+    if name := next((name for name, source in sources.items() if source and source.name != "DEFAULT"), None):
+        raise UsageError(f"--{name.replace('_', '-')} has no meaning for finished runs; leave it out")
+
+
+def compare_folders(request: FinishedRequest, dry_run: bool, output_format: Format) -> None:
+    """Compare what is finished and show it; what differs and was allowed is said."""
+    from alftbench.cli.console import show
+    from alftbench.cli.progress import progress_bar
+    from alftbench.compare.finished import compare_finished, sources
+    from alftbench.publish.tables import comparison_tables
+
+    given = sources(request)
+    if dry_run:
+        runs = [(s.folder, run, False) for s in given for run in s.runs]
+        runs += [(s.folder, run, True) for s in given for _, run in s.evaluations]
+        echo_json([{"given": str(folder), "run": str(run), "evaluate": new} for folder, run, new in runs])
+        return
+    with progress_bar("compare") as watch:
+        outcome = compare_finished(request, given, watch)
+    for line in outcome.different:
+        complain(f"warning: {line}")
+    if output_format is Format.JSON:
+        echo_json({**outcome.table.to_json(), "different": list(outcome.different)})
+    else:
+        show(*comparison_tables(outcome.table))
 
 
 def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | None) -> TraceBounds | None:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from alftbench.base.foreign import visible
 from alftbench.base.tables import Cell, Column, Table
-from alftbench.base.wording import lines, p_text, short, signed
+from alftbench.base.wording import lines, one_seed, p_text, short, signed
 from alftbench.types import Comparison, MetricValue
 
 ROOMY = 100  # columns of terminal from which tables are set with more space
@@ -57,7 +57,7 @@ def terminal_lines(cell: Cell) -> tuple[str, ...]:
             return (short(cell.value), f"{compact(cell.low)}–{compact(cell.high)}")
         case Comparison() if not math.isnan(cell.p_value):
             between = f"{cell.low:+.2f} {cell.high:+.2f}"
-            return (signed(cell.difference), between, f"p {p_text(cell.p_adjusted)}")
+            return (signed(cell.difference), between, f"p {p_text(cell.p_adjusted)}{one_seed(cell)}")
     return lines(cell)
 
 

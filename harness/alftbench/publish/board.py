@@ -113,7 +113,7 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
     evidence = [run for run in collect(trials) if run.suite in board.suites]
     if not evidence:
         raise BadInput(f"board {board.title}: there is no run of {', '.join(board.suites)} to show")
-    compared = compare_runs(evidence, board.suites, board.methods)
+    compared = compare_runs(evidence, board.suites, board.methods, board.rank_by)
     there = [name for name in board.metrics if any(row.metric(name) for row in compared.rows)]
     if not any(row.metric(board.rank_by) for row in compared.rows):
         raise BadInput(f"{board.folder / 'board.toml'}: no run has the metric {board.rank_by!r}, the ranks' own")

@@ -1,9 +1,10 @@
-"""From evidence to a table: rows with intervals, costs, and paired differences against the base."""
+"""From evidence to a table: rows with intervals, costs, and paired differences between all methods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from alftbench.base.stats import holm, mean_interval, paired_difference
 from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
+from alftbench.publish.alike import unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.evidence import BASE, Evidence, table_of
 from alftbench.publish.tempered import Gain, beyond_sharpening, share_of
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
+RANK_BY = "accuracy"  # unless a board says otherwise
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
 BLURRED = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
 
@@ -99,7 +102,7 @@ def by_measure(rows: Sequence[MethodRow]) -> list[Alike]:
 
 @dataclass(frozen=True)
 class Compared:
-    """The whole comparison: a row per method and suite, differences from the base, gains beyond sharpening."""
+    """The whole comparison: a row per method and suite, differences of all methods, gains beyond sharpening."""
 
     rows: tuple[MethodRow, ...]
     comparisons: tuple[Comparison, ...]
@@ -141,29 +144,39 @@ def shown_names(rows: Sequence[MethodRow]) -> list[str]:
     return [name for name in names if any(m and not np.isnan(m.value) for m in (r.metric(name) for r in rows))]
 
 
-def compare_runs(evidence: Sequence[Evidence], suites: Sequence[str], order: Sequence[str]) -> Compared:
-    """Group runs by suite and method, average over seeds, compare with the base.
+def compare_runs(
+    evidence: Sequence[Evidence],
+    suites: Sequence[str],
+    order: Sequence[str],
+    rank_by: str = RANK_BY,
+    check: bool = True,
+) -> Compared:
+    """Group runs by suite and method, average over seeds, compare every two methods of a suite.
 
     Args:
         evidence: verified runs.
         suites: suites in the order of the table.
-        order: methods in the order of rows; others follow by name.
+        order: methods in the order of rows, behind the base; others follow by name.
+        rank_by: a metric that is tested whatever the runs' records say.
+        check: refuse unlike runs; without, they need the same problems all the same.
+
+    Raises:
+        BadInput: runs are unlike, or a seed of a method occurs twice.
     """
     groups: dict[tuple[str, str], list[Evidence]] = {}
     for run in sorted(evidence, key=lambda run: run.seed):
         groups.setdefault((run.suite, run.method), []).append(run)
     place = {method: i for i, method in enumerate((BASE, *order))}
     keys = sorted(groups, key=lambda k: (suites.index(k[0]), *row_order(k[1], place)))
-    check_alike(groups)
+    check_seeds(groups)
+    if check and (different := unlike_runs(run for group in groups.values() for run in group)):
+        raise BadInput(f"{different[0]}: not comparable")
+    by_suite: dict[str, list[Sequence[Evidence]]] = {}
+    for suite, method in keys:
+        if share_of(method) is None:
+            by_suite.setdefault(suite, []).append(groups[suite, method])
     rows = tuple(make_row(method, suite, groups[suite, method]) for suite, method in keys)
-    comparisons = [
-        difference_from(groups[suite, BASE], groups[suite, method], suite, metric)
-        for suite, method in keys
-        if method != BASE and share_of(method) is None and (suite, BASE) in groups
-        for metric in tested([*groups[suite, BASE], *groups[suite, method]])
-    ]
-    adjusted = holm([comparison.p_value for comparison in comparisons])
-    tests = tuple(replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
+    tests = tuple(c for methods in by_suite.values() for c in all_pairs(methods, rank_by))
     return Compared(rows, tests, beyond_sharpening({key: groups[key] for key in keys}))
 
 
@@ -173,64 +186,34 @@ def row_order(method: str, place: Mapping[str, int]) -> tuple[int, float, str]:
     return (place[BASE], -share, method) if share else (place.get(method, len(place)), -1.0, method)
 
 
-def tested(runs: Sequence[Evidence]) -> list[str]:
-    """The metrics whose difference is tested: those that a run says are, and all runs have."""
+def all_pairs(methods: Sequence[Sequence[Evidence]], rank_by: str) -> Iterator[Comparison]:
+    """Every two methods of a suite in every tested metric, p adjusted over all."""
+    comparisons = [
+        difference_from(baseline, candidate, metric)
+        for baseline, candidate in combinations(methods, 2)
+        for metric in tested([*baseline, *candidate], rank_by)
+    ]
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return (replace(c, p_adjusted=p) for c, p in zip(comparisons, adjusted, strict=True))
+
+
+def tested(runs: Sequence[Evidence], rank_by: str) -> list[str]:
+    """The metrics whose difference is tested: those that a run says are, and the ranks' own; if all have them."""
     named = dict.fromkeys(name for run in runs for name in chosen(run.metrics, "compared"))
+    if ranks := stands_for(rank_by, {**runs[0].per_problem, **runs[0].ratios}):
+        named.setdefault(ranks)
     return [name for name in named if all(name in {**run.per_problem, **run.ratios} for run in runs)]
 
 
-def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
-    """Runs of one suite must have the same problems and sampling, or their difference means nothing.
+def check_seeds(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
+    """A method is evaluated once per seed.
 
     Raises:
-        BadInput: they differ; names both runs.
+        BadInput: it is not.
     """
-    first: dict[str, Evidence] = {}
-    trained: dict[str, Evidence] = {}
-    started: dict[str, Evidence] = {}
     for (suite, method), runs in groups.items():
-        seeds = [run.seed for run in runs]
-        if len(set(seeds)) < len(seeds):
+        if len({run.seed for run in runs}) < len(runs):
             raise BadInput(f"{method} on {suite}: a seed occurs twice below {runs[0].folder.parent.parent}")
-        for run in runs:
-            other = first.setdefault(suite, run)
-            if conditions(run) != conditions(other):
-                raise BadInput(f"{run.folder} and {other.folder} differ in problems or sampling: not comparable")
-            other = trained.setdefault(suite, run) if run.training else run
-            if budget(run) != budget(other):
-                raise BadInput(f"{run.folder} and {other.folder} differ in budget or base model: not comparable")
-            other = started.setdefault(suite, run) if starting_model(run) else run
-            if starting_model(run) != starting_model(other):
-                raise BadInput(
-                    f"{run.folder} and {other.folder} differ in base model (sha256 "
-                    f"{starting_model(run):.12} and {starting_model(other):.12}): not comparable"
-                )
-
-
-def conditions(run: Evidence) -> tuple[Any, ...]:
-    """What two runs must share to be compared: problems, sampling but for the seed, engine and precision.
-
-    The tempered base must have its share of the others' temperature.
-    """
-    config = run.record.config
-    sampling = {k: v for k, v in config["sampling"].items() if k != "seed"}
-    if share := share_of(run.method):
-        sampling["temperature"] = round(sampling["temperature"] / share, 9)
-    engine = (config["backend"], config["dtype"])
-    return config["suite_sha256"], run.problems, tuple(sorted(sampling.items())), engine
-
-
-def budget(run: Evidence) -> tuple[Any, ...]:
-    """What trained methods must share: the budget, the model they start from, the training problems."""
-    config = run.training.config if run.training else {}
-    return config.get("budget"), config.get("model_sha256"), config.get("suites")
-
-
-def starting_model(run: Evidence) -> str | None:
-    """The digest of the untrained model: what the base's row measured, what the others started from."""
-    if run.training:
-        return run.training.config.get("model_sha256")
-    return run.record.config.get("model_sha256") if run.record.name == BASE else None
 
 
 def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:
@@ -329,18 +312,18 @@ def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
     return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
 
 
-def difference_from(
-    base: Sequence[Evidence], candidate: Sequence[Evidence], suite: str, metric: str
-) -> Comparison:
-    """The paired difference of a metric over the seeds that both have."""
-    seeds = sorted({run.seed for run in base} & {run.seed for run in candidate})
-    candidate_SP = table_of([run for run in candidate if run.seed in seeds], metric)
-    baseline_SP = table_of([run for run in base if run.seed in seeds], metric)
-    difference = paired_difference(candidate_SP, baseline_SP)
+def difference_from(baseline: Sequence[Evidence], candidate: Sequence[Evidence], metric: str) -> Comparison:
+    """The paired difference of a metric over the seeds that both have; where they share none, over problems."""
+    seeds = sorted({run.seed for run in baseline} & {run.seed for run in candidate})
+    tables = [table_of([run for run in runs if run.seed in seeds or not seeds], metric)
+              for runs in (candidate, baseline)]  # fmt: skip
+    if not seeds:
+        tables = [values_SP.mean(axis=0, keepdims=True) for values_SP in tables]
+    difference = paired_difference(*tables)
     return Comparison(
-        suite=suite,
+        suite=baseline[0].suite,
         metric=metric,
-        baseline=base[0].method,
+        baseline=baseline[0].method,
         candidate=candidate[0].method,
         difference=difference.value,
         low=difference.low,
@@ -348,5 +331,7 @@ def difference_from(
         p_value=difference.p_value,
         p_adjusted=float("nan"),
         n_pairs=difference.n_pairs,
-        n_seeds=len(seeds),
+        n_seeds=max(len(seeds), 1),
+        error=difference.error,
+        freedom=difference.freedom,
     )

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
-from alftbench.base.wording import short
+from alftbench.base.wording import ONE_SEED, short
 from alftbench.publish.comparison import (
     ENUMERATED,
     MIXED,
+    RANK_BY,
     SAMPLED,
     Alike,
     Compared,
@@ -18,7 +19,8 @@ from alftbench.publish.comparison import (
     by_measure,
     shown_names,
 )
-from alftbench.publish.ranking import ranked
+from alftbench.publish.evidence import BASE
+from alftbench.publish.ranking import of_metric, ranked, resolution
 from alftbench.publish.tempered import Gain, share_of
 from alftbench.types import Comparison, MetricValue
 
@@ -49,7 +51,12 @@ BEYOND_NOTE = (
     "phrasing agree as often as the method's, interpolated between its rows: what sharpening alone would give is "
     "taken off."
 )
-DIFFERENCE_NOTE = "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the comparison."
+DIFFERENCE_NOTE = (
+    "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the suite: every pair of "
+    "methods in every tested metric."
+)
+PAIR_NOTE = "The method of the row less that of the column."
+ONE_SEED_NOTE = f"{ONE_SEED} one seed: p speaks of two checkpoints, not of two methods"
 COST_NOTE = "FLOPs are estimated from parameter and token counts."
 
 
@@ -91,9 +98,12 @@ def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> 
     """
     suites = list(dict.fromkeys(row.suite for row in compared.rows))
     rows = {suite: [row for row in compared.rows if row.suite == suite] for suite in suites}
-    tables = [table for suite in suites for table in suite_tables(suite, rows[suite], layout)]
+    tables = [
+        table for suite in suites for table in suite_tables(suite, rows[suite], compared.comparisons, layout)
+    ]
     tables += [equilibrium_table(suite, alike) for suite in suites for alike in by_measure(rows[suite])]
-    tables += difference_tables(compared.comparisons)
+    for suite in suites:
+        tables += difference_tables(rows[suite], compared.comparisons, layout)
     tables += beyond_tables(compared.gains)
     if any(row.cost for row in compared.rows):
         tables.append(cost_table(compared.rows))
@@ -101,14 +111,16 @@ def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> 
     return [replace(t, note="") if t.note in said[:place] else t for place, t in enumerate(tables)]
 
 
-def suite_tables(suite: str, rows: Sequence[MethodRow], layout: BoardLayout | None) -> Iterator[Table]:
+def suite_tables(
+    suite: str, rows: Sequence[MethodRow], comparisons: Sequence[Comparison], layout: BoardLayout | None
+) -> Iterator[Table]:
     """A suite's methods side by side, and their phrasings where they are asked for."""
     if layout is None:
         yield suite_table(suite, rows, shown_names(rows))
         return
     methods = [row for row in rows if share_of(row.method) is None]
     controls = [(None, row) for row in rows if share_of(row.method) is not None]
-    places = [*ranked(methods, layout.rank_by), *controls]
+    places = [*ranked(methods, comparisons, layout.rank_by), *controls]
     in_order = [row for _, row in places]
     yield with_evidence(suite_table(suite, in_order, layout.metrics), places, layout.results)
     if suite in layout.phrasings:
@@ -189,25 +201,56 @@ def equilibrium_table(suite: str, alike: Alike) -> Table:
     return Table(f"{suite}, equilibrium quality", headings, tuple(rows), alike.note, note)
 
 
-def difference_tables(comparisons: Sequence[Comparison]) -> Iterator[Table]:
-    """Paired differences from the base, suite by suite; metrics whose difference is undefined are left out."""
-    tests = sum(not math.isnan(comparison.p_value) for comparison in comparisons)
-    by_suite: dict[str, dict[tuple[str, str], Comparison]] = {}
-    for comparison in comparisons:
-        if not math.isnan(comparison.difference):
-            by_suite.setdefault(comparison.suite, {})[comparison.candidate, comparison.metric] = comparison
-    for suite, by_place in by_suite.items():
-        metrics = dict.fromkeys(metric for _, metric in by_place)
-        yield Table(
-            title=f"{suite}, paired differences from the base",
-            columns=columns("method", *metrics),
-            rows=tuple(
-                (method, *(by_place.get((method, metric)) for metric in metrics))
-                for method in dict.fromkeys(method for method, _ in by_place)
-            ),
-            caption=f"95% intervals, p (Holm, {tests} tests)",
-            note=DIFFERENCE_NOTE,
-        )
+def difference_tables(
+    rows: Sequence[MethodRow], comparisons: Sequence[Comparison], layout: BoardLayout | None
+) -> Iterator[Table]:
+    """A suite's paired differences: from its first method, the base where there is one, and between the others."""
+    first, rank_by = rows[0], layout.rank_by if layout else RANK_BY
+    of_suite = [c for c in comparisons if c.suite == first.suite and not math.isnan(c.difference)]
+    if not of_suite:
+        return
+    adjusted = f"Holm, {sum(not math.isnan(c.p_value) for c in of_suite)} tests"
+    marks = [ONE_SEED_NOTE] if any(c.n_seeds == 1 for c in of_suite) else []
+    least = resolution(rows, of_suite, rank_by)
+    who = "this board resolves" if layout else "these runs resolve"
+    power = [f"{who} differences of {least} (80% power at 5%, before Holm)"] if least else []
+    said = "; ".join([f"95% intervals, p ({adjusted})", *marks, *power])
+    yield from_first(first, [c for c in of_suite if c.baseline == first.method], said)
+    others = [c for c in of_metric(rows, of_suite, rank_by) if c.baseline != first.method]
+    if others:
+        yield pair_table(first.suite, others, f"p ({adjusted})")
+
+
+def from_first(first: MethodRow, comparisons: Sequence[Comparison], caption: str) -> Table:
+    """Every method's paired differences from the first; metrics whose difference is undefined are left out."""
+    by_place = {(comparison.candidate, comparison.metric): comparison for comparison in comparisons}
+    metrics = dict.fromkeys(metric for _, metric in by_place)
+    return Table(
+        title=f"{first.suite}, paired differences from {'the base' if first.method == BASE else first.method}",
+        columns=columns("method", *metrics),
+        rows=tuple(
+            (method, *(by_place.get((method, metric)) for metric in metrics))
+            for method in dict.fromkeys(method for method, _ in by_place)
+        ),
+        caption=caption,
+        note=DIFFERENCE_NOTE,
+    )
+
+
+def pair_table(suite: str, comparisons: Sequence[Comparison], caption: str) -> Table:
+    """Every method that is no baseline against every other, in one metric."""
+    by_pair = {(comparison.candidate, comparison.baseline): comparison for comparison in comparisons}
+    baselines = dict.fromkeys(baseline for _, baseline in by_pair)
+    return Table(
+        title=f"{suite}, {comparisons[0].metric} of every two methods",
+        columns=columns("row − column", *baselines),
+        rows=tuple(
+            (method, *(by_pair.get((method, baseline)) for baseline in baselines))
+            for method in dict.fromkeys(method for method, _ in by_pair)
+        ),
+        caption=caption,
+        note=PAIR_NOTE,
+    )
 
 
 def beyond_tables(gains: Sequence[Gain]) -> Iterator[Table]:
