@@ -132,7 +132,7 @@ def test_the_list_does_not_depend_on_what_goes_through_the_model_together(pair, 
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.8)])
-def test_given_completions_are_scored_however_rare_and_impossible_ones_are_minus_infinity(pair, temperature, top_p):
+def test_given_completions_are_scored_however_rare_and_impossible_ones_never_come(pair, temperature, top_p):
     chosen = rules(temperature=temperature, top_p=top_p)
     wanted = [ALL[::7], ALL[1::5], []]
     scored = score_completions(pair[1], PROMPTS, [chosen] * 3, wanted)
@@ -319,6 +319,61 @@ def test_an_equilibrium_of_squares_is_one_whatever_is_told():
     assert (found.marginal_error, found.nash_gap) == pytest.approx((0, 0), abs=1e-12)
     off = replace(orbit, log_prob_V=[np.stack([row[1], row[1]]) for row in rows])
     assert exact_figures(off, (objective, beta)).marginal_error > 0.1
+
+
+def own_mistakes(rng, V=4, W=8) -> OrbitTraces:
+    """Phrasings with a mistake each, likely there and rare in the others; a policy part of the way to agreement.
+
+    Answer 0 is right, 1 to V the mistakes, then 3 that all have in common; W heavy-tailed traces of each.
+    """
+    Z = V + 4
+    p0_VZ = np.full((V, Z), 0.002)
+    p0_VZ[:, 0] = rng.uniform(0.3, 0.6, V)
+    p0_VZ[np.arange(V), np.arange(V) + 1] = rng.uniform(0.2, 0.5, V)
+    p0_VZ[:, V + 1 :] = 0.02
+    p0_VZ /= p0_VZ.sum(1, keepdims=True)
+    star_VZ = solve(Game.from_marginals(p0_VZ, *OF_PHRASINGS)).p_PZ
+    p_VZ = p0_VZ**0.5 * star_VZ**0.5
+    within_ZW = rng.dirichlet(np.full(W, 0.3), size=Z) + 1e-4
+    moved_VZW = within_ZW * np.exp(0.2 * rng.normal(size=(V, Z, W)))
+    rows = []
+    for v in range(V):
+        pair = p_VZ[v, :, None] * moved_VZW[v], p0_VZ[v, :, None] * within_ZW
+        rows.append(np.log([one.ravel() / one.sum() for one in pair]))
+    return OrbitTraces([np.repeat(np.arange(Z), W)] * V, rows, np.arange(Z) == 0, 1e-12)
+
+
+OF_PHRASINGS = (Coherence(0.2), 0.1)
+
+
+def shared(orbit: OrbitTraces, least: float, mass: float) -> OrbitTraces:
+    """What `joint_list` knows: what a phrasing lists, and what another lists with a hundredth of the mass."""
+    likely = [row.max(axis=0) >= np.log(least) for row in orbit.log_prob_V]
+    enough = np.any([row.max(axis=0) >= np.log(0.01 * mass) for row in orbit.log_prob_V], axis=0)
+    union = np.any(likely, axis=0) & enough
+    kept = [own | union for own in likely]
+    answers = [a[k] for a, k in zip(orbit.answer_V, kept, strict=True)]
+    rows = [row[:, k] for row, k in zip(orbit.log_prob_V, kept, strict=True)]
+    return replace(orbit, answer_V=answers, log_prob_V=rows, mass=mass)
+
+
+def test_the_mistake_of_one_phrasing_is_told_of_all():
+    """Coherence moves just these answers. Without the other phrasings' scores their figures lack most of it."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for _ in range(40):
+        orbit = own_mistakes(rng)
+        exact = truth(*OF_PHRASINGS, orbit)
+        short = listed(orbit, 3e-3)
+        joint = exact_figures(shared(orbit, 3e-3, short.mass), OF_PHRASINGS)
+        alone = exact_figures(short, OF_PHRASINGS)
+        assert covered_answers(shared(orbit, 3e-3, short.mass), OF_PHRASINGS[0])[:, :5].all()
+        assert not covered_answers(short, OF_PHRASINGS[0])[:, :5].all()
+        rows.append([(f["marginal_error"], f["nash_gap"]) for f in (exact, vars(joint), vars(alone))])
+    exact_, joint_, alone_ = np.array(rows).transpose(1, 0, 2)
+    assert exact_.mean(axis=0).min() > 0.01
+    assert np.abs(joint_ / exact_ - 1).max() < 0.05
+    assert (alone_ / exact_).mean(axis=0).max() < 0.8
 
 
 # The embedded model.

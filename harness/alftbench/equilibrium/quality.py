@@ -33,7 +33,10 @@ from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
 QUALITY_VERSION = 4
-UNDIGESTED, EARLIER = (2,), (3,)  # versions that are read too; until 3 the sampled marginal error was a lower bound
+UNDIGESTED, EARLIER = (
+    (2,),
+    (3,),
+)  # versions that are read too; until 3 the sampled marginal error was a lower bound
 QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
 
