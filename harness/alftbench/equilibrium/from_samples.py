@@ -157,9 +157,9 @@ def gains(draws: OrbitDraws, tilt_VZ: FloatArray) -> FloatArray:
 def blind_share(draws: OrbitDraws, tilt_VZ: FloatArray) -> float:
     """How much of the target falls on verdicts that the policy never drew, mean over phrasings.
 
-    A verdict is a value of u: right or wrong, or an answer of its own for a frozen consensus. The ratio of one that
-    was never drawn is unknown, and the error is off by at most its share. That is taken from the reference's
-    draws, with `PSEUDO` of every verdict besides: p*(verdict) ∝ p₀(verdict) e^{−u/β}.
+    A verdict is a value of u: right or wrong, or an answer of its own for a frozen consensus. The ratio of one
+    that was never drawn is unknown, and the error is off by about its share at most. That is taken from the
+    reference's draws, with `PSEUDO` of every verdict besides: p*(verdict) ∝ p₀(verdict) e^{−u/β}.
     """
     shares = []
     for tilt_Z, policy_N, reference_N in zip(tilt_VZ, draws.policy_VN, draws.reference_VN, strict=True):

@@ -34,15 +34,16 @@ PHRASING_NOTE = (
     "of another do."
 )
 SAMPLED_NOTE = (
-    "Estimates from samples. KL is unbiased, marginal error an estimate where the game has a fixed target, both with "
-    "their 95% interval. At least: a lower bound at 97.5% confidence; trace drift reads the less of the truth the "
-    "wider the answers, so it does not compare methods. No power: these samples say nothing of the figure, "
-    "because the target of the game depends on the policy, or because answers that the target is made of were "
-    "never drawn; the figure may be large."
+    "Estimates from samples. KL is unbiased; marginal error is an estimate where the game has a fixed target. At "
+    "least: a lower bound at 97.5% confidence; trace drift reads the less of the truth the wider the answers, "
+    "so it does not compare methods. No power: these samples say nothing of the figure, which may be large, "
+    "because the target of the game depends on the policy, or because answers that the target is made of "
+    "were never drawn."
 )
 ENUMERATED_NOTE = (
-    "Of the likeliest completions, with intervals over problems and seeds. What is left unlisted may move marginal "
-    "error by its mass, and lowers KL, trace drift and Nash gap."
+    "Of the likeliest completions, with intervals over problems and seeds. What is left unlisted may move "
+    "marginal error by its mass, and Nash gap by more where the target depends on the policy; it lowers KL "
+    "and trace drift."
 )
 DIFFERENCE_NOTE = "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the comparison."
 COST_NOTE = "FLOPs are estimated from parameter and token counts."

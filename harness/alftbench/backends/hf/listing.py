@@ -1,7 +1,7 @@
 """The completions that a policy or its reference is likely to give to the phrasings of a problem, under both.
 
-Each model lists its own. What one of them lists, the other scores; and what is listed of one phrasing with more than
-a trifle is scored under every other, so an answer that one phrasing gives is known of all of them.
+Each model lists its own. What one of them lists, the other scores; and what is listed of one phrasing with more
+than a trifle is scored under every other, so an answer that one phrasing gives is known of all of them.
 """
 
 from __future__ import annotations
