@@ -1,9 +1,9 @@
 """Are the figures of equilibrium quality from samples right, and do they say where they are not?
 
 Boards of 100 synthetic problems of correctness in 6 phrasings whose truth is known, judged as `alftbench compare`
-judges them: how far the ratio estimate is from the true marginal error, which boards say "no power", and how often a
+does: how far the ratio estimate is from the true marginal error, which boards say "no power", and how often a
 policy at its equilibrium is called off it. Accuracies of the reference are Beta distributed over prompts. Run
-`python benchmarks/quality.py`, minutes; `--quick` takes a few boards of each cell. OMP_NUM_THREADS=1.
+`python benchmarks/quality.py`, an hour; `--quick` takes a few boards of some cells. OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
