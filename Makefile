@@ -5,10 +5,16 @@ READY := .venv/.ready
 VLLM := .venv-vllm/bin/python
 VLLM_READY := .venv-vllm/.ready
 
-.PHONY: demo test test-vllm lint bench clean
+.PHONY: demo board test test-vllm lint bench clean
 
-demo: $(READY)  ## compare three trainers on the embedded model, under five minutes on two cores
+demo: $(READY)  ## compare three trainers on the embedded model, six minutes at most on two cores
 	$(BIN)/alftbench compare
+
+# BOARD_OPTIONS narrows it for a trial, into a folder of its own: BOARD_DIR=scratch BOARD_OPTIONS='--seeds 1'
+BOARD_DIR ?= .
+BOARD_OPTIONS ?=
+board: $(READY)  ## make the committed board `tiny`: the demo, measured on training problems too
+	$(BIN)/alftbench compare --board tiny --output-dir $(BOARD_DIR) --measure-train 40 $(BOARD_OPTIONS)
 
 test: $(READY)  ## the whole test suite, a process per core
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder

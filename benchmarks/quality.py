@@ -1,142 +1,92 @@
-"""Are the verdicts of equilibrium quality honest? Boards of synthetic problems whose truth is known.
+"""Are the figures of equilibrium quality from samples right, and do they say where they are not?
 
-Every cell is a kind of problem (answers, their law, phrasings, samples, objective) with a policy that is at the
-equilibrium, halfway to it in log-probability, or still the reference. A board judges 30 fresh problems as
-`alftbench compare` does. Run `python benchmarks/quality.py OUT.jsonl`; cells come in random order, so it can be
-stopped at any time, and `python benchmarks/quality.py OUT.jsonl --tables` shows what there is; `--quick` in place
-of OUT.jsonl judges a few cells and shows them. OMP_NUM_THREADS=1.
+Boards of 100 synthetic problems of correctness in 6 phrasings whose truth is known, judged as `alftbench compare`
+does: how far the ratio estimate is from the true marginal error, which boards say "no power", and how often a
+policy at its equilibrium is called off it. Accuracies of the reference are Beta distributed over prompts. Run
+`python benchmarks/quality.py`, an hour; `--quick` takes a few boards of some cells. OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from alftbench.equilibrium.from_samples import Declared, OrbitDraws, estimate
-from alftbench.games import Coherence, Consensus, Correctness, Diversity, Game, solve, total_variation
+from alftbench.equilibrium.from_samples import OrbitDraws, estimate
+from alftbench.games import Correctness, total_variation
 from alftbench.games.numerics import log_normalise
-from alftbench.publish.comparison import quality_value
+from alftbench.publish.comparison import LEAST, Drawn, quality_value
+from alftbench.types import QualityValue
 
-PROBLEMS, BOARDS = 30, {"equilibrium": 3, "halfway": 1, "reference": 1}
-MOVED = {"equilibrium": 1.0, "halfway": 0.5, "reference": 0.0}
-QUICK_PARTS = 48
-FIGURES = ("marginal_error", "nash_gap")
-GRID = {
-    "objective": ("correctness", "diversity", "coherence", "consensus"),
-    "law": ("zipf 0.8", "zipf 1.2", "zipf 1.5", "dirichlet"),
-    "V": (1, 3, 6),
-    "Z": (5, 20, 200, 1000),
-    "n": (8, 16, 64),
-}
-DECLARED: dict[str, Callable[[np.ndarray, np.ndarray], Declared]] = {
-    "correctness": lambda correct_Z, log_q_Z: (Correctness(correct_Z * 1.0), 0.5),
-    "diversity": lambda correct_Z, log_q_Z: (Diversity(0.3, correct_Z * 1.0), 0.3),
-    "coherence": lambda correct_Z, log_q_Z: (Coherence(1.0), 0.1),
-    "consensus": lambda correct_Z, log_q_Z: (Consensus(0.3, log_q_Z), 0.3),
-}
+PROBLEMS, PHRASINGS, WRONG, TRACES = 100, 6, 11, 4
+BOARDS, QUICK_BOARDS = 50, 3
+ACCURACIES = {0.6: (6, 4), 0.9: (9, 1), 0.33: (3.3, 6.7), 0.1: (1, 9)}
+UNEVEN = {0.6: (0.6, 0.4), 0.9: (0.9, 0.1), 0.33: (0.33, 0.67), 0.1: (0.1, 0.9)}
+BETAS, DRAWS = (0.1, 0.5), (4, 8, 16)
+MOVED = (0.0, 0.15, 0.3, 1.0)  # of the way from the reference to the equilibrium, in log-probability; 1 is there
+DRIFT = (0.0, 0.5)  # standard deviation of log π/π₀ among the traces of an answer
 
 
-def reference(law: str, V: int, Z: int, rng: np.random.Generator) -> np.ndarray:
-    """Log answer marginals of V phrasings that resemble each other."""
-    if law == "dirichlet":
-        p_VZ = 0.7 * rng.dirichlet(np.full(Z, 0.3)) + 0.3 * rng.dirichlet(np.full(Z, 0.3), size=V)
-    else:
-        p_VZ = rng.permutation(1 / np.arange(1, Z + 1) ** float(law.split()[1])) * rng.gamma(2, 1, (V, Z))
-    return log_normalise(np.log(np.maximum(p_VZ, 1e-9)))
-
-
-def sample(log_p_VZ: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    p_VZ = np.exp(log_normalise(log_p_VZ))
-    return np.stack([rng.choice(p_Z.size, size=n, p=p_Z) for p_Z in p_VZ])
-
-
-def problem(cell: dict, moved: float, rng: np.random.Generator) -> dict:
-    """Figures of one problem and the truth."""
-    log_p0_VZ = reference(cell["law"], cell["V"], cell["Z"], rng)
-    correct_Z = np.arange(cell["Z"]) == log_p0_VZ.mean(0).argmax()
-    log_q_Z = log_normalise(np.log(np.exp(log_p0_VZ).mean(0)))
-    declared = DECLARED[cell["objective"]]
-    game = Game.from_log_marginals(log_p0_VZ, *declared(correct_Z, log_q_Z))
-    log_star_VZ = solve(game).log_p_PZ
-    log_p_VZ = log_normalise(moved * log_star_VZ + (1 - moved) * log_p0_VZ)
-    policy_VN, reference_VN = sample(log_p_VZ, cell["n"], rng), sample(log_p0_VZ, cell["n"], rng)
-    seen, renamed = np.unique(np.concatenate([policy_VN.ravel(), reference_VN.ravel()]), return_inverse=True)
-    renamed = renamed.reshape(2, *policy_VN.shape)
+def problem(cell: dict, rng: np.random.Generator) -> tuple[OrbitDraws, float]:
+    """Draws of a problem, the right answer first, and the true error."""
+    right_V = rng.beta(*cell["law"], size=(PHRASINGS, 1))
+    wrong_VZ = (1 - right_V) * rng.dirichlet(np.full(WRONG, 0.3), size=PHRASINGS)
+    log_p0_VZ = log_normalise(np.log(np.maximum(np.hstack([right_V, wrong_VZ]), 1e-12)))
+    correct_Z = np.arange(WRONG + 1) == 0
+    log_star_VZ = log_normalise(log_p0_VZ + correct_Z / cell["beta"])
+    log_p_VZ = log_normalise((1 - cell["moved"]) * log_p0_VZ + cell["moved"] * log_star_VZ)
+    shape = (PHRASINGS, WRONG + 1, TRACES)
+    within0 = log_normalise(np.log(rng.dirichlet(np.ones(TRACES), size=shape[:2])))
+    within = log_normalise(within0 + cell["drift"] * rng.normal(size=shape))
+    policy_VN = np.stack([rng.choice(WRONG + 1, cell["n"], p=np.exp(row)) for row in log_p_VZ])
+    reference_VN = np.stack([rng.choice(WRONG + 1, cell["n"], p=np.exp(row)) for row in log_p0_VZ])
+    cumulative = np.exp(within).cumsum(-1)[np.arange(PHRASINGS)[:, None], policy_VN]
+    trace_VN = np.minimum((rng.random((*policy_VN.shape, 1)) > cumulative).sum(-1), TRACES - 1)
     ratio_VN = np.take_along_axis(log_p_VZ - log_p0_VZ, policy_VN, axis=1)
-    draws = OrbitDraws(renamed[0], renamed[1], ratio_VN, correct_Z[seen])
-    quality = estimate(draws, declared(correct_Z[seen], log_q_Z[seen]), rng)
-    truth = float(total_variation(log_p_VZ, log_star_VZ).mean()), game.gap(log_p_VZ)
-    return {name: (getattr(quality, name), exact) for name, exact in zip(FIGURES, truth, strict=True)}
+    ratio_VN += (within - within0)[np.arange(PHRASINGS)[:, None], policy_VN, trace_VN]
+    draws = OrbitDraws(policy_VN, reference_VN, ratio_VN, correct_Z)
+    return draws, float(total_variation(log_p_VZ, log_star_VZ).mean())
 
 
-def boards(cell: dict, rng: np.random.Generator) -> dict:
-    """Per policy and figure the verdicts of the boards: value, low, resolved, truth."""
-    verdicts: dict = {}
-    for policy, count in BOARDS.items():
-        for _ in range(count):
-            problems = [problem(cell, MOVED[policy], rng) for _ in range(PROBLEMS)]
-            for name in FIGURES:
-                values_P, truth_P = np.array([p[name] for p in problems]).T
-                quality = quality_value(name, values_P[None])
-                verdict = (quality.value, quality.low, quality.resolved, float(truth_P.mean()))
-                verdicts.setdefault(policy, {}).setdefault(name, []).append(verdict)
-    return verdicts
+def board(cell: dict, rng: np.random.Generator) -> tuple[QualityValue, float]:
+    """What a table says of the marginal error, and the truth."""
+    pairs = [problem(cell, rng) for _ in range(PROBLEMS)]
+    figures = [estimate(draws, (Correctness(draws.correct_Z * 1.0), cell["beta"])) for draws, _ in pairs]
+    drawn = Drawn(cell["n"], True, float(np.mean([figure.blind for figure in figures])))
+    error = quality_value("marginal_error", np.array([[figure.marginal_error for figure in figures]]), drawn)
+    return error, float(np.mean([truth for _, truth in pairs]))
 
 
-def run(out: Path, seed: int = 0, parts: int = 1) -> None:
-    """Append a line per cell, in random order; part `seed` of `parts`."""
-    cells = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
-    order = np.random.default_rng(0).permutation(len(cells))
-    for place in order[seed::parts]:
-        line = {**cells[place], "boards": boards(cells[place], np.random.default_rng((1, int(place))))}
-        with out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+def judge(cell: dict, boards: int) -> str:
+    """A row: mean estimate and truth, the largest miss of boards with power, boards without, false calls."""
+    rng = np.random.default_rng(
+        (0, *(int(1000 * cell[name]) for name in ("accuracy", "beta", "moved", "drift", "n")))
+    )
+    pairs = [board(cell, rng) for _ in range(boards)]
+    misses = [abs(error.value - truth) for error, truth in pairs if not error.no_power]
+    false = sum(error.low > LEAST and not error.no_power for error, _ in pairs) if cell["moved"] == 1 else "–"
+    names = ("accuracy", "uneven", "beta", "drift", "n", "moved")
+    value, truth = (np.mean([pair[0].value for pair in pairs]), np.mean([truth for _, truth in pairs]))
+    worst = f"{max(misses):.3f}" if misses else "–"
+    cells = [*(cell[name] for name in names), f"{value:.3f}", f"{truth:.3f}", worst, boards - len(misses), false]
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def rates(lines: Sequence[dict], name: str) -> list[str]:
-    """False verdicts at the equilibrium; halfway and at the reference power and value ÷ truth; coverage."""
-    verdicts = {p: [tuple(v) for line in lines for v in line["boards"][p][name]] for p in BOARDS}
-    false = [resolved for _, _, resolved, _ in verdicts["equilibrium"]]
-    covered = [low <= truth + 1e-6 for rows in verdicts.values() for _, low, resolved, truth in rows if resolved]
-    cells = [f"{sum(false)}/{len(false)}"]
-    for policy in ("halfway", "reference"):
-        off = [v for v in verdicts[policy] if v[3] > 1e-3]
-        cells.append(f"{sum(v[2] for v in off)}/{len(off)}")
-        shares = [v[0] / v[3] for v in off if v[2]]
-        cells.append(f"{np.median(shares):.2f}" if shares else "–")
-    return [*cells, f"{sum(covered)}/{len(covered)}"]
-
-
-def tables(out: Path) -> None:
-    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    print(f"{len(lines)} cells")
-    for name in FIGURES:
-        for keys in (("objective", "n"), ("objective", "Z"), ("objective", "V"), ("objective", "law")):
-            print(f"\n{name}\n| {' | '.join(keys)} | false | halfway | ÷ truth | reference | ÷ truth | covered |")
-            print("| --- " * (len(keys) + 6) + "|")
-            for values in itertools.product(*(GRID[key] for key in keys)):
-                group = [line for line in lines if tuple(line[key] for key in keys) == values]
-                if group:
-                    print("| " + " | ".join([*map(str, values), *rates(group, name)]) + " |")
-
-
-def quick() -> None:
-    """One cell in `QUICK_PARTS` of the grid, by the same draws as in the whole of it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        run(Path(scratch) / "cells.jsonl", 0, QUICK_PARTS)
-        tables(Path(scratch) / "cells.jsonl")
+def main(quick: bool) -> None:
+    """Print the table; `quick` leaves out other n and all drift but at the equilibrium."""
+    boards = QUICK_BOARDS if quick else BOARDS
+    print(
+        f"| accuracy | uneven | β | drift | n | moved | estimate | truth | worst | no power of {boards} | false |"
+    )
+    print("| --- " * 11 + "|")
+    for laws, beta, drift, n in itertools.product((ACCURACIES, UNEVEN), BETAS, DRIFT, DRAWS):
+        if quick and (n != 8 or drift or beta != BETAS[0]):
+            continue
+        for (accuracy, law), moved in itertools.product(laws.items(), MOVED):
+            cell = {"accuracy": accuracy, "law": law, "beta": beta, "drift": drift, "n": n, "moved": moved}
+            print(judge({**cell, "uneven": "yes" if laws is UNEVEN else "no"}, boards), flush=True)
 
 
 if __name__ == "__main__":
-    if "--quick" in sys.argv:
-        quick()
-    elif "--tables" in sys.argv:
-        tables(Path(sys.argv[1]))
-    else:
-        run(Path(sys.argv[1]), *map(int, sys.argv[2:4]))
+    main("--quick" in sys.argv)

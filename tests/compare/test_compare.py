@@ -116,16 +116,12 @@ def test_rows_have_the_quality_of_their_equilibrium(compared):
             continue
         assert list(found) == ["kl", "trace_drift", "marginal_error", "nash_gap"]
         for name, figure in found.items():
-            assert list(figure) == ["value", "low", "high", "floor", "bound", "resolved"]
+            assert list(figure) == ["value", "low", "high", "bound", "no_power"]
             if row["method"] == "majority-vote" and name in ("marginal_error", "nash_gap"):  # declares no game
-                assert figure == dict.fromkeys(("value", "low", "high", "floor"), None) | {
-                    "bound": True,
-                    "resolved": False,
-                }
-            else:
+                assert (figure["value"], figure["no_power"]) == (None, "")
+            elif not figure["no_power"]:
                 assert figure["low"] <= figure["value"] <= figure["high"]
-                assert figure["resolved"] == (figure["value"] > figure["floor"] > 0)
-                assert figure["bound"] == (name != "kl")
+            assert figure["no_power"] == "" or name != "kl"
 
 
 def test_a_board_without_measurements_leaves_the_table_out(warm, compared, tmp_path):

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,7 +31,6 @@ from alftbench.cli.options import (
 from alftbench.errors import AlftbenchError, UsageError
 
 if TYPE_CHECKING:
-    from alftbench.backends.base import TraceBounds
     from alftbench.compare.compare import CompareOutcome
     from alftbench.compare.finished import FinishedRequest
     from alftbench.compare.plan import CompareRequest
@@ -46,8 +45,10 @@ TRAINING = (
     "train_data",
     "workers",
     "equilibrium",
+    "equilibrium_problems",
     "mass",
     "prefixes",
+    "measure_train",
     "board",
 )  # fmt: skip  options that finished runs have no use for
 
@@ -55,6 +56,7 @@ TRAINING = (
 class Equilibrium(StrEnum):
     """How `compare` measures equilibrium quality."""
 
+    AUTO = "auto"
     SAMPLED = "sampled"
     ENUMERATED = "enumerated"
 
@@ -92,15 +94,23 @@ def compare_command(
     equilibrium: Annotated[
         Equilibrium,
         typer.Option(
-            "--equilibrium", help="Equilibrium quality: estimated from samples, or of listed completions."
+            "--equilibrium",
+            help="Equilibrium quality from samples or listed completions; auto lists where the suite and an "
+            "embedded model allow it.",
         ),
-    ] = Equilibrium.SAMPLED,
+    ] = Equilibrium.AUTO,
+    equilibrium_problems: Annotated[
+        int | None,
+        typer.Option(
+            "--equilibrium-problems", help="Problems to list, the first; the suite's number if not given."
+        ),
+    ] = None,
     mass: Annotated[
-        float | None, typer.Option("--mass", help="enumerated: mass that may stay unlisted, 0.01 if not given.")
+        float | None, typer.Option("--mass", help="Mass that may stay unlisted, the suite's if not given.")
     ] = None,
     prefixes: Annotated[
         int | None,
-        typer.Option("--prefixes", help="enumerated: prefixes to extend per prompt at most, 50000 if not given."),
+        typer.Option("--prefixes", help="Prefixes to extend per prompt at most, 50000 if not given."),
     ] = None,
     tempered: Annotated[
         str,
@@ -110,6 +120,10 @@ def compare_command(
             help="Also sample the base at these shares of the temperature, to tell coherence from sharpness.",
         ),
     ] = DEFAULT_TEMPERED,
+    measure_train: Annotated[
+        int,
+        typer.Option("--measure-train", help="Also measure so many training problems, in tables of their own."),
+    ] = 0,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
@@ -126,7 +140,7 @@ def compare_command(
     from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
     from alftbench.compare.finished import FinishedRequest, finished_folders
-    from alftbench.compare.plan import CompareRequest, trials
+    from alftbench.compare.plan import CompareRequest, Measuring, trials
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
@@ -154,7 +168,7 @@ def compare_command(
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=options,
-        enumerate=trace_bounds(equilibrium, mass, prefixes),
+        measuring=Measuring(equilibrium.value, equilibrium_problems, mass, prefixes, measure_train),
         tempered=temperatures(tempered),
     )
     planned = trials(request)
@@ -198,23 +212,6 @@ def compare_folders(request: FinishedRequest, dry_run: bool, output_format: Form
         echo_json({**outcome.table.to_json(), "different": list(outcome.different)})
     else:
         show(*comparison_tables(outcome.table))
-
-
-def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | None) -> TraceBounds | None:
-    """How far completions are to be listed, None for estimates from samples.
-
-    Raises:
-        UsageError: bounds without anything to bound.
-    """
-    from alftbench.backends.base import TraceBounds
-
-    given = {"mass": mass, "prefixes": prefixes}
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if equilibrium is Equilibrium.ENUMERATED:
-        return TraceBounds(**chosen)
-    if chosen:
-        raise UsageError(f"--{next(iter(chosen))} needs --equilibrium enumerated")
-    return None
 
 
 def temperatures(shares: str) -> tuple[float, ...]:

@@ -10,25 +10,72 @@ from functools import cache
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
+from alftbench.backends.model_files import is_embedded
 from alftbench.base.names import unfit_file
 from alftbench.errors import PluginError, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.board import Board
 from alftbench.publish.evidence import BASE
 from alftbench.publish.tempered import share_of, tempered_name
+from alftbench.suites.base import SuiteInfo, titled
 from alftbench.suites.load import TEST, TRAIN, Reader, Selection, load_suite, read_problems
 from alftbench.training.train import TrainJob, checkpoint_path, plan_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget
 
 LEAST_MASS = 1e-5  # float32 sums of probabilities do not tell less from nothing
+AUTO, SAMPLED, ENUMERATED = "auto", "sampled", "enumerated"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How equilibrium quality is measured, and on how many training problems everything is measured besides.
+
+    how: sampled, enumerated, or auto: enumerated where the suite says of how many problems an embedded model's
+        completions can be listed.
+    problems: how many are listed, the first; None for what the suite says, where that is nothing for all.
+    mass, prefixes: the bounds of a list; None for the suite's mass and 50,000.
+    train: how many training problems are measured beside the test's, the first; 0 for none.
+    """
+
+    how: str = AUTO
+    problems: int | None = None
+    mass: float | None = None
+    prefixes: int | None = None
+    train: int = 0
+
+    def listed(self, suite: SuiteInfo, model: str) -> int | None:
+        """How many problems of a suite are listed; 0 where figures are estimated from samples, None for all."""
+        if self.how == SAMPLED or (self.how == AUTO and not (suite.enumerable and is_embedded(model))):
+            return 0
+        return self.problems or suite.enumerable or None
+
+    def bounds(self, suite: SuiteInfo) -> TraceBounds:
+        """How far they are listed."""
+        mass = suite.unlisted if self.mass is None else self.mass
+        return TraceBounds(mass) if self.prefixes is None else TraceBounds(mass, self.prefixes)
+
+    def check(self) -> None:
+        """Refuse bounds that no list of completions can meet."""
+        if self.mass is not None and not LEAST_MASS <= self.mass < 1:
+            raise UsageError(f"--mass {self.mass}: must be at least {LEAST_MASS} and below 1")
+        for option, value, least in (
+            ("--prefixes", self.prefixes, 1),
+            ("--equilibrium-problems", self.problems, 1),
+            ("--measure-train", self.train, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{option} {value}: must be at least {least}")
+        given = {"--mass": self.mass, "--prefixes": self.prefixes, "--equilibrium-problems": self.problems}
+        unused = [option for option, value in given.items() if value is not None]
+        if self.how == SAMPLED and unused:
+            raise UsageError(f"{unused[0]} is of listed completions; leave it out, or --equilibrium sampled")
 
 
 @dataclass(frozen=True)
 class CompareRequest:
     """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/.
 
-    enumerate: how far completions are listed for equilibrium quality; None to estimate it from the samples.
     tempered: shares of the sampling temperature at which the base is sampled too, the control of sharpness.
     """
 
@@ -44,7 +91,7 @@ class CompareRequest:
     samples: int | None = None
     workers: int = 2
     options: BackendOptions = DEFAULT_OPTIONS
-    enumerate: TraceBounds | None = None
+    measuring: Measuring = Measuring()
     tempered: tuple[float, ...] = ()
 
     @property
@@ -65,7 +112,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--workers {request.workers}: must be at least 1")
     if not re.fullmatch(r"\w[\w.-]*", request.board) or unfit_file(request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
-    check_bounds(request.enumerate)
+    request.measuring.check()
     check_tempered(request.tempered)
     check_board(request)
     read = cache(read_problems)  # every suite and split once, whatever asks for it
@@ -91,8 +138,15 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
     folder = trial_folder(request, method, seed)
     job = train_job(request, spec, seed) if spec else None
     model = str(checkpoint_path(folder)) if job else request.model
-    evaluations = tuple(evaluation(request, suite, method, model, seed) for suite in request.suites)
-    return Trial(method, seed, job, folder, evaluations, request.enumerate)
+    evaluations = evaluations_of(request, method, model, seed)
+    return Trial(method, seed, job, folder, evaluations, request.measuring)
+
+
+def measured_problems(request: CompareRequest) -> tuple[Selection, ...]:
+    """What every model is measured on: the test problems, and the first of the training problems if asked for."""
+    n = request.measuring.train
+    limit = n if request.train.limit is None else min(n, request.train.limit)
+    return (request.test, replace(request.train, limit=limit)) if n else (request.test,)
 
 
 def tempered_trial(request: CompareRequest, share: float, seed: int) -> Trial:
@@ -100,12 +154,9 @@ def tempered_trial(request: CompareRequest, share: float, seed: int) -> Trial:
     method = tempered_name(share)
     samplings = {suite: load_suite(suite).info.sampling for suite in request.suites}
     evaluations = tuple(
-        replace(
-            evaluation(request, suite, method, request.model, seed),
-            temperature=round(share * params.temperature, 9),
-        )
-        for suite, params in samplings.items()
-        if params.temperature > 0 and (request.samples or params.n) > 1
+        replace(each, temperature=round(share * samplings[each.suite].temperature, 9))
+        for each in evaluations_of(request, method, request.model, seed)
+        if samplings[each.suite].temperature > 0 and (request.samples or samplings[each.suite].n) > 1
     )
     return Trial(method, seed, None, trial_folder(request, method, seed), evaluations)
 
@@ -115,16 +166,20 @@ def trial_folder(request: CompareRequest, method: str, seed: int) -> Path:
     return request.results / f"{re.sub(r'[^A-Za-z0-9.=-]+', '_', method)}-seed{seed}"
 
 
-def evaluation(request: CompareRequest, suite: str, method: str, model: str, seed: int) -> EvalRequest:
-    """The evaluation of a trial on a suite."""
-    return EvalRequest(
-        model=model,
-        suite=suite,
-        name=method,
-        selection=request.test,
-        samples=request.samples,
-        seed=seed,
-        options=request.options,
+def evaluations_of(request: CompareRequest, method: str, model: str, seed: int) -> tuple[EvalRequest, ...]:
+    """The evaluations of a trial, suite by suite."""
+    return tuple(
+        EvalRequest(
+            model=model,
+            suite=suite,
+            name=method,
+            selection=selection,
+            samples=request.samples,
+            seed=seed,
+            options=request.options,
+        )
+        for selection in measured_problems(request)
+        for suite in request.suites
     )
 
 
@@ -155,14 +210,6 @@ def check(request: CompareRequest, planned: Sequence[Trial], read: Reader) -> No
         check_disjoint(name, request, read)
 
 
-def check_bounds(bounds: TraceBounds | None) -> None:
-    """Refuse bounds that no list of completions can meet."""
-    if bounds and not LEAST_MASS <= bounds.mass < 1:
-        raise UsageError(f"--mass {bounds.mass}: must be at least {LEAST_MASS} and below 1")
-    if bounds and bounds.prefixes < 1:
-        raise UsageError(f"--prefixes {bounds.prefixes}: must be at least 1")
-
-
 def check_names(names: Sequence[str]) -> None:
     """Refuse trainers that would share a row."""
     if taken := next((name for name in names if name == BASE or share_of(name)), None):
@@ -188,7 +235,7 @@ def check_board(request: CompareRequest) -> None:
     """
     folder = request.output / "leaderboards" / request.board
     if (folder / "board.toml").exists():
-        unknown = set(suite_names(request)) - set(Board.read(folder).suites)
+        unknown = set(table_names(request)) - set(Board.read(folder).suites)
         if unknown:
             raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
 
@@ -212,6 +259,12 @@ def suite_names(request: CompareRequest) -> tuple[str, ...]:
     return tuple(load_suite(name).info.name for name in request.suites)
 
 
+def table_names(request: CompareRequest) -> list[str]:
+    """What tables call every suite and split that is measured, in their order."""
+    splits = [selection.split for selection in measured_problems(request)]
+    return [titled(name, split) for split in splits for name in suite_names(request)]
+
+
 @dataclass(frozen=True)
 class Trial:
     """One method at one seed: train (unless it is the base), then evaluate on every suite."""
@@ -221,7 +274,7 @@ class Trial:
     job: TrainJob | None
     folder: Path
     evaluations: tuple[EvalRequest, ...]
-    enumerate: TraceBounds | None = None
+    measuring: Measuring = Measuring()
 
     @property
     def label(self) -> str:

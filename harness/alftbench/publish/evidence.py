@@ -23,6 +23,7 @@ from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
 from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.run_folder import METRICS, verify
+from alftbench.suites.base import titled
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 
@@ -113,8 +114,8 @@ class Evidence:
 
     @property
     def suite(self) -> str:
-        """The suite's name."""
-        return str(self.record.config["suite"])
+        """The suite's name, and of which problems where they are not those of the test."""
+        return titled(str(self.record.config["suite"]), str(self.record.config.get("split", "test")))
 
     @property
     def seed(self) -> int:

@@ -37,14 +37,16 @@ PHRASING_NOTE = (
     "of another do."
 )
 SAMPLED_NOTE = (
-    "KL has its 95% interval. The other figures are lower bounds in expectation: the truth is at least the number "
-    "given, at 97.5% confidence. Not resolved: these samples cannot tell the figure from 0, and could only have "
-    "told a value above the floor."
+    "Estimates from samples. KL is unbiased; marginal error is an estimate where the game has a fixed target. At "
+    "least: a lower bound at 97.5% confidence; trace drift reads the less of the truth the wider the answers, "
+    "so it does not compare methods. No power: these samples say nothing of the figure, which may be large, "
+    "because the target of the game depends on the policy, or because answers that the target is made of "
+    "were never drawn."
 )
 ENUMERATED_NOTE = (
-    "Of the likeliest completions, over the problems whose completions could be listed. KL and trace drift have "
-    "their interval over problems and seeds; marginal error and Nash gap are lower bounds, which less mass left "
-    "out raises. Not resolved: no more than rounding, or than the mass that may be left out."
+    "Of the likeliest completions, with intervals over problems and seeds. What is left unlisted may move "
+    "marginal error by its mass, and Nash gap by more where the target depends on the policy; it lowers KL "
+    "and trace drift."
 )
 BEYOND_NOTE = (
     "Beside the untrained model at the sampling temperature (a share of the others') at which two draws of one "
