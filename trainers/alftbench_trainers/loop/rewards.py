@@ -29,9 +29,7 @@ def rewards_of(
     """
     rewards = [checked(trainer, "reward", orbit, rule) for orbit in rollouts]
     pairs = zip(rollouts, rewards, strict=True)
-    baselines = [
-        checked(trainer, "baseline", orbit, lambda record, r=r: baseline(record, r)) for orbit, r in pairs
-    ]
+    baselines = [checked(trainer, "baseline", orbit, baseline, rewards_VG) for orbit, rewards_VG in pairs]
     return in_order(rewards), in_order(baselines)
 
 
@@ -41,11 +39,11 @@ def in_order(values: Sequence[FloatArray]) -> Tensor:
 
 
 def checked(
-    trainer: str, what: str, orbit: OrbitRollouts, function: Callable[[GroupRecord], FloatArray]
+    trainer: str, what: str, orbit: OrbitRollouts, function: Callable[..., FloatArray], *given: FloatArray
 ) -> FloatArray:
     """What a function says of one orbit's rollouts, shape (V, G)."""
     try:
-        values_VG = np.asarray(function(orbit.record), dtype=float)
+        values_VG = np.asarray(function(orbit.record, *given), dtype=float)
     except AlftbenchError:
         raise
     except Exception as error:
