@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from alftbench.errors import BadInput, PluginError, RunConflict
-from alftbench.training.train import UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.training.train import checkpoint_path, plan_training, run_training
+from alftbench.training.updates import UpdateLog
 from alftbench.types import Budget
 from tests.trainers.jobs import job
 

@@ -63,7 +63,7 @@ def test_the_expected_update_is_the_exact_gradient_of_the_game():
 
 @pytest.mark.parametrize(("group", "own"), [(2, True), (3, True), (2, False), (3, False)])
 def test_group_advantages_give_the_games_gradient(group, own):
-    """The expected update over all groups, for a three-armed policy; 1 − 1/G of it where a mean holds the rollout."""
+    """The expected update over all groups of a three-armed policy; less where a mean holds the rollout."""
     logits = torch.tensor([0.3, -0.5, 0.1], requires_grad=True)
     reward, log_p0, beta = torch.tensor([1.0, 0.0, 2.0]), torch.log(torch.tensor([0.5, 0.3, 0.2])), 0.4
     log_p = torch.log_softmax(logits, -1)

@@ -20,11 +20,12 @@ from alftbench.cli.options import (
     DType,
     Format,
     FormatOption,
-    Limit,
     Model,
     Offline,
     Orbit,
     Samples,
+    TestLimit,
+    TrainLimit,
     TrustRemoteCode,
     select,
 )
@@ -62,7 +63,8 @@ def compare_command(
     train_data: Annotated[
         str | None, typer.Option("--train-data", help="JSONL file with the training problems.")
     ] = None,
-    limit: Limit = None,
+    limit: TestLimit = None,
+    train_limit: TrainLimit = None,
     orbit: Orbit = None,
     data_unchecked: DataUnchecked = False,
     offline: Offline = False,
@@ -101,6 +103,7 @@ def compare_command(
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
+    alike: dict[str, Any] = {"orbit": orbit, "data_unchecked": data_unchecked}
     request = CompareRequest(
         trainers=tuple(map(parse_spec, trainers or DEFAULT_TRAINERS)),
         model=model,
@@ -109,8 +112,8 @@ def compare_command(
         budget=Budget(budget_tokens),
         output=output_dir,
         board=board,
-        test=select(data=data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
-        train=select(split="train", data=train_data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
+        test=select(data=data, limit=limit, **alike),
+        train=select(split="train", data=train_data, limit=train_limit, **alike),
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=BackendOptions(device, dtype, trust_remote_code=trust_remote_code),
