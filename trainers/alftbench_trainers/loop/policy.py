@@ -36,7 +36,7 @@ def check_learns(model: Any, learning_rate: float) -> None:
     lost = float((sizes * share > learning_rate).float().mean())
     if lost > MOST_LOST:
         raise UsageError(
-            f"option learning_rate={learning_rate:g}: a step of that size rounds away in {lost:.0%} of the weights "
+            f"option learning_rate={learning_rate:g}: a step of that size rounds away in {lost:.0%} of weights "
             f"in {str(model.dtype).removeprefix('torch.')}; train with --dtype float32, or from {smallest:.1g} on"
         )
 
