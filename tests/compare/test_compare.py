@@ -268,6 +268,16 @@ def test_runs_with_other_sampling_are_not_compared(compared):
         compare_runs(runs, ["sums", "splits"], [])
 
 
+def test_a_base_row_of_another_model_than_training_started_from_is_refused(compared):
+    """The embedded model was taught anew: its old rows are no baseline of what starts from the new one."""
+    runs = evidence(compared)
+    place = next(i for i, run in enumerate(runs) if run.training is None)
+    changed = {**runs[place].record.config, "model_sha256": "0" * 64}
+    runs[place] = replace(runs[place], record=replace(runs[place].record, config=changed))
+    with pytest.raises(BadInput, match=r"differ in base model \(sha256 \w{12} and \w{12}\): not comparable"):
+        compare_runs(runs, ["sums", "splits"], [])
+
+
 def test_rows_whose_intervals_overlap_share_a_rank(compared):
     table = compare_runs(evidence(compared), ["sums", "splits"], [])
     for suite in ("sums", "splits"):

@@ -177,6 +177,7 @@ def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
     """
     first: dict[str, Evidence] = {}
     trained: dict[str, Evidence] = {}
+    started: dict[str, Evidence] = {}
     for (suite, method), runs in groups.items():
         seeds = [run.seed for run in runs]
         if len(set(seeds)) < len(seeds):
@@ -188,6 +189,12 @@ def check_alike(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
             other = trained.setdefault(suite, run) if run.training else run
             if budget(run) != budget(other):
                 raise BadInput(f"{run.folder} and {other.folder} differ in budget or base model: not comparable")
+            other = started.setdefault(suite, run) if starting_model(run) else run
+            if starting_model(run) != starting_model(other):
+                raise BadInput(
+                    f"{run.folder} and {other.folder} differ in base model (sha256 "
+                    f"{starting_model(run):.12} and {starting_model(other):.12}): not comparable"
+                )
 
 
 def conditions(run: Evidence) -> tuple[Any, ...]:
@@ -202,6 +209,13 @@ def budget(run: Evidence) -> tuple[Any, ...]:
     """What trained methods must share: the budget, the model they start from, the training problems."""
     config = run.training.config if run.training else {}
     return config.get("budget"), config.get("model_sha256"), config.get("suites")
+
+
+def starting_model(run: Evidence) -> str | None:
+    """The digest of the untrained model: what the base's row measured, what the others started from."""
+    if run.training:
+        return run.training.config.get("model_sha256")
+    return run.record.config.get("model_sha256") if run.record.name == BASE else None
 
 
 def table_of(runs: Sequence[Evidence], metric: str) -> FloatArray:

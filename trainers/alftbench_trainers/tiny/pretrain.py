@@ -23,7 +23,7 @@ from alftbench.backends.hf.loading import prompt_ids
 from alftbench.backends.hf.scoring import right_pad
 from alftbench.backends.model_files import fingerprint
 from alftbench.suites.arithmetic import SPLIT_PHRASINGS, SUM_PHRASINGS, split_totals, sum_pairs
-from alftbench_trainers.tiny.demonstrators import solve_split, solve_sum
+from alftbench_trainers.tiny.demonstrators import SHARE_IN_COMMON, solve_split, solve_sum
 from alftbench_trainers.tiny.tokenizer import build_tokenizer
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -39,6 +39,7 @@ class PretrainConfig:
     learning_rate: float = 6e-3
     warmup: int = 50
     share_of_sums: float = 0.55
+    share_in_common: float = SHARE_IN_COMMON
     hidden_size: int = 64
     intermediate_size: int = 160
     num_hidden_layers: int = 3
@@ -54,7 +55,8 @@ def demonstrations(config: PretrainConfig) -> Iterator[tuple[str, str]]:
     while True:
         if rng.random() < config.share_of_sums:
             (a, b), phrasing = pairs[rng.integers(len(pairs))], str(rng.choice(list(SUM_PHRASINGS)))
-            yield SUM_PHRASINGS[phrasing].format(a=a, b=b), solve_sum(a, b, phrasing, rng)
+            worked = solve_sum(a, b, phrasing, rng, config.share_in_common)
+            yield SUM_PHRASINGS[phrasing].format(a=a, b=b), worked
         else:
             n, phrasing = totals[rng.integers(len(totals))], str(rng.choice(list(SPLIT_PHRASINGS)))
             yield SPLIT_PHRASINGS[phrasing].format(n=n), solve_split(n, phrasing, rng)
@@ -104,7 +106,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> None:
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    start = time.perf_counter()
+    start = time.process_time()
     for step, (ids, labels) in zip(range(config.steps), batches(config, tokenizer), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
@@ -114,10 +116,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 99:
-            print(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}  {time.perf_counter() - start:.0f} s")
+            print(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}  {time.process_time() - start:.0f} s")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    write_origin(config, folder, time.perf_counter() - start)
+    write_origin(config, folder, time.process_time() - start)
 
 
 def write_origin(config: PretrainConfig, folder: Path, seconds: float) -> None:
