@@ -171,19 +171,18 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class QualityValue:
-    """An estimate of equilibrium quality with its interval; `resolved` says that the value is above the floor.
+    """A figure of equilibrium quality with its interval.
 
     bound: value and interval are of a lower bound, so the figure is at least `low`, and `high` limits nothing.
-    floor: the least value that these samples could have told from 0.
+    no_power: why these samples say nothing of the figure; empty where they do.
     """
 
     name: str
     value: float
     low: float
     high: float
-    floor: float
-    bound: bool
-    resolved: bool
+    bound: bool = False
+    no_power: str = ""
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,15 @@ class Traces:
 
 
 class Enumerator(Protocol):
-    """What a backend may offer besides, `info.enumerates`: a prompt's likeliest completions, each with log π."""
+    """What a backend may offer besides, `info.enumerates`: a problem's likeliest completions, each with log π."""
 
     def traces(
-        self, reference: Any, variant: Variant, params: SamplingParams, bounds: TraceBounds
-    ) -> Traces | None:
-        """Whatever this model or the reference, a backend of the same kind, is likely to give, under both.
+        self, reference: Any, variants: Sequence[Variant], params: SamplingParams, bounds: TraceBounds
+    ) -> Sequence[Traces] | None:
+        """Per phrasing whatever this model or the reference, a backend of the same kind, is likely to give to it.
 
-        None where the bounds do not suffice.
+        What is listed of one phrasing may stand in the lists of the others too, however rare it is there. None
+        where the bounds do not suffice for one of them.
 
         Raises:
             BadInput: the two models do not share a tokenizer.

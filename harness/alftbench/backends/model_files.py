@@ -41,6 +41,11 @@ def locate(model: str) -> str:
     raise UsageError(f"no model folder {model!r}; give a folder with config.json, a hub id, or one of: {names}")
 
 
+def is_embedded(model: str) -> bool:
+    """Is a model, by its name, one that comes with the package?"""
+    return bool(model) and (EMBEDDED / model / "config.json").is_file()
+
+
 def context_length(model: str) -> int | None:
     """Tokens of prompt and completion together at most, as the config.json of a model's folder says."""
     config = read_settings_file(Path(model), "config.json")

@@ -36,7 +36,7 @@ def own_digest(content: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in content.items() if key != DIGEST})
 
 
-def load_record(path: Path, kind: type[T], version: int, undigested: Collection[int] = ()) -> T:
+def load_record(path: Path, kind: type[T], version: int, undigested: Collection[int] = (), earlier: Collection[int] = ()) -> T:
     """A record from its file.
 
     Args:
@@ -44,6 +44,7 @@ def load_record(path: Path, kind: type[T], version: int, undigested: Collection[
         kind: a dataclass with the fields `schema_version` and `record_sha256`.
         version: the schema version that is written now.
         undigested: earlier versions that are read too, from before records had a digest.
+        earlier: those that have one.
 
     Raises:
         BadInput: the file is missing, is not JSON, is of another version, was changed since it was written, or its
@@ -51,7 +52,7 @@ def load_record(path: Path, kind: type[T], version: int, undigested: Collection[
     """
     data = read_json(path)
     stated = data.get("schema_version") if isinstance(data, dict) else None
-    if type(stated) is not int or stated not in (version, *undigested):
+    if type(stated) is not int or stated not in (version, *undigested, *earlier):
         raise BadInput(f"{path}: not a {kind.__name__} of schema version {version}")
     if stated not in undigested or data.get(DIGEST) is not None:
         check_digest(path, data)

@@ -66,18 +66,17 @@ def interval(metric: MetricValue | None) -> str:
 
 
 def figure_lines(figure: QualityValue) -> tuple[str, ...]:
-    """A value and what the samples say at 95%: an interval, "at least" for a bound; below its floor never 0."""
+    """A value and what is known of it at 95%: an interval, "at least" for a bound; else why nothing is."""
+    if figure.no_power:
+        return ("no power", figure.no_power)
     if math.isnan(figure.value):
         return (NOTHING,)
-    if not figure.resolved:
-        return ("not resolved", f"floor {floor(figure.floor)}")
-    return (
-        short(figure.value),
-        f"at least {floor(figure.low)}" if figure.bound else ends(figure.low, figure.high),
-    )
+    if figure.bound:
+        return (f"at least {positive(figure.low)}",)
+    return (short(figure.value), ends(figure.low, figure.high))
 
 
-def floor(value: float) -> str:
+def positive(value: float) -> str:
     """A positive number, never shown as 0."""
     return short(value) if value >= 0.0005 else "<0.001"
 

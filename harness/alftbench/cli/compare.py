@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,10 +29,9 @@ from alftbench.cli.options import (
     TrustRemoteCode,
     select,
 )
-from alftbench.errors import AlftbenchError, UsageError
+from alftbench.errors import AlftbenchError
 
 if TYPE_CHECKING:
-    from alftbench.backends.base import TraceBounds
     from alftbench.compare.compare import CompareOutcome
     from alftbench.compare.plan import CompareRequest
 
@@ -43,6 +42,7 @@ DEFAULT_BUDGET = 400_000
 class Equilibrium(StrEnum):
     """How `compare` measures equilibrium quality."""
 
+    AUTO = "auto"
     SAMPLED = "sampled"
     ENUMERATED = "enumerated"
 
@@ -77,16 +77,25 @@ def compare_command(
     equilibrium: Annotated[
         Equilibrium,
         typer.Option(
-            "--equilibrium", help="Equilibrium quality: estimated from samples, or of listed completions."
+            "--equilibrium",
+            help="Equilibrium quality from samples or listed completions; auto lists where the suite and an "
+            "embedded model allow it.",
         ),
-    ] = Equilibrium.SAMPLED,
+    ] = Equilibrium.AUTO,
+    equilibrium_problems: Annotated[
+        int | None,
+        typer.Option("--equilibrium-problems", help="Problems to list, the first; the suite's number if not given."),
+    ] = None,
     mass: Annotated[
-        float | None, typer.Option("--mass", help="enumerated: mass that may stay unlisted, 0.01 if not given.")
+        float | None, typer.Option("--mass", help="Mass that may stay unlisted, the suite's if not given.")
     ] = None,
     prefixes: Annotated[
         int | None,
-        typer.Option("--prefixes", help="enumerated: prefixes to extend per prompt at most, 50000 if not given."),
+        typer.Option("--prefixes", help="Prefixes to extend per prompt at most, 50000 if not given."),
     ] = None,
+    measure_train: Annotated[
+        int, typer.Option("--measure-train", help="Also measure so many training problems, in tables of their own.")
+    ] = 0,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
@@ -99,7 +108,7 @@ def compare_command(
     from alftbench.backends.base import BackendOptions
     from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
-    from alftbench.compare.plan import CompareRequest, trials
+    from alftbench.compare.plan import CompareRequest, Measuring, trials
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
@@ -117,7 +126,7 @@ def compare_command(
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=BackendOptions(device, dtype, trust_remote_code=trust_remote_code),
-        enumerate=trace_bounds(equilibrium, mass, prefixes),
+        measuring=Measuring(equilibrium.value, equilibrium_problems, mass, prefixes, measure_train),
     )
     planned = trials(request)
     if dry_run:
@@ -126,23 +135,6 @@ def compare_command(
     with job_bars() as watch:
         outcome = compare(request, planned, watch)
     print_comparison(request, outcome, output_format)
-
-
-def trace_bounds(equilibrium: Equilibrium, mass: float | None, prefixes: int | None) -> TraceBounds | None:
-    """How far completions are to be listed, None for estimates from samples.
-
-    Raises:
-        UsageError: bounds without anything to bound.
-    """
-    from alftbench.backends.base import TraceBounds
-
-    given = {"mass": mass, "prefixes": prefixes}
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if equilibrium is Equilibrium.ENUMERATED:
-        return TraceBounds(**chosen)
-    if chosen:
-        raise UsageError(f"--{next(iter(chosen))} needs --equilibrium enumerated")
-    return None
 
 
 def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_format: Format) -> None:

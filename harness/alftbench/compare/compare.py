@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from alftbench.base.locks import sole_writer
-from alftbench.compare.plan import CompareRequest, Trial, suite_names
+from alftbench.compare.plan import CompareRequest, Trial, table_names
 from alftbench.compare.trial import Measurement, measure_trial, measurements, run_trial
 from alftbench.evaluation.run_folder import read_record
 from alftbench.launch.local import Finished, Message, run_jobs
@@ -45,7 +45,7 @@ def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lam
         done = [trial.folder for trial in trials if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
-        suites, folder = suite_names(request), request.output / "leaderboards" / request.board
+        suites, folder = table_names(request), request.output / "leaderboards" / request.board
         table = compare_runs(collect(done), suites, order)
         board = Board.ensure(folder, suites, order, table.shown)
         publish(board, [path for path in trial_folders(request.results) if finished(path)])

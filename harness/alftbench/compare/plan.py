@@ -5,30 +5,75 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from alftbench.backends.base import DEFAULT_OPTIONS, BackendOptions, TraceBounds
+from alftbench.backends.model_files import is_embedded
 from alftbench.base.names import unfit_file
 from alftbench.errors import PluginError, UsageError
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.publish.board import Board
 from alftbench.publish.evidence import BASE
+from alftbench.suites.base import SuiteInfo, titled
 from alftbench.suites.load import TEST, TRAIN, Reader, Selection, load_suite, read_problems
 from alftbench.training.train import TrainJob, checkpoint_path, plan_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget
 
 LEAST_MASS = 1e-5  # float32 sums of probabilities do not tell less from nothing
+AUTO, SAMPLED, ENUMERATED = "auto", "sampled", "enumerated"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How equilibrium quality is measured, and on how many training problems everything is measured besides.
+
+    how: sampled, enumerated, or auto: enumerated where the suite says of how many problems an embedded model's
+        completions can be listed.
+    problems: how many are listed, the first; None for what the suite says, where that is nothing for all.
+    mass, prefixes: the bounds of a list; None for the suite's mass and 50,000.
+    train: how many training problems are measured beside the test's, the first; 0 for none.
+    """
+
+    how: str = AUTO
+    problems: int | None = None
+    mass: float | None = None
+    prefixes: int | None = None
+    train: int = 0
+
+    def listed(self, suite: SuiteInfo, model: str) -> int | None:
+        """How many problems of a suite are listed; 0 where figures are estimated from samples, None for all."""
+        if self.how == SAMPLED or (self.how == AUTO and not (suite.enumerable and is_embedded(model))):
+            return 0
+        return self.problems or suite.enumerable or None
+
+    def bounds(self, suite: SuiteInfo) -> TraceBounds:
+        """How far they are listed."""
+        mass = suite.unlisted if self.mass is None else self.mass
+        return TraceBounds(mass) if self.prefixes is None else TraceBounds(mass, self.prefixes)
+
+    def check(self) -> None:
+        """Refuse bounds that no list of completions can meet."""
+        if self.mass is not None and not LEAST_MASS <= self.mass < 1:
+            raise UsageError(f"--mass {self.mass}: must be at least {LEAST_MASS} and below 1")
+        for option, value, least in (
+            ("--prefixes", self.prefixes, 1),
+            ("--equilibrium-problems", self.problems, 1),
+            ("--measure-train", self.train, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{option} {value}: must be at least {least}")
+        given = {"--mass": self.mass, "--prefixes": self.prefixes, "--equilibrium-problems": self.problems}
+        unused = [option for option, value in given.items() if value is not None]
+        if self.how == SAMPLED and unused:
+            raise UsageError(f"{unused[0]} is of listed completions; leave it out, or --equilibrium sampled")
 
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/.
-
-    enumerate: how far completions are listed for equilibrium quality; None to estimate it from the samples.
-    """
+    """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/."""
 
     trainers: tuple[TrainerSpec, ...]
     model: str
@@ -42,7 +87,7 @@ class CompareRequest:
     samples: int | None = None
     workers: int = 2
     options: BackendOptions = DEFAULT_OPTIONS
-    enumerate: TraceBounds | None = None
+    measuring: Measuring = Measuring()
 
     @property
     def results(self) -> Path:
@@ -62,7 +107,7 @@ def trials(request: CompareRequest) -> list[Trial]:
         raise UsageError(f"--workers {request.workers}: must be at least 1")
     if not re.fullmatch(r"\w[\w.-]*", request.board) or unfit_file(request.board):
         raise UsageError(f"--board {request.board!r}: use letters, digits, dots, dashes and underscores")
-    check_bounds(request.enumerate)
+    request.measuring.check()
     check_board(request)
     read = cache(read_problems)  # every suite and split once, whatever asks for it
     suites = suite_names(request)
@@ -92,14 +137,22 @@ def make_trial(request: CompareRequest, spec: TrainerSpec | None, seed: int) -> 
             model=model,
             suite=suite,
             name=method,
-            selection=request.test,
+            selection=selection,
             samples=request.samples,
             seed=seed,
             options=request.options,
         )
+        for selection in measured_problems(request)
         for suite in request.suites
     )
-    return Trial(method, seed, job, folder, evaluations, request.enumerate)
+    return Trial(method, seed, job, folder, evaluations, request.measuring)
+
+
+def measured_problems(request: CompareRequest) -> tuple[Selection, ...]:
+    """What every model is measured on: the test problems, and the first of the training problems if asked for."""
+    n = request.measuring.train
+    limit = n if request.train.limit is None else min(n, request.train.limit)
+    return (request.test, replace(request.train, limit=limit)) if n else (request.test,)
 
 
 def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob:
@@ -129,14 +182,6 @@ def check(request: CompareRequest, planned: Sequence[Trial], read: Reader) -> No
         check_disjoint(name, request, read)
 
 
-def check_bounds(bounds: TraceBounds | None) -> None:
-    """Refuse bounds that no list of completions can meet."""
-    if bounds and not LEAST_MASS <= bounds.mass < 1:
-        raise UsageError(f"--mass {bounds.mass}: must be at least {LEAST_MASS} and below 1")
-    if bounds and bounds.prefixes < 1:
-        raise UsageError(f"--prefixes {bounds.prefixes}: must be at least 1")
-
-
 def check_board(request: CompareRequest) -> None:
     """A board that exists must show every suite that is to be compared.
 
@@ -145,7 +190,7 @@ def check_board(request: CompareRequest) -> None:
     """
     folder = request.output / "leaderboards" / request.board
     if (folder / "board.toml").exists():
-        unknown = set(suite_names(request)) - set(Board.read(folder).suites)
+        unknown = set(table_names(request)) - set(Board.read(folder).suites)
         if unknown:
             raise UsageError(f"{folder} does not show {', '.join(sorted(unknown))}; choose another --board")
 
@@ -169,6 +214,12 @@ def suite_names(request: CompareRequest) -> tuple[str, ...]:
     return tuple(load_suite(name).info.name for name in request.suites)
 
 
+def table_names(request: CompareRequest) -> list[str]:
+    """What tables call every suite and split that is measured, in their order."""
+    splits = [selection.split for selection in measured_problems(request)]
+    return [titled(name, split) for split in splits for name in suite_names(request)]
+
+
 @dataclass(frozen=True)
 class Trial:
     """One method at one seed: train (unless it is the base), then evaluate on every suite."""
@@ -178,7 +229,7 @@ class Trial:
     job: TrainJob | None
     folder: Path
     evaluations: tuple[EvalRequest, ...]
-    enumerate: TraceBounds | None = None
+    measuring: Measuring = Measuring()
 
     @property
     def label(self) -> str:

@@ -11,9 +11,9 @@ from alftbench.base.names import folder_name
 from alftbench.compare.plan import Trial
 from alftbench.equilibrium.quality import measure_listed, measure_sampled
 from alftbench.equilibrium.scores import score
-from alftbench.equilibrium.traces import list_runs
+from alftbench.equilibrium.traces import ListJob, list_runs
 from alftbench.evaluation.evaluate import evaluate
-from alftbench.evaluation.plan import plan
+from alftbench.evaluation.plan import Plan, plan
 from alftbench.suites.base import Suite
 from alftbench.suites.load import read_problems
 from alftbench.training.train import make_trainer, plan_training, run_training
@@ -29,16 +29,26 @@ def run_trial(trial: Trial, listen: Listener) -> None:
         listen(Progress("training", 0.0))
         run_training(plan_training(trial.job, remembered), trial.folder, listen)
     plans = [plan(evaluation, remembered) for evaluation in trial.evaluations]
-    runs = [(run_plan, suite_folder(trial.folder, run_plan.suite)) for run_plan in plans]
+    runs = [(run_plan, suite_folder(trial.folder, run_plan.suite, run_plan.request.selection.split)) for run_plan in plans]
     for run_plan, folder in runs:
         evaluate(run_plan, folder, listen)
     if trial.job is None:
         return
-    if trial.enumerate is None:
+    jobs = [list_job(trial, *run) for run in runs]
+    scored = [run for run, job in zip(runs, jobs, strict=True) if not job.problems]
+    if scored:
         listen(Progress("scoring", 0.0))
-        score(runs, trial.job.model)
-    else:
-        list_runs(runs, trial.job.model, trial.enumerate, listen)
+        score(scored, trial.job.model)
+    list_runs([job for job in jobs if job.problems], trial.job.model, listen)
+
+
+def list_job(trial: Trial, run_plan: Plan, folder: Path) -> ListJob:
+    """Which problems of a run are to be listed, none where its figures are estimated from samples."""
+    assert trial.job is not None
+    suite = run_plan.suite.info
+    problems = trial.measuring.listed(suite, trial.job.model)
+    count = len(run_plan.orbits) if problems is None else min(problems, len(run_plan.orbits))
+    return ListJob(run_plan, folder, count, trial.measuring.bounds(suite))
 
 
 @dataclass(frozen=True)
@@ -73,13 +83,14 @@ def measure_trial(measurement: Measurement, listen: Listener) -> None:
     for done, evaluation in enumerate(trial.evaluations):
         listen(Progress("measuring equilibrium quality", done, len(trial.evaluations)))
         problems = remembered(evaluation.suite, evaluation.selection)
-        run, base = (suite_folder(t.folder, problems.suite) for t in (trial, measurement.base))
-        if trial.enumerate is None:
+        split = evaluation.selection.split
+        run, base = (suite_folder(t.folder, problems.suite, split) for t in (trial, measurement.base))
+        if trial.measuring.listed(problems.suite.info, trial.job.model) == 0:
             measure_sampled(problems, run, base, trainer)
         else:
             measure_listed(problems, run, trainer)
 
 
-def suite_folder(trial: Path, suite: Suite) -> Path:
-    """Where a trial's run on a suite lies: a folder by the suite's name."""
-    return trial / folder_name(suite.info.name)
+def suite_folder(trial: Path, suite: Suite, split: str) -> Path:
+    """Where a trial's run on a split of a suite lies: a folder by what tables call it."""
+    return trial / folder_name(suite.info.title(split))

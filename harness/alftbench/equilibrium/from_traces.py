@@ -109,18 +109,19 @@ def game_figures(
 
 
 def covered_answers(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:
-    """The answers that the list tells enough of, shape (V, Z).
+    """The answers that the lists tell enough of, shape (V, Z).
 
-    Where the target does not depend on the policy, every listed one; else those that have enough mass on the list
-    under both models for what is left hardly to change log p; where the game ties the phrasings together, in
-    every phrasing.
+    Where the target does not depend on the policy, every listed one; else those that have enough mass on a list
+    under either model for what is left hardly to change log p. Where the game ties the phrasings together that
+    may be any phrasing's list: the others have scored its completions, and their log p is that of these.
     """
     V, Z = len(traces.answer_V), traces.correct_Z.size
     pairs = zip(traces.answer_V, traces.log_prob_V, strict=True)
-    log_least_VZ = np.array(
-        [np.min([marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows], axis=0) for answer_Y, rows in pairs]
-    )
+    log_p_VMZ = np.array([[marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows] for answer_Y, rows in pairs])
+    possible_VZ = (log_p_VMZ > -np.inf).all(axis=1)
     if objective.differentiable and fixed_target(objective, V, Z) is not None:
-        return log_least_VZ > -np.inf
-    covered_VZ = log_least_VZ >= np.log(COVERED * traces.mass)
-    return np.broadcast_to(covered_VZ.all(axis=0), (V, Z)) if objective.couples_prompts else covered_VZ
+        return possible_VZ
+    told_VZ = log_p_VMZ.max(axis=1) >= np.log(COVERED * traces.mass)
+    if not objective.couples_prompts:
+        return told_VZ & possible_VZ
+    return np.broadcast_to(told_VZ.any(axis=0) & possible_VZ.all(axis=0), (V, Z))

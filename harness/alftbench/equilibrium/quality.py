@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from alftbench.base.arrays import FloatArray
 from alftbench.base.jsonio import digest, read_jsonl, with_nan
 from alftbench.base.records import load_record, save_record
-from alftbench.base.seeds import stream
 from alftbench.base.validate import Made
-from alftbench.equilibrium.from_samples import FIGURES, Declared, Figures, OrbitDraws, estimate
+from alftbench.equilibrium.from_samples import BLIND, FIGURES, Declared, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS, read_header
 from alftbench.equilibrium.traces import LISTED, OrbitListing, read_listing
@@ -33,8 +32,8 @@ from alftbench.suites.load import Problems
 from alftbench.training.trainer import PlaysGame, Trainer
 from alftbench.types import NO_ANSWER, AnswerPartition, Orbit, RunRecord
 
-QUALITY_VERSION = 3
-UNDIGESTED = (2,)  # versions of the same figures without a digest of themselves
+QUALITY_VERSION = 4
+UNDIGESTED, EARLIER = (2,), (3,)  # versions that are read too; until 3 the sampled marginal error was a lower bound
 QUALITY = "equilibrium.json"
 NOT_LISTED = Figures(np.nan, np.nan)
 
@@ -86,7 +85,7 @@ def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Train
         draws = orbit_draws(policy[orbit.problem.id], reference[orbit.problem.id], log_ratio_VN)
         declared = declared_game(trainer, draws.correct_Z)
         game = named(declared) or game
-        figures.append(estimate(draws, declared, stream(0, "equilibrium", orbit.problem.id)))
+        figures.append(estimate(draws, declared))
     ids = [orbit.problem.id for orbit in problems.orbits]
     write_quality(folder, inputs, game, ids, figures)
 
@@ -104,16 +103,16 @@ def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
     inputs = {**header, **graded_by, "trainer": trainer_digest(trainer)}
     if measured(folder, inputs):
         return
-    ids, figures, sizes, game = [], [], [], None
+    ids = [orbit.problem.id for orbit in problems.orbits]
+    figures, sizes, game = dict.fromkeys(ids, NOT_LISTED), [], None
     for orbit, listing in read_listing(path, problems.orbits):
         of_orbit, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer, record.secret)
-        ids.append(orbit.problem.id)
-        figures.append(of_orbit)
+        figures[orbit.problem.id] = of_orbit
         sizes += [listing.n_traces] if listing.samples else []
         game = named(declared) or game
     bounds = {name: header[name] for name in ("mass", "prefixes")}
     listed = {**bounds, "problems": len(sizes), "traces": float(np.mean(sizes)) if sizes else 0.0}
-    write_quality(folder, inputs, game, ids, figures, listed)
+    write_quality(folder, inputs, game, ids, list(figures.values()), listed)
 
 
 def write_quality(
@@ -130,7 +129,7 @@ def write_quality(
         "inputs": inputs,
         "game": game,
         "problems": problems,
-        "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in FIGURES},
+        "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in (*FIGURES, BLIND)},
         "enumerated": enumerated,
     }
     save_record(folder / QUALITY, content)
@@ -167,9 +166,10 @@ def named(declared: Declared | None) -> dict[str, Any] | None:
 def measured(folder: Path, inputs: Mapping[str, Any]) -> bool:
     """Does the folder hold the quality made from these inputs, by these estimators, as it was written?"""
     try:
-        return read_quality_file(folder).inputs == inputs
+        quality = read_quality_file(folder)
     except BadInput:
         return False
+    return quality.schema_version == QUALITY_VERSION and quality.inputs == inputs
 
 
 def read_ratios(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str], list[float]]]:
@@ -198,22 +198,23 @@ def ratios_of(orbit: Orbit, ratios: Mapping[tuple[str, str], list[float]], path:
 
 
 def orbit_draws(policy: AnswerPartition, reference: AnswerPartition, log_ratio_VN: FloatArray) -> OrbitDraws:
-    """The samples of an orbit over the answers that either model gave; no answer is the last class."""
+    """The samples of an orbit over the answers that either model gave, a right one in any case.
+
+    The last class is no answer; where neither model is ever right the one before is the right answer.
+    """
     right = {
         name: correct
         for part in (policy, reference)
         for name, correct in zip(part.classes_Z, part.correct_Z, strict=True)
     }
     place = {name: z for z, name in enumerate(sorted(right))}
+    correct_Z = np.array([*(right[name] for name in place), *([] if any(right.values()) else [True]), False])
 
     def places(part: AnswerPartition) -> NDArray[np.int64]:
         own = [place[name] for name in part.classes_Z]
-        return np.array([[len(place) if z == NO_ANSWER else own[z] for z in row] for row in part.class_VN])
+        return np.array([[correct_Z.size - 1 if z == NO_ANSWER else own[z] for z in row] for row in part.class_VN])
 
-    policy_VN, reference_VN = places(policy), places(reference)
-    Z = max(policy_VN.max(), reference_VN.max()) + 1
-    correct_Z = np.array([*(right[name] for name in place), False])[:Z]
-    return OrbitDraws(policy_VN, reference_VN, log_ratio_VN, correct_Z)
+    return OrbitDraws(places(policy), places(reference), log_ratio_VN, correct_Z)
 
 
 def declared_game(trainer: Trainer, correct_Z: NDArray[np.bool_]) -> Declared | None:
@@ -255,9 +256,10 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
 
 def read_quality_file(folder: Path) -> Quality:
     """The content of a folder's equilibrium.json."""
-    return load_record(folder / QUALITY, Quality, QUALITY_VERSION, UNDIGESTED)
+    return load_record(folder / QUALITY, Quality, QUALITY_VERSION, UNDIGESTED, EARLIER)
 
 
 def revived(values: Mapping[str, Any]) -> dict[str, FloatArray]:
-    """Arrays with NaN for null."""
-    return {name: np.array(with_nan(values[name]), dtype=float) for name in FIGURES}
+    """Arrays with NaN for null; `blind` only where it was measured."""
+    names = (*FIGURES, *(name for name in (BLIND,) if name in values))
+    return {name: np.array(with_nan(values[name]), dtype=float) for name in names}

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from alftbench.backends.base import Enumerator, TraceBounds, Traces
 from alftbench.backends.load import backend_class
-from alftbench.backends.model_files import locate
+from alftbench.backends.model_files import locate, model_digest
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_gzip
 from alftbench.equilibrium.scores import is_whole, models_header
 from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.plan import Plan
 from alftbench.types import Listener, Orbit, Progress, Sample, Variant, nobody
 
-LISTING_VERSION = 1
+LISTING_VERSION = 2
 DIGITS = 6  # of a log-probability on file
 SLACK = 1e-4  # of a sum of probabilities that were added up in float32
 OPEN, LISTED = "traces.jsonl", "traces.jsonl.gz"
@@ -45,9 +45,34 @@ class OrbitListing:
         return len(self.samples) / max(1, len(self.log_prob_V))
 
 
-def list_runs(
-    runs: Sequence[tuple[Plan, Path]], reference: str, bounds: TraceBounds, listen: Listener = nobody
-) -> None:
+@dataclass(frozen=True)
+class ListJob:
+    """A complete run whose first problems are to be listed, and how far."""
+
+    plan: Plan
+    folder: Path
+    problems: int
+    bounds: TraceBounds
+
+    @property
+    def orbits(self) -> Sequence[Orbit]:
+        """The problems, in the order of the suite."""
+        return self.plan.orbits[: self.problems]
+
+    def header(self, reference: str) -> dict[str, Any]:
+        """Which policy, reference, problems and distribution, and how far they are listed."""
+        params = self.plan.params
+        drawn = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens}
+        return {
+            **models_header(LISTING_VERSION, self.plan, reference),
+            "suite_sha256": self.plan.config["suite_sha256"],
+            "sampling": {**drawn, "stop": list(params.stop)},
+            "problems": len(self.orbits),
+            **asdict(self.bounds),
+        }
+
+
+def list_runs(jobs: Sequence[ListJob], reference: str, listen: Listener = nobody) -> None:
     """Write the completions of complete runs of one model; what is there already is kept.
 
     Raises:
@@ -55,23 +80,37 @@ def list_runs(
         BadInput: model and reference do not share a tokenizer.
     """
     missing = []
-    for plan, folder in runs:
-        if is_whole(folder / LISTED, listing_header(plan, reference, bounds), len(plan.orbits)):
-            (folder / OPEN).unlink(missing_ok=True)  # left by a kill after it was compressed
+    for job in jobs:
+        if is_whole(job.folder / LISTED, job.header(reference), len(job.orbits)):
+            (job.folder / OPEN).unlink(missing_ok=True)  # left by a kill after it was compressed
         else:
-            missing.append((plan, folder))
+            missing.append(job)
     if not missing:
         return
-    policy, start = (enumerator(missing[0][0], model) for model in (missing[0][0].model, locate(reference)))
-    for plan, folder in missing:
-        done = open_listing(folder / OPEN, listing_header(plan, reference, bounds))
-        for place, orbit in enumerate(plan.orbits):
+    first = missing[0].plan
+    policy, start = enumerator(first, first.model), reference_model(first, locate(reference))
+    for job in missing:
+        done = open_listing(job.folder / OPEN, job.header(reference))
+        for place, orbit in enumerate(job.orbits):
             if orbit.problem.id not in done:
-                row = {"problem_id": orbit.problem.id, "phrasings": phrasings(plan, orbit, policy, start, bounds)}
-                append_jsonl(folder / OPEN, [row])
-            listen(Progress(f"listing completions of {plan.suite.info.name}", place + 1, len(plan.orbits)))
-        write_gzip(folder / LISTED, (folder / OPEN).read_bytes())
-        (folder / OPEN).unlink()
+                rows = phrasings(job.plan, orbit, policy, start, job.bounds)
+                append_jsonl(job.folder / OPEN, [{"problem_id": orbit.problem.id, "phrasings": rows}])
+            listen(Progress(f"listing completions of {job.plan.suite.info.name}", place + 1, len(job.orbits)))
+        write_gzip(job.folder / LISTED, (job.folder / OPEN).read_bytes())
+        (job.folder / OPEN).unlink()
+
+
+references: dict[Any, Enumerator] = {}
+"""Models that training started from, kept in a process: each remembers what it listed, whatever trial asks."""
+
+
+def reference_model(plan: Plan, model: str) -> Enumerator:
+    """The engine with a reference loaded, the same for all runs of a process."""
+    options = plan.request.options
+    key = (plan.request.backend, model, model_digest(model), options.device, options.batch_size, str(options.args))
+    if key not in references:
+        references[key] = enumerator(plan, model)
+    return references[key]
 
 
 def enumerator(plan: Plan, model: str) -> Enumerator:
@@ -85,18 +124,6 @@ def enumerator(plan: Plan, model: str) -> Enumerator:
     if not kind.info.enumerates:
         raise UsageError(f"backend {request.backend!r} cannot enumerate completions; use --equilibrium sampled")
     return cast("Enumerator", kind(model, replace(request.options, dtype="float32")))
-
-
-def listing_header(plan: Plan, reference: str, bounds: TraceBounds) -> dict[str, Any]:
-    """Which policy, reference, problems and distribution, and how far they are listed."""
-    params = plan.params
-    drawn = {"temperature": params.temperature, "top_p": params.top_p, "max_tokens": params.max_tokens}
-    return {
-        **models_header(LISTING_VERSION, plan, reference),
-        "suite_sha256": plan.config["suite_sha256"],
-        "sampling": {**drawn, "stop": list(params.stop)},
-        **asdict(bounds),
-    }
 
 
 def open_listing(path: Path, header: Mapping[str, Any]) -> set[str]:
@@ -114,13 +141,10 @@ def phrasings(
     plan: Plan, orbit: Orbit, policy: Enumerator, reference: Enumerator, bounds: TraceBounds
 ) -> dict[str, Any] | None:
     """The lists of an orbit as a line holds them; None where one of its phrasings takes more than the bounds."""
-    rows = {}
-    for variant in orbit.variants:
-        traces = policy.traces(reference, variant, plan.params, bounds)
-        if traces is None:
-            return None
-        rows[variant.name] = as_rows(traces)
-    return rows
+    listed = policy.traces(reference, orbit.variants, plan.params, bounds)
+    if listed is None:
+        return None
+    return {variant.name: as_rows(traces) for variant, traces in zip(orbit.variants, listed, strict=True)}
 
 
 def as_rows(traces: Traces) -> list[list[Any]]:
@@ -142,7 +166,8 @@ def read_listing(path: Path, orbits: Sequence[Orbit]) -> Iterator[tuple[Orbit, O
     mass = 0.0
     for number, row in read_jsonl(path):
         if number == 1:
-            mass = float(row["mass"])
+            mass, listed = float(row["mass"]), int(row.get("problems", len(orbits)))
+            by_id = {orbit.problem.id: orbit for orbit in orbits[:listed]}
             continue
         try:
             orbit = by_id.pop(row["problem_id"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.base.stats import holm, mean_interval, paired_difference
-from alftbench.equilibrium.from_samples import BOUNDS, FIGURES, LEAST, ROUNDING
+from alftbench.equilibrium.from_samples import BLIND, FIGURES
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
 from alftbench.publish.choice import chosen, in_all, stands_for
@@ -18,7 +18,10 @@ from alftbench.publish.evidence import BASE, Evidence
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
 SAMPLED, ENUMERATED, MIXED = "sampled", "enumerated", "mixed"
-BLURRED = ("marginal_error", "nash_gap")  # figures that what is left of the mass blurs
+OF_GAME = ("marginal_error", "nash_gap")  # figures that a declared game has
+BOUNDS = ("trace_drift", "nash_gap")  # figures that samples give a lower bound of
+LEAST = 1e-3  # what the lower end of a bound must exceed to say anything
+BLINDNESS = 0.05  # how much of the target may be out of sight, so the error is off by no more
 
 
 @dataclass(frozen=True)
@@ -286,30 +289,52 @@ def quality_values(measured: Measured, runs: Sequence[Evidence]) -> tuple[Qualit
     """The figures of equilibrium quality over the seeds of a method."""
     qualities = [run.quality for run in runs if run.quality is not None]
     tables = {name: np.array([quality.per_problem[name] for quality in qualities]) for name in FIGURES}
-    return tuple(quality_value(name, values_SP, measured.mass) for name, values_SP in tables.items())
+    drawn = None
+    if measured.how == SAMPLED:
+        plays = any(quality.game for quality in qualities)
+        blind_SP = np.array([quality.per_problem.get(BLIND, np.full(measured.of, np.nan)) for quality in qualities])
+        blind = mean_interval(blind_SP, (0.0, 1.0)).value
+        drawn = Drawn(int(runs[0].record.config["sampling"]["n"]), plays, blind)
+    return tuple(quality_value(name, values_SP, drawn) for name, values_SP in tables.items())
 
 
-def quality_value(name: str, values_SP: FloatArray, mass: float | None = None) -> QualityValue:
-    """A figure's mean over seeds and problems, and whether it is told from 0.
+@dataclass(frozen=True)
+class Drawn:
+    """What decides whether samples have the power to tell a figure.
 
-    An estimate is where its interval lies above `LEAST`; its floor is the smallest value that would be: `LEAST`,
-    and how far the interval reaches below the value. An enumerated figure has no noise of samples: it is told
-    where it exceeds rounding, or for those of the told answers the mass that may be left.
+    n: samples per prompt. plays: the trainer declares a game. blind: the share of the game's target that no draw
+    could show, as `blind_share`; NaN where the target is not fixed, or the file is from before it was measured.
+    """
+
+    n: int
+    plays: bool
+    blind: float
+
+
+def quality_value(name: str, values_SP: FloatArray, drawn: Drawn | None = None) -> QualityValue:
+    """A figure's mean over seeds and problems with its interval, or why the samples say nothing of it.
 
     Args:
         name: the figure.
         values_SP: per seed and problem.
-        mass: what may be left where completions were enumerated; None for estimates from samples.
+        drawn: the samples that it was estimated from; None where completions were enumerated, without noise.
     """
-    if mass is None:
-        estimate = mean_interval(values_SP, (-np.inf, np.inf))
-        floor, bound = estimate.value - estimate.low + LEAST[name], name in BOUNDS
-        resolved = bool(estimate.low > LEAST[name])
-    else:
+    if drawn is None:
         estimate = mean_interval(values_SP, (0.0, np.inf))
-        floor, bound = (mass if name in BLURRED else ROUNDING), name in BLURRED
-        resolved = bool(estimate.value > floor)
-    return QualityValue(name, estimate.value, estimate.low, estimate.high, floor, bound, resolved)
+        return QualityValue(name, estimate.value, estimate.low, estimate.high)
+    estimate = mean_interval(values_SP, (-np.inf, np.inf) if name in BOUNDS else (0.0, np.inf))
+    bound = name in BOUNDS or (name == "marginal_error" and np.isnan(drawn.blind))
+    silent = bound and not estimate.low > LEAST
+    return QualityValue(name, estimate.value, estimate.low, estimate.high, bound, no_power(name, silent, drawn))
+
+
+def no_power(name: str, silent: bool, drawn: Drawn) -> str:
+    """Why samples say nothing of a figure; empty where they do, or where there is no game to say it of."""
+    if name in OF_GAME and not drawn.plays:
+        return ""
+    if name in OF_GAME and drawn.blind > BLINDNESS:
+        return f"blind in {drawn.blind:.0%} of prompts"
+    return f"at n = {drawn.n}" if silent else ""
 
 
 def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:

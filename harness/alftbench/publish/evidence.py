@@ -21,6 +21,7 @@ from alftbench.base.validate import Text, Together, read
 from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
 from alftbench.evaluation.run_folder import verify
+from alftbench.suites.base import titled
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
 
@@ -101,8 +102,8 @@ class Evidence:
 
     @property
     def suite(self) -> str:
-        """The suite's name."""
-        return str(self.record.config["suite"])
+        """The suite's name, and of which problems where they are not those of the test."""
+        return titled(str(self.record.config["suite"]), str(self.record.config.get("split", "test")))
 
     @property
     def seed(self) -> int:

@@ -34,14 +34,15 @@ PHRASING_NOTE = (
     "of another do."
 )
 SAMPLED_NOTE = (
-    "KL has its 95% interval. The other figures are lower bounds in expectation: the truth is at least the number "
-    "given, at 97.5% confidence. Not resolved: these samples cannot tell the figure from 0, and could only have "
-    "told a value above the floor."
+    "Estimates from samples. KL is unbiased, marginal error an estimate where the game has a fixed target, both with "
+    "their 95% interval. At least: a lower bound at 97.5% confidence; trace drift reads the less of the truth the "
+    "wider the answers, so it does not compare methods. No power: these samples say nothing of the figure, "
+    "because the target of the game depends on the policy, or because answers that the target is made of were "
+    "never drawn; the figure may be large."
 )
 ENUMERATED_NOTE = (
-    "Of the likeliest completions, over the problems whose completions could be listed. KL and trace drift have "
-    "their interval over problems and seeds; marginal error and Nash gap are lower bounds, which less mass left "
-    "out raises. Not resolved: no more than rounding, or than the mass that may be left out."
+    "Of the likeliest completions, with intervals over problems and seeds. What is left unlisted may move marginal "
+    "error by its mass, and lowers KL, trace drift and Nash gap."
 )
 DIFFERENCE_NOTE = "p is two-sided and belongs to the interval; Holm's is adjusted for all tests of the comparison."
 COST_NOTE = "FLOPs are estimated from parameter and token counts."

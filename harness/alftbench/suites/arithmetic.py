@@ -94,7 +94,7 @@ class ArithmeticSuite:
         return self.problems(split)
 
 
-def info(name: str, description: str, sampling: SamplingParams) -> SuiteInfo:
+def info(name: str, description: str, sampling: SamplingParams, enumerable: int, unlisted: float) -> SuiteInfo:
     """What the embedded suites say of themselves."""
     return SuiteInfo(
         name=name,
@@ -104,14 +104,16 @@ def info(name: str, description: str, sampling: SamplingParams) -> SuiteInfo:
         citation="alftbench, embedded",
         sampling=sampling,
         splits=("test", "train"),
+        enumerable=enumerable,
+        unlisted=unlisted,
     )
 
 
 SUMS: Suite = ArithmeticSuite(
-    info("sums", "two-digit sums in six phrasings; one right answer", SAMPLING),
+    info("sums", "two-digit sums in six phrasings; one right answer", SAMPLING, 8, 0.01),
     lambda split: [sum_orbit(a, b) for a, b in sum_pairs(split)],
 )
 SPLITS: Suite = ArithmeticSuite(
-    info("splits", "two two-digit numbers with a given total; many right answers", SPLIT_SAMPLING),
+    info("splits", "two two-digit numbers with a given total; many right answers", SPLIT_SAMPLING, 4, 0.03),
     lambda split: [split_orbit(n) for n in split_totals(split)],
 )

@@ -28,6 +28,8 @@ class SuiteInfo:
     variants: the phrasings that every orbit must have; empty where a suite does not say.
     answer_form: how an answer is written as the prompt asks for it, with `$answer` in its place, by phrasing or
         for all; empty takes the form of the first rule, such as \boxed{$answer}.
+    enumerable: of so many problems, the first, a small model's completions can be listed in seconds each, so
+        `compare` does with an embedded model; 0 where they are too open. unlisted: the mass that may be left out.
     """
 
     name: str
@@ -41,6 +43,17 @@ class SuiteInfo:
     variants: tuple[str, ...] = ()
     answer_form: str | Mapping[str, str] = ""
     flaws: tuple[Flaw, ...] = ()
+    enumerable: int = 0
+    unlisted: float = 0.01
+
+    def title(self, split: str) -> str:
+        """What tables call the problems of a split: the suite's name for those of the test."""
+        return titled(self.name, split)
+
+
+def titled(suite: str, split: str) -> str:
+    """The same for a suite's name alone."""
+    return suite if split == "test" else f"{suite}, {'training' if split == 'train' else split} problems"
 
 
 @runtime_checkable

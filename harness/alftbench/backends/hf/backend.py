@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from alftbench.backends.base import ARGS, BackendOptions, TraceBounds, Traces
 from alftbench.backends.hf.batching import Batch, batches, is_shortage, prompt_groups
-from alftbench.backends.hf.enumeration import enumerate_completions
 from alftbench.backends.hf.generation import Completion, Decoding, generate
 from alftbench.backends.hf.info import INFO
+from alftbench.backends.hf.listing import Known, joint_list
 from alftbench.backends.hf.loading import (
     check_template,
     context_length,
@@ -59,6 +59,7 @@ class HfBackend:
         self.model = load_model(model, options.device, options.dtype, trusted).eval()
         self.about = {"engine": engine_in_words(self.model.device, self.model.dtype)}
         self.batch_size, self.logprobs = options.batch_size, options.logprobs
+        self._lists: dict[Hashable, Known | None] = {}
 
     def sample(
         self, variants: Sequence[Variant], params: SamplingParams, done: Container[SampleKey] = ()
@@ -88,33 +89,48 @@ class HfBackend:
         return sequence_log_probs(self.model, self.tokenizer, self._prompts(variants), samples, end_id)
 
     def traces(
-        self, reference: HfBackend, variant: Variant, params: SamplingParams, bounds: TraceBounds
-    ) -> Traces | None:
-        """Completions that this model or the reference is likely to give; see `enumerate_completions`.
+        self, reference: HfBackend, variants: Sequence[Variant], params: SamplingParams, bounds: TraceBounds
+    ) -> tuple[Traces, ...] | None:
+        """Completions that this model or the reference is likely to give; see `joint_list`.
 
-        None also for a prompt that a model cannot take.
+        None also for a prompt that a model cannot take. A backend remembers what it listed as a reference, so a
+        reference that serves many models is walked once.
         """
-        (prompt,) = self._prompts([variant]).values()
-        self._check_shared(reference, prompt, variant)
-        room = min(self._context(), reference._context()) - len(prompt)
-        if not prompt or room < 1:
+        prompts = tuple(tuple(ids) for ids in self._prompts(variants).values())
+        self._check_shared(reference, prompts, variants)
+        context = min(self._context(), reference._context())
+        if not all(0 < len(prompt) < context for prompt in prompts):
             return None
         stops = StopStrings(self.tokenizer, params.stop)
-        decoding = replace(self._decoding(params, stops), max_tokens=min(params.max_tokens, room))
-        listed = enumerate_completions((self.model, reference.model), prompt, decoding, bounds)
-        if listed is None:
+        decoding = self._decoding(params, stops)
+        rooms = tuple(min(params.max_tokens, context - len(prompt)) for prompt in prompts)
+        decodings = tuple(replace(decoding, max_tokens=room) for room in rooms)
+        key = (prompts, rooms, params.temperature, params.top_p, params.stop, bounds)
+        if key not in reference._lists:
+            reference._lists[key] = Known.of(reference.model, prompts, decodings, bounds)
+        theirs = reference._lists[key]
+        ours = Known.of(self.model, prompts, decodings, bounds) if theirs else None
+        if ours is None or theirs is None:
             return None
-        samples = tuple(
-            self._sample((variant.problem_id, variant.name, place), decoding.completion(tokens), stops)
-            for place, tokens in enumerate(listed.tokens_Y)
+        joint = zip(variants, decodings, joint_list(ours, theirs, bounds), strict=True)
+        return tuple(
+            Traces(
+                tuple(
+                    self._sample((variant.problem_id, variant.name, place), own.completion(tokens), stops)
+                    for place, tokens in enumerate(tokens_Y)
+                ),
+                log_prob_MY,
+            )
+            for variant, own, (tokens_Y, log_prob_MY) in joint
         )
-        return Traces(samples, listed.log_prob_MY)
 
-    def _check_shared(self, reference: HfBackend, prompt: list[int], variant: Variant) -> None:
+    def _check_shared(
+        self, reference: HfBackend, prompts: tuple[tuple[int, ...], ...], variants: Sequence[Variant]
+    ) -> None:
         """Refuse models that write a text in other tokens."""
-        (theirs,) = reference._prompts([variant]).values()
+        theirs = tuple(tuple(ids) for ids in reference._prompts(variants).values())
         ends = [end_token_ids(backend.model, backend.tokenizer) for backend in (self, reference)]
-        if prompt != theirs or ends[0] != ends[1] or len(self.tokenizer) != len(reference.tokenizer):
+        if prompts != theirs or ends[0] != ends[1] or len(self.tokenizer) != len(reference.tokenizer):
             raise BadInput(
                 "the model and its reference differ in tokenizer or end tokens, so their completions cannot be "
                 "enumerated together; use --equilibrium sampled"

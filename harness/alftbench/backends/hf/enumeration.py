@@ -1,20 +1,20 @@
-"""Every completion that a policy or its reference is likely to give to a prompt, by walking the tree of tokens.
+"""Every completion that a model is likely to give to the prompts of an orbit, by walking the tree of tokens.
 
-A prefix is extended where one of the models gives it at least probability ε; as a completion is never likelier
-than its prefixes, exactly the completions of probability ≥ ε are listed. ε falls until the mass that is left of
-both models is small. The models walk together, so whatever either lists is known under both.
+A prefix is extended where the model gives it at least probability ε; as a completion is never likelier than its
+prefixes, exactly the completions of probability ≥ ε are listed. ε falls, prompt by prompt, until the mass that is
+left is small. The same walk scores given completions: there a prefix is extended where one of them begins with it,
+so what completions share is read once. All prompts walk together.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -29,136 +29,210 @@ STEEPEST, FLATTEST = 1 / 64, 1 / 2  # by how much ε falls from one walk to the 
 VANISHING = 1e-30  # an ε at which what is still missing is rounding
 
 Tokens = tuple[int, ...]
+Scores = dict[Tokens, float]
+"""Completions as token ids, the end token included, each with its log π."""
+Continuations = Mapping[Tokens, set[int]]
+"""The tokens by which prefixes are to be extended whatever their probability."""
 
 
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """Completions as token ids, the end token included, and log π of each under M models, shape (M, Y)."""
+@dataclass(frozen=True)
+class Query:
+    """A prompt of a walk.
 
-    tokens_Y: tuple[Tokens, ...]
-    log_prob_MY: NDArray[np.float64]
+    Args:
+        prompt: its token ids, shorter than the context by `decoding.max_tokens` at least.
+        decoding: the distribution of its completions.
+        least: ε, the probability from which a prefix is extended; infinity for none.
+        wanted: what is extended besides.
+    """
 
-    @property
-    def left_M(self) -> NDArray[np.float64]:
-        """The mass that is not listed, 1 − Σ π(y); rounding may leave it a little below 0."""
-        return np.asarray(1 - np.exp(self.log_prob_MY).sum(axis=1))
+    prompt: Tokens
+    decoding: Decoding
+    least: float
+    wanted: Continuations
 
 
 def enumerate_completions(
-    models: Sequence[Any], prompt: Sequence[int], decoding: Decoding, bounds: TraceBounds
-) -> Listing | None:
-    """The likeliest completions of a prompt, until no more than `bounds.mass` is left of any model.
+    model: Any, prompts: Sequence[Tokens], decodings: Sequence[Decoding], bounds: TraceBounds
+) -> list[Scores] | None:
+    """The likeliest completions of each prompt, until no more than `bounds.mass` is left.
 
     ε falls with the square of the mass still to be listed, about as fast as the tail of a small model asks.
 
     Args:
-        models: M causal language models in evaluation mode with one vocabulary.
-        prompt: token ids, shorter than the context by `decoding.max_tokens` at least.
-        decoding: the distribution that is enumerated.
+        model: a causal language model in evaluation mode.
+        prompts: token ids.
+        decodings: the distribution that is enumerated, for each prompt.
         bounds: when to stop.
 
     Returns:
-        The completions, or None where that takes more than `bounds.prefixes` prefixes, or where rounding alone
+        The completions, or None where a prompt takes more than `bounds.prefixes` prefixes, or where rounding alone
         leaves more than the mass.
     """
-    least = FIRST * bounds.mass
-    while least > VANISHING:
-        listing = walk(models, prompt, decoding, least, bounds.prefixes)
-        if listing is None or listing.left_M.max() <= bounds.mass:
-            return listing
-        least *= float(np.clip((bounds.mass / listing.left_M.max()) ** 2, STEEPEST, FLATTEST))
-    return None
+    pairs = zip(prompts, decodings, strict=True)
+    queries = {place: Query(*pair, FIRST * bounds.mass, {}) for place, pair in enumerate(pairs)}
+    listed: dict[int, Scores] = {}
+    while queries:
+        found = walk(model, list(queries.values()), bounds.prefixes)
+        if found is None:
+            return None
+        listed.update(zip(queries, found, strict=True))
+        lacking = {place: left(listed[place]) for place in queries if left(listed[place]) > bounds.mass}
+        queries = {place: steeper(queries[place], bounds.mass / mass) for place, mass in lacking.items()}
+        if any(query.least <= VANISHING for query in queries.values()):
+            return None
+    return [listed[place] for place in range(len(prompts))]
+
+
+def steeper(query: Query, share: float) -> Query:
+    """The query with a smaller ε; `share`: the mass that may be left by what is."""
+    least = query.least * float(np.clip(share**2, STEEPEST, FLATTEST))
+    return Query(query.prompt, query.decoding, least, query.wanted)
+
+
+def left(scores: Scores) -> float:
+    """The mass that is not listed, 1 − Σ π(y); rounding may leave it a little below 0."""
+    return float(1 - np.exp(list(scores.values())).sum())
+
+
+def score_completions(
+    model: Any, prompts: Sequence[Tokens], decodings: Sequence[Decoding], wanted: Sequence[Sequence[Tokens]]
+) -> list[Scores]:
+    """Log π of given completions of each prompt, −inf where the prompt cannot have one as its completion."""
+    possible = [
+        [tokens for tokens in completions if is_completion(tokens, decoding)]
+        for completions, decoding in zip(wanted, decodings, strict=True)
+    ]
+    places = [place for place, completions in enumerate(possible) if completions]
+    queries = [Query(prompts[p], decodings[p], np.inf, continuations(possible[p])) for p in places]
+    found = dict(zip(places, (walk(model, queries, None) or []) if queries else [], strict=True))
+    return [
+        {tokens: found.get(place, {}).get(tokens, -np.inf) for tokens in completions}
+        for place, completions in enumerate(wanted)
+    ]
+
+
+def is_completion(tokens: Tokens, decoding: Decoding) -> bool:
+    """Does a completion of another prompt end where this one's would?"""
+    return len(tokens) <= decoding.max_tokens and decoding.finished(tokens)
+
+
+def continuations(completions: Sequence[Tokens]) -> Continuations:
+    """The tokens that follow each prefix of some completions."""
+    following: dict[Tokens, set[int]] = {}
+    for tokens in completions:
+        for length, token in enumerate(tokens):
+            following.setdefault(tokens[:length], set()).add(token)
+    return following
 
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """Unfinished prefixes of one length: their log π, shape (M, F), and for each model logits and cache."""
+    """Unfinished prefixes of one length: the place of each one's prompt, its log π, shape (F,), logits and cache.
 
+    mask_PL: which columns of the cache are each prompt's tokens, padded on the left.
+    """
+
+    query_F: Tensor
     tokens_F: tuple[Tokens, ...]
-    log_prob_MF: Tensor
-    logits_M: tuple[Tensor, ...]
-    caches_M: tuple[DynamicCache, ...]
+    log_prob_F: Tensor
+    logits: Tensor
+    cache: DynamicCache
+    mask_PL: Tensor
 
 
 @torch.inference_mode()
-def walk(
-    models: Sequence[Any], prompt: Sequence[int], decoding: Decoding, least: float, most: int
-) -> Listing | None:
-    """Every completion to which a model gives at least `least`; None beyond `most` prefixes.
+def walk(model: Any, queries: Sequence[Query], most: int | None) -> list[Scores] | None:
+    """Every completion that the queries ask for; None where one takes more than `most` prefixes.
 
     Depth first and some prefixes at a time, so memory holds a few thousand of them however many there are.
     """
-    waiting = [root(models, prompt, decoding.pad_id)]
-    tokens: list[Tokens] = []
-    log_probs = [torch.empty((len(models), 0), dtype=torch.float64)]
-    extended = 0
+    waiting = [root(model, queries)]
+    listed: list[Scores] = [{} for _ in queries]
+    extended = torch.zeros(len(queries), dtype=torch.long)
     while waiting:
         branch = waiting.pop()
-        extended += len(branch.tokens_F)
-        if extended > most:
+        extended += torch.bincount(branch.query_F, minlength=len(queries))
+        if most is not None and extended.max() > most:
             return None
-        children = likely_children(branch, decoding, least)
-        is_over = torch.tensor([decoding.finished(child) for child in children.tokens_C], dtype=torch.bool)
-        tokens += [child for child, over in zip(children.tokens_C, is_over.tolist(), strict=True) if over]
-        log_probs.append(children.log_prob_MC[:, is_over])
-        waiting += extended_by(models, branch, children, (~is_over).nonzero().flatten())
-    return Listing(tuple(tokens), torch.cat(log_probs, dim=1).numpy())
+        children = likely_children(branch, queries)
+        running = []
+        for place, (query, tokens) in enumerate(zip(children.query_C.tolist(), children.tokens_C, strict=True)):
+            if queries[query].decoding.finished(tokens):
+                listed[query][tokens] = float(children.log_prob_C[place])
+            else:
+                running.append(place)
+        waiting += extended_by(model, branch, children, torch.tensor(running, dtype=torch.long))
+    return listed
 
 
-def root(models: Sequence[Any], prompt: Sequence[int], pad_id: int) -> Branch:
-    """The prompt with nothing written."""
-    read = [prefill(model, [prompt], pad_id) for model in models]
-    nothing = torch.zeros((len(models), 1), dtype=torch.float64)
-    return Branch(((),), nothing, tuple(logits for logits, _, _ in read), tuple(cache for *_, cache in read))
+def root(model: Any, queries: Sequence[Query]) -> Branch:
+    """The prompts with nothing written."""
+    logits, mask_PL, cache = prefill(model, [query.prompt for query in queries], queries[0].decoding.pad_id)
+    P = len(queries)
+    return Branch(torch.arange(P), ((),) * P, torch.zeros(P, dtype=torch.float64), logits, cache, mask_PL)
 
 
 @dataclass(frozen=True, eq=False)
 class Children:
-    """Prefixes one token longer: the place of each one's parent, its tokens, its log π of shape (M, C)."""
+    """Prefixes one token longer: the places of each one's parent and prompt, its tokens, its log π; C of them."""
 
     parent_C: Tensor
+    query_C: Tensor
     tokens_C: list[Tokens]
-    log_prob_MC: Tensor
+    log_prob_C: Tensor
 
 
-def likely_children(branch: Branch, decoding: Decoding, least: float) -> Children:
-    """The prefixes one token longer to which a model gives at least `least`."""
-    steps_M = [log_distribution(logits, decoding.temperature, decoding.top_p).cpu() for logits in branch.logits_M]
-    pairs = zip(steps_M, branch.log_prob_MF, strict=True)
-    likely = [step >= (np.log(least) - log_prob_F)[:, None] for step, log_prob_F in pairs]
-    parent_C, token_C = torch.stack(likely).any(0).nonzero(as_tuple=True)
-    step_MC = torch.stack([step[parent_C, token_C].double() for step in steps_M])
-    steps = zip(parent_C.tolist(), token_C.tolist(), strict=True)
-    tokens = [(*branch.tokens_F[parent], token) for parent, token in steps]
-    return Children(parent_C, tokens, branch.log_prob_MF[:, parent_C] + step_MC)
+def likely_children(branch: Branch, queries: Sequence[Query]) -> Children:
+    """The prefixes one token longer that their prompt's query asks for."""
+    decoding = queries[0].decoding
+    steps = log_distribution(branch.logits, decoding.temperature, decoding.top_p).cpu()
+    log_least_P = torch.tensor([query.least for query in queries], dtype=torch.float64).log()
+    chosen = steps >= (log_least_P[branch.query_F] - branch.log_prob_F)[:, None]
+    for row, (query, prefix) in enumerate(zip(branch.query_F.tolist(), branch.tokens_F, strict=True)):
+        if wanted := queries[query].wanted.get(prefix):
+            chosen[row, list(wanted)] = True
+    parent_C, token_C = chosen.nonzero(as_tuple=True)
+    tokens = [(*branch.tokens_F[f], t) for f, t in zip(parent_C.tolist(), token_C.tolist(), strict=True)]
+    log_prob_C = branch.log_prob_F[parent_C] + steps[parent_C, token_C].double()
+    return Children(parent_C, branch.query_F[parent_C], tokens, log_prob_C)
 
 
-def extended_by(models: Sequence[Any], branch: Branch, children: Children, running: Tensor) -> Iterator[Branch]:
-    """The branches of the children that go on; the last takes the caches over, the others copy them."""
-    slices = torch.split(running, rows_at_once(models)) if len(running) else ()
-    for place, kept in enumerate(slices):
-        caches = branch.caches_M if place == len(slices) - 1 else copy.deepcopy(branch.caches_M)
-        tokens = tuple(children.tokens_C[c] for c in kept.tolist())
-        logits = read_last(models, tokens, caches, children.parent_C[kept])
-        yield Branch(tokens, children.log_prob_MC[:, kept], logits, caches)
+def extended_by(model: Any, branch: Branch, children: Children, running: Tensor) -> Iterator[Branch]:
+    """The branches of the children that go on."""
+    for kept in torch.split(running, rows_at_once(model)) if len(running) else ():
+        tokens, query_F = tuple(children.tokens_C[c] for c in kept.tolist()), children.query_C[kept]
+        cache = selected(branch.cache, children.parent_C[kept].to(model.device))
+        logits = read_last(model, tokens, cache, branch.mask_PL[query_F])
+        yield Branch(query_F, tokens, children.log_prob_C[kept], logits, cache, branch.mask_PL)
 
 
-def rows_at_once(models: Sequence[Any]) -> int:
-    """How many prefixes go through the models together; fewer where the vocabulary is large."""
-    vocabulary = int(models[0].config.get_text_config().vocab_size)
-    return max(1, min(ROWS, LOGIT_BYTES // (8 * len(models) * vocabulary)))
+def selected(cache: DynamicCache, rows: Tensor) -> DynamicCache:
+    """Some rows of a cache as one of their own."""
+    chosen = copy.copy(cache)
+    chosen.layers = [copy.copy(layer) for layer in cache.layers]
+    chosen.batch_select_indices(rows)
+    return chosen
 
 
-def read_last(
-    models: Sequence[Any], tokens: Sequence[Tokens], caches: Sequence[DynamicCache], parent_F: Tensor
-) -> tuple[Tensor, ...]:
-    """Logits after the last token of prefixes whose parents are these rows of the caches, which become theirs."""
-    logits = []
-    for model, cache in zip(models, caches, strict=True):
-        cache.batch_select_indices(parent_F.to(model.device))
-        last = torch.tensor([[prefix[-1]] for prefix in tokens], device=model.device)
-        logits.append(model(input_ids=last, past_key_values=cache, use_cache=True).logits[:, -1].float())
-    return tuple(logits)
+def rows_at_once(model: Any) -> int:
+    """How many prefixes go through the model together; fewer where the vocabulary is large."""
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    return max(1, min(ROWS, LOGIT_BYTES // (4 * vocabulary)))
+
+
+def read_last(model: Any, tokens: Sequence[Tokens], cache: DynamicCache, mask_FL: Tensor) -> Tensor:
+    """Logits after the last token of prefixes whose parents are the rows of the cache, which become theirs."""
+    last = torch.tensor([[prefix[-1]] for prefix in tokens], device=model.device)
+    mask = torch.cat([mask_FL, mask_FL.new_ones((len(tokens), len(tokens[0])))], dim=1)
+    out = model(
+        input_ids=last,
+        attention_mask=mask,
+        position_ids=mask.sum(-1, keepdim=True) - 1,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return out.logits[:, -1].float()  # type: ignore[no-any-return]
 
 
 def log_distribution(logits: Tensor, temperature: float, top_p: float) -> Tensor:
