@@ -132,7 +132,9 @@ def test_the_list_does_not_depend_on_what_goes_through_the_model_together(pair, 
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.8)])
-def test_given_completions_are_scored_however_rare_and_impossible_ones_are_minus_infinity(pair, temperature, top_p):
+def test_given_completions_are_scored_however_rare_and_impossible_ones_are_minus_infinity(
+    pair, temperature, top_p
+):
     chosen = rules(temperature=temperature, top_p=top_p)
     wanted = [ALL[::7], ALL[1::5], []]
     scored = score_completions(pair[1], PROMPTS, [chosen] * 3, wanted)

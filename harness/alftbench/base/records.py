@@ -36,7 +36,9 @@ def own_digest(content: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in content.items() if key != DIGEST})
 
 
-def load_record(path: Path, kind: type[T], version: int, undigested: Collection[int] = (), earlier: Collection[int] = ()) -> T:
+def load_record(
+    path: Path, kind: type[T], version: int, undigested: Collection[int] = (), earlier: Collection[int] = ()
+) -> T:
     """A record from its file.
 
     Args:

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,7 +84,9 @@ def compare_command(
     ] = Equilibrium.AUTO,
     equilibrium_problems: Annotated[
         int | None,
-        typer.Option("--equilibrium-problems", help="Problems to list, the first; the suite's number if not given."),
+        typer.Option(
+            "--equilibrium-problems", help="Problems to list, the first; the suite's number if not given."
+        ),
     ] = None,
     mass: Annotated[
         float | None, typer.Option("--mass", help="Mass that may stay unlisted, the suite's if not given.")
@@ -94,7 +96,8 @@ def compare_command(
         typer.Option("--prefixes", help="Prefixes to extend per prompt at most, 50000 if not given."),
     ] = None,
     measure_train: Annotated[
-        int, typer.Option("--measure-train", help="Also measure so many training problems, in tables of their own.")
+        int,
+        typer.Option("--measure-train", help="Also measure so many training problems, in tables of their own."),
     ] = 0,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(

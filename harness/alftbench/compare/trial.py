@@ -29,7 +29,10 @@ def run_trial(trial: Trial, listen: Listener) -> None:
         listen(Progress("training", 0.0))
         run_training(plan_training(trial.job, remembered), trial.folder, listen)
     plans = [plan(evaluation, remembered) for evaluation in trial.evaluations]
-    runs = [(run_plan, suite_folder(trial.folder, run_plan.suite, run_plan.request.selection.split)) for run_plan in plans]
+    runs = [
+        (run_plan, suite_folder(trial.folder, run_plan.suite, run_plan.request.selection.split))
+        for run_plan in plans
+    ]
     for run_plan, folder in runs:
         evaluate(run_plan, folder, listen)
     if trial.job is None:

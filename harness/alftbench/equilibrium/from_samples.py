@@ -150,7 +150,7 @@ def divergence_at(draws: OrbitDraws, tilt_VZ: FloatArray) -> float:
 
 
 def gains(draws: OrbitDraws, tilt_VZ: FloatArray) -> FloatArray:
-    """g = log π/π₀ + u/β of every draw of the policy, shape (V, N): a constant at the equilibrium."""
+    """G = log π/π₀ + u/β of every draw of the policy, shape (V, N): a constant at the equilibrium."""
     return np.asarray(draws.log_ratio_VN + np.take_along_axis(tilt_VZ, draws.policy_VN, axis=1))
 
 

@@ -117,7 +117,9 @@ def covered_answers(traces: OrbitTraces, objective: Objective) -> NDArray[np.boo
     """
     V, Z = len(traces.answer_V), traces.correct_Z.size
     pairs = zip(traces.answer_V, traces.log_prob_V, strict=True)
-    log_p_VMZ = np.array([[marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows] for answer_Y, rows in pairs])
+    log_p_VMZ = np.array(
+        [[marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows] for answer_Y, rows in pairs]
+    )
     possible_VZ = (log_p_VMZ > -np.inf).all(axis=1)
     if objective.differentiable and fixed_target(objective, V, Z) is not None:
         return possible_VZ

@@ -292,7 +292,9 @@ def quality_values(measured: Measured, runs: Sequence[Evidence]) -> tuple[Qualit
     drawn = None
     if measured.how == SAMPLED:
         plays = any(quality.game for quality in qualities)
-        blind_SP = np.array([quality.per_problem.get(BLIND, np.full(measured.of, np.nan)) for quality in qualities])
+        blind_SP = np.array(
+            [quality.per_problem.get(BLIND, np.full(measured.of, np.nan)) for quality in qualities]
+        )
         blind = mean_interval(blind_SP, (0.0, 1.0)).value
         drawn = Drawn(int(runs[0].record.config["sampling"]["n"]), plays, blind)
     return tuple(quality_value(name, values_SP, drawn) for name, values_SP in tables.items())

@@ -16,7 +16,9 @@ from alftbench.backends.base import TraceBounds
 from alftbench.backends.hf.enumeration import Scores, Tokens, enumerate_completions, score_completions
 from alftbench.backends.hf.generation import Decoding
 
-SHARED = 0.01  # a completion is scored under all phrasings where one gives it this share of the mass that may be left
+SHARED = (
+    0.01  # a completion is scored under all phrasings where one gives it this share of the mass that may be left
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,9 @@ def joint_list(policy: Known, reference: Known, bounds: TraceBounds) -> list[tup
     """Per phrasing the completions that are listed of it or shared by another, and log π under both, (2, Y)."""
     log_least = np.log(SHARED * bounds.mass)
     lists = [known.listed_V for known in (policy, reference)]
-    shared = dict.fromkeys(t for listed in lists for one in listed for t, log_p in one.items() if log_p >= log_least)
+    shared = dict.fromkeys(
+        t for listed in lists for one in listed for t, log_p in one.items() if log_p >= log_least
+    )
     wanted_V = [list({**ours, **theirs, **shared}) for ours, theirs in zip(*lists, strict=True)]
     scores = zip(policy.scores(wanted_V), reference.scores(wanted_V), strict=True)
     rows = [np.array(pair) for pair in scores]
