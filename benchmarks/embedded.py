@@ -1,7 +1,7 @@
 """What making phrasings agree is worth on the embedded model, and how it depends on the mistakes in common.
 
 Nothing is sampled: answer distributions are enumerated, of a model or of its demonstrators, and equilibria solved.
-`python benchmarks/coherence.py` with OMP_NUM_THREADS=1 prints
+`python benchmarks/embedded.py` with OMP_NUM_THREADS=1 prints
 
     what the embedded base does, per phrasing, and at lower temperatures;
     the equilibria of soft coherence, of correctness and of entropy with correctness from there;
@@ -214,7 +214,8 @@ def print_sweep(sources: Iterable[tuple[str, list[Answers], list[Figures]]]) -> 
             beyond = figure.accuracy - at_within(line, figure.within)
             cells.append(f"{figure.accuracy:.3f}, {figure.accuracy - start.accuracy:+.3f} ({beyond:+.3f})")
         print(f"| {name} | {' | '.join(cells)} |")
-    print("\nIn brackets: beyond the base that is tempered until its phrasings agree with themselves as often.")
+    print("\nIn brackets: beyond the base tempered until its phrasings agree with themselves as often,")
+    print("and beyond the base as it is where that is less often.")
 
 
 def tabular(step: int) -> Iterable[tuple[str, list[Answers], list[Figures]]]:
@@ -246,7 +247,7 @@ def main() -> None:
     torch.set_num_threads(1)
     part = 3 if options.quick else 1
     folder = locate(options.model)
-    print(f"{options.model}, sha256 {fingerprint(folder)}")
+    print(f"{options.model}, sha256 {fingerprint(folder)}", flush=True)
     model = HfBackend(folder, BackendOptions())
     for suite in (SUMS, SPLITS):
         print_model(model, suite, PROBLEMS[suite.info.name] // part)
