@@ -96,9 +96,9 @@ def test_too_many_count_vectors_are_refused():
 
 def test_a_table_is_the_rule_at_its_counts():
     table = reward_table(COUNT_RULES["coherence"], 3, 2)
-    assert table.shape == (2, 3, 4)
+    assert table.shape == (3, 3, 4)
     np.testing.assert_allclose(table[0, :, 1], [np.log((a + 2) / 6) - np.log((a + 1) / 3) for a in range(3)])
-    assert reward_table(COUNT_RULES["entropy"], 3, 2).shape == (2, 3, 1)
+    assert reward_table(COUNT_RULES["entropy"], 3, 2).shape == (3, 3, 1)
 
 
 @pytest.mark.parametrize("G", [4, 8])

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from alftbench.errors import BadInput, PluginError, RunConflict
-from alftbench.training.train import UpdateLog, checkpoint_path, plan_training, run_training
+from alftbench.training.train import checkpoint_path, plan_training, run_training
+from alftbench.training.updates import UpdateLog
 from alftbench.types import Budget
 from tests.trainers.jobs import job
 
@@ -40,9 +41,10 @@ def stopped_after(step):
     return listen
 
 
-def test_a_training_run_goes_on_with_its_whole_log(tmp_path):
+@pytest.mark.parametrize("trainer", ["coherence-grpo:memory=0.9,", "diversity-game:baseline=jackknife,"])
+def test_a_training_run_goes_on_with_its_whole_log(tmp_path, trainer):
     """Stopped in step 3 with a state of step 2, which holds what was logged before it; then the log is damaged."""
-    plan = plan_training(job("vanilla-grpo:save_every=2,orbits=2,group=2", budget=Budget(steps=4)))
+    plan = plan_training(job(f"{trainer}save_every=2,orbits=2,group=3", budget=Budget(steps=4)))
     whole = run_training(plan, tmp_path / "whole")
     with pytest.raises(PluginError, match="Stopped"):
         run_training(plan, tmp_path / "stopped", stopped_after(3))

@@ -194,18 +194,3 @@ def test_a_recipe_tells_every_option_with_its_default_and_meaning(recipe):
     assert {option.name: option.default for option in told} == recipe({}).config()
     assert all(option.meaning for option in told)
     assert OptionInfo("beta", "a number, at least 0", 0.02, told[1].meaning) == told[1]
-
-
-def test_the_identity_of_runs_stays():
-    """What went into run ids before: names, order and defaults."""
-    common = {"beta": 0.02, "group": 4, "orbits": 6, "temperature": 1.0, "scale": "none", "max_grad_norm": 1.0,
-              "rows": 512, "save_every": 10, "warmup": 10}  # fmt: skip
-    assert VANILLA_GRPO({}).config() == {"learning_rate": 7e-4, **common}
-    assert COHERENCE_GRPO({}).config() == {
-        "learning_rate": 4e-4, **common,
-        "coherence": 0.25, "correctness": 0.0, "objective": "consensus", "estimator": "plug-in",
-    }  # fmt: skip
-    assert DIVERSITY_GAME({}).config() == {
-        "learning_rate": 7e-4, **common,
-        "diversity": 0.75, "correctness": 1.0, "objective": "entropy", "estimator": "plug-in",
-    }  # fmt: skip

@@ -61,9 +61,9 @@ def test_the_expected_update_is_the_exact_gradient_of_the_game():
         torch.testing.assert_close(-ours, truth, atol=1e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("group", [2, 3])
-def test_group_advantages_give_the_games_gradient_times_one_less_one_gth(group):
-    """The expected update over every possible group of a three-armed policy, by enumeration."""
+@pytest.mark.parametrize(("group", "own"), [(2, True), (3, True), (2, False), (3, False)])
+def test_group_advantages_give_the_games_gradient(group, own):
+    """The expected update over all groups of a three-armed policy; less where a mean holds the rollout."""
     logits = torch.tensor([0.3, -0.5, 0.1], requires_grad=True)
     reward, log_p0, beta = torch.tensor([1.0, 0.0, 2.0]), torch.log(torch.tensor([0.5, 0.3, 0.2])), 0.4
     log_p = torch.log_softmax(logits, -1)
@@ -71,11 +71,13 @@ def test_group_advantages_give_the_games_gradient_times_one_less_one_gth(group):
     expected = torch.zeros(3)
     for arms in product(range(3), repeat=group):
         picked = torch.log_softmax(logits, -1)[list(arms)]
-        objective = reward[list(arms)] - beta * (picked.detach() - log_p0[list(arms)])
-        loss = policy_gradient_loss(picked[:, None], group_advantages(objective[None], "none")[0], group)
+        rewards, penalties = reward[list(arms)], beta * (picked.detach() - log_p0[list(arms)])
+        baselines = rewards.mean() if own else (rewards.sum() - rewards) / (group - 1)
+        advantages = group_advantages(rewards[None], baselines[None], penalties[None], "none", own)[0]
+        loss = policy_gradient_loss(picked[:, None], advantages, group)
         chance = float(picked.detach().sum().exp())
         expected -= chance * torch.autograd.grad(loss, logits)[0]
-    torch.testing.assert_close(expected, (1 - 1 / group) * exact, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(expected, (1 - 1 / group if own else 1) * exact, atol=1e-6, rtol=1e-4)
 
 
 def test_a_tempered_policy_is_scored_as_it_was_sampled():
@@ -108,8 +110,9 @@ def test_a_leftover_checkpoint_is_not_taken_for_a_new_result(tmp_path):
 
 def test_group_advantages():
     rewards = torch.tensor([[1.0, 0.0, 0.0, 1.0], [2.0, 2.0, 2.0, 2.0]])
-    assert group_advantages(rewards, "none").tolist() == [[0.5, -0.5, -0.5, 0.5], [0.0] * 4]
-    assert group_advantages(rewards, "std")[0].tolist() == pytest.approx([1.0, -1.0, -1.0, 1.0], abs=1e-3)
+    terms = (rewards, rewards.mean(-1, keepdim=True), torch.zeros(2, 4))
+    assert group_advantages(*terms, "none", own=True).tolist() == [[0.5, -0.5, -0.5, 0.5], [0.0] * 4]
+    assert group_advantages(*terms, "std", own=True)[0].tolist() == pytest.approx([1.0, -1.0, -1.0, 1.0], abs=1e-3)
 
 
 def test_chunks_keep_groups_whole_and_cover_everything():

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
 from alftbench.base.settings import options_of, read_settings
+from alftbench.errors import UsageError
 from alftbench.games import Objective
-from alftbench.games.rewards import GroupRecord
+from alftbench.games.rewards import GroupRecord, baselines, predicted
 from alftbench.training.trainer import TrainerInfo, TrainRequest, TrainResult, TrainSuite
 from alftbench.types import Budget
 from alftbench_trainers.loop.options import GroupOptions
@@ -89,8 +90,31 @@ class RecipeTrainer(Generic[OptionsT]):
         objective = self.recipe.game(self.options, correct_Z)
         return None if objective is None else (objective, self.options.beta)
 
+    def baseline(self, record: GroupRecord, rewards_VG: FloatArray) -> FloatArray:
+        """What is subtracted from every reward of an orbit, shape (V, G)."""
+        return baselines(self.reward, record, rewards_VG, self.options.baseline)
+
+    def predicted(
+        self, log_p0_VZ: FloatArray, correct_Z: NDArray[np.bool_], unanswered: int | None
+    ) -> FloatArray | None:
+        """Where the expected update at this G, estimator and baseline vanishes; None where no formula says so.
+
+        That is where scaling or tempering changes the game, where a memory makes the update one of the past, where
+        the rule looks at more than an answer's own counts, and where the iteration finds no fixed point.
+        """
+        if not self.options.closed or self.options.remembers:
+            return None
+        options = self.options
+        try:
+            point = predicted(
+                self.reward, log_p0_VZ, correct_Z, options.beta, options.group, options.baseline, unanswered
+            )
+        except UsageError:
+            return None
+        return point.log_p_PZ if point.settled else None
+
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up."""
         from alftbench_trainers.loop.loop import train_group  # torch, which a list of recipes does without
 
-        return train_group(request, self.options, self.recipe.name, self.reward)
+        return train_group(request, self.options, self.recipe.name, self.reward, self.baseline)

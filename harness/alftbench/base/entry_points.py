@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 from alftbench.errors import PluginError, UnknownName
@@ -75,6 +79,31 @@ def taken_twice(kind: str, name: str, packages: Iterable[str]) -> str:
 def package_of(entry: EntryPoint) -> str:
     """The distribution that registered an entry point, as pip names it."""
     return entry.dist.name if entry.dist else entry.module
+
+
+def code_of(entry: EntryPoint) -> dict[str, str]:
+    """What tells whether a plugin's code changed: its distribution, version, and the digest of its package.
+
+    The package is the outermost that the entry point names; nothing of it is imported.
+    """
+    name, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.module, "")
+    return {"distribution": name, "version": version, "sha256": package_digest(entry.module.partition(".")[0])}
+
+
+@cache
+def package_digest(name: str) -> str:
+    """SHA-256 over the names and contents of a package's Python files, or of a module's one file."""
+    spec = importlib.util.find_spec(name)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    files = [
+        (path.relative_to(folder).as_posix(), path) for folder in folders for path in Path(folder).rglob("*.py")
+    ]
+    if spec and spec.origin and not folders:
+        files = [(Path(spec.origin).name, Path(spec.origin))]
+    digest = hashlib.sha256()
+    for place, path in sorted(files):
+        digest.update(place.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def load_all(kind: str) -> tuple[dict[str, Any], dict[str, PluginError]]:

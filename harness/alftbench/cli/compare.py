@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +20,12 @@ from alftbench.cli.options import (
     DType,
     Format,
     FormatOption,
-    Limit,
     Model,
     Offline,
     Orbit,
     Samples,
+    TestLimit,
+    TrainLimit,
     TrustRemoteCode,
     select,
 )
@@ -43,6 +44,7 @@ TRAINING = (
     "seeds",
     "budget_tokens",
     "train_data",
+    "train_limit",
     "workers",
     "equilibrium",
     "equilibrium_problems",
@@ -81,7 +83,8 @@ def compare_command(
     train_data: Annotated[
         str | None, typer.Option("--train-data", help="JSONL file with the training problems.")
     ] = None,
-    limit: Limit = None,
+    limit: TestLimit = None,
+    train_limit: TrainLimit = None,
     orbit: Orbit = None,
     data_unchecked: DataUnchecked = False,
     offline: Offline = False,
@@ -144,7 +147,8 @@ def compare_command(
     from alftbench.training.trainer import parse_spec
     from alftbench.types import Budget
 
-    test = select(data=data, limit=limit, orbit=orbit, data_unchecked=data_unchecked)
+    alike: dict[str, Any] = {"orbit": orbit, "data_unchecked": data_unchecked}
+    test = select(data=data, limit=limit, **alike)
     options = BackendOptions(device, dtype, trust_remote_code=trust_remote_code)
     if folders := finished_folders(methods or ()):
         refuse_options_of_training(context)
@@ -164,7 +168,7 @@ def compare_command(
         output=output_dir,
         board=board,
         test=test,
-        train=select(split="train", data=train_data, limit=limit, orbit=orbit, data_unchecked=data_unchecked),
+        train=select(split="train", data=train_data, limit=train_limit, **alike),
         samples=samples,
         workers=workers if workers is not None else os.cpu_count() or 1,
         options=options,

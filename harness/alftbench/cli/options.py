@@ -36,6 +36,8 @@ Orbit = Annotated[
 Split = Annotated[str, typer.Option("--split", help="Split of the suite.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Take nothing from the hub but what its cache holds.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Use only the first N problems.")]
+TestLimit = Annotated[int | None, typer.Option("--limit", help="Evaluate on the first N problems only.")]
+TrainLimit = Annotated[int | None, typer.Option("--train-limit", help="Train on the first N problems only.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Output = Annotated[Path | None, typer.Option("--output-dir", help="Where the run is written and continued.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]

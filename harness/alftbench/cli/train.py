@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +27,18 @@ from alftbench.cli.options import (
     TrustRemoteCode,
     select,
 )
+
+if TYPE_CHECKING:
+    from alftbench.training.train import TrainRecord
+
+
+def remarks(record: TrainRecord) -> Iterator[str]:
+    """What a reader of the result should know of how the steps went."""
+    if record.silent_steps:
+        unchanged = "; the model is as it was" if record.silent_steps == record.steps else ""
+        yield f"no group had a reward to learn from in {record.silent_steps} of {record.steps} steps{unchanged}"
+    if record.clipped_steps:
+        yield f"the gradient was shortened to max_grad_norm in {record.clipped_steps} of {record.steps} steps"
 
 
 @app.command("train")
@@ -82,4 +95,6 @@ def train_command(
         return
     cost = record.cost
     say(f"{record.steps} steps, {cost['generated_tokens']} generated tokens, {cost['seconds']:.1f} s")
+    for line in remarks(record):
+        say(line)
     say(f"checkpoint: {checkpoint_path(folder)}")

@@ -22,11 +22,11 @@ from alftbench.base.validate import Made
 from alftbench.equilibrium.from_samples import BLIND, FIGURES, Declared, Figures, OrbitDraws, estimate
 from alftbench.equilibrium.from_traces import OrbitTraces, exact_figures
 from alftbench.equilibrium.scores import RATIOS, read_header
+from alftbench.equilibrium.stages import NAMES, UNKNOWN, StageValues, stage_values
 from alftbench.equilibrium.traces import LISTED, OrbitListing, read_listing
 from alftbench.errors import AlftbenchError, BadInput, PluginError
 from alftbench.evaluation.answers import read_partitions
 from alftbench.evaluation.run_folder import read_record
-from alftbench.suites.base import Suite
 from alftbench.suites.grade import graded
 from alftbench.suites.load import Problems
 from alftbench.training.trainer import PlaysGame, Trainer
@@ -47,7 +47,8 @@ class Quality:
 
     game: objective and beta, None where the trainer declares none. per_problem: per figure, null where it has
     no meaning. enumerated: mass, prefixes, and how many problems were listed within them with how many
-    completions per phrasing; None where the figures are estimates from samples.
+    completions per phrasing; None where the figures are estimates from samples. stages: per name of `stages.NAMES`
+    the values of the problems that were listed, None for estimates from samples or without a declared game.
     """
 
     schema_version: int
@@ -56,7 +57,15 @@ class Quality:
     problems: Sequence[str]
     per_problem: Annotated[Mapping[str, FloatArray], Made("a table with the numbers of every figure", revived)]
     enumerated: Mapping[str, float] | None = None
+    stages: Annotated[Mapping[str, FloatArray] | None, Made("a table with the numbers of stages", stage_table)] = (
+        None
+    )
     record_sha256: str | None = None
+
+
+def stage_table(values: Mapping[str, Any] | None) -> dict[str, FloatArray] | None:
+    """Arrays with NaN for null."""
+    return None if values is None else {name: np.array(with_nan(values[name]), dtype=float) for name in NAMES}
 
 
 def measure_sampled(problems: Problems, folder: Path, base: Path, trainer: Trainer) -> None:
@@ -107,15 +116,23 @@ def measure_listed(problems: Problems, folder: Path, trainer: Trainer) -> None:
     if measured(folder, inputs):
         return
     ids = [orbit.problem.id for orbit in problems.orbits]
-    figures, sizes, game = dict.fromkeys(ids, NOT_LISTED), [], None
+    figures, stages, sizes, game = dict.fromkeys(ids, NOT_LISTED), dict.fromkeys(ids, UNKNOWN), [], None
     for orbit, listing in read_listing(path, problems.orbits):
-        of_orbit, declared = listed_figures(problems.suite, orbit, listing, header["mass"], trainer, record.secret)
-        figures[orbit.problem.id] = of_orbit
-        sizes += [listing.n_traces] if listing.samples else []
-        game = named(declared) or game
+        if not listing.samples:
+            continue
+        partition = graded(problems.suite, orbit, listing.samples, record.secret)
+        traces = orbit_traces(partition, listing, header["mass"])
+        declared = declared_game(trainer, traces.correct_Z)
+        figures[orbit.problem.id] = exact_figures(traces, declared)
+        sizes.append(listing.n_traces)
+        if declared is not None:
+            stages[orbit.problem.id] = stage_values(traces, declared, trainer)
+            game = named(declared)
     bounds = {name: header[name] for name in ("mass", "prefixes")}
     listed = {**bounds, "problems": len(sizes), "traces": float(np.mean(sizes)) if sizes else 0.0}
-    write_quality(folder, inputs, game, ids, list(figures.values()), listed)
+    write_quality(
+        folder, inputs, game, ids, list(figures.values()), listed, list(stages.values()) if game else None
+    )
 
 
 def write_quality(
@@ -125,6 +142,7 @@ def write_quality(
     problems: Sequence[str],
     figures: Sequence[Figures],
     enumerated: Mapping[str, Any] | None = None,
+    stages: Sequence[StageValues] | None = None,
 ) -> None:
     """Write equilibrium.json, whose keys are the fields of `Quality`; `figures` belong to `problems`."""
     content = {
@@ -134,19 +152,9 @@ def write_quality(
         "problems": problems,
         "per_problem": {name: [float(getattr(figure, name)) for figure in figures] for name in (*FIGURES, BLIND)},
         "enumerated": enumerated,
+        "stages": {name: [values[name] for values in stages] for name in NAMES} if stages else None,
     }
     save_record(folder / QUALITY, content)
-
-
-def listed_figures(
-    suite: Suite, orbit: Orbit, listing: OrbitListing, mass: float, trainer: Trainer, secret: str | None
-) -> tuple[Figures, Declared | None]:
-    """The figures of an orbit and its declared game; NaN where its completions are not listed."""
-    if not listing.samples:
-        return NOT_LISTED, None
-    traces = orbit_traces(graded(suite, orbit, listing.samples, secret), listing, mass)
-    declared = declared_game(trainer, traces.correct_Z)
-    return exact_figures(traces, declared), declared
 
 
 def orbit_traces(partition: AnswerPartition, listing: OrbitListing, mass: float) -> OrbitTraces:

@@ -9,15 +9,11 @@ p* is the estimator's bias; what a run leaves beyond it is noise and the network
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.games import solve
 from alftbench.games.game import Game
-from alftbench.games.numerics import log_normalise
 from alftbench.games.rewards import (
     U_STATISTIC,
     Estimates,
@@ -30,32 +26,11 @@ from alftbench.games.rewards import (
     reward_table,
 )
 from alftbench.games.rewards.expectation import LARGEST_ENUMERATION, n_count_vectors
+from alftbench.games.rewards.fixed_point import Field, FixedPoint, centred, iterate
 from alftbench.settle.settings import TABLES, Arm, SettleSettings
 from alftbench.settle.targets import Oracle, right_answers, rule_of
 
-Field = Callable[[FloatArray], FloatArray]
 _UNSEEN = np.zeros((1, 1, 1), dtype=np.int64)
-_ROUNDS = 1500
-_PATIENCE = 40
-"""Rounds without progress before the step is halved: division by a small standard deviation makes a(z) steep."""
-
-
-@dataclass(frozen=True, eq=False)
-class FixedPoint:
-    """Where a method settles without optimisation noise.
-
-    Args:
-        log_p_PZ: the answer marginals.
-        residual: largest |a(z)| left, in reward; large where the iteration found no fixed point.
-    """
-
-    log_p_PZ: FloatArray
-    residual: float
-
-    @property
-    def settled(self) -> bool:
-        """Whether the iteration settled."""
-        return self.residual <= 1e-6
 
 
 def fixed_point(arm: Arm, game: Game, settings: SettleSettings) -> FixedPoint | None:
@@ -73,24 +48,7 @@ def fixed_point(arm: Arm, game: Game, settings: SettleSettings) -> FixedPoint | 
     field = _field(arm, game, settings)
     if field is None:
         return None
-    return _iterate(field, solve(game).log_p_PZ, step=0.5 / (settings.beta + settings.lambda_))
-
-
-def _iterate(field: Field, log_p_PZ: FloatArray, step: float) -> FixedPoint:
-    """Damped iteration; without progress it goes back to the best point with half the step."""
-    best, best_residual, waited = log_p_PZ, np.inf, 0
-    for _ in range(_ROUNDS):
-        a_PZ = field(log_p_PZ)
-        residual = float(np.abs(a_PZ).max())
-        waited += 1
-        if residual < best_residual:
-            best, best_residual, waited = log_p_PZ, residual, 0
-        if residual <= 1e-9:
-            break
-        if waited == _PATIENCE:
-            log_p_PZ, a_PZ, step, waited = best, field(best), step / 2, 0
-        log_p_PZ = log_normalise(log_p_PZ + step * np.clip(a_PZ, -1.0, 1.0))
-    return FixedPoint(best, best_residual)
+    return iterate(field, solve(game).log_p_PZ, step=0.5 / (settings.beta + settings.lambda_))
 
 
 def _field(arm: Arm, game: Game, settings: SettleSettings) -> Field | None:
@@ -104,13 +62,9 @@ def _field(arm: Arm, game: Game, settings: SettleSettings) -> Field | None:
         if arm.anchor == "loss":
             a_PZ = (1 - 1 / arm.group) * a_PZ
         a_PZ = a_PZ - settings.beta * (log_p_PZ - game.log_reference_PZ)
-        return _centred(a_PZ, log_p_PZ)
+        return centred(a_PZ, log_p_PZ)
 
     return field
-
-
-def _centred(a_PZ: FloatArray, log_p_PZ: FloatArray) -> FloatArray:
-    return np.asarray(a_PZ - (np.exp(log_p_PZ) * a_PZ).sum(axis=1, keepdims=True))
 
 
 def _expected(arm: Arm, settings: SettleSettings) -> Field:
@@ -170,7 +124,7 @@ def _scaled_field(arm: Arm, game: Game, settings: SettleSettings) -> Field | Non
         a_PZ = np.concatenate([_scaled_advantage(arm, settings, *row) for row in rows])
         if arm.anchor == "loss":
             a_PZ = a_PZ - settings.beta * (log_p_PZ - game.log_reference_PZ)
-        return _centred(a_PZ, log_p_PZ)
+        return centred(a_PZ, log_p_PZ)
 
     return field
 

@@ -14,10 +14,11 @@ import torch
 from alftbench.base.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
 from alftbench.errors import AlftbenchError, RunConflict
 from alftbench.games import solve, total_variation
+from alftbench.games.rewards.fixed_point import FixedPoint
 from alftbench.settle.descent import Played, play_exact, play_sampled
 from alftbench.settle.language import Language, TraceTree, make_language
 from alftbench.settle.measure import Distance, Settled, settled
-from alftbench.settle.population import FixedPoint, fixed_point
+from alftbench.settle.population import fixed_point
 from alftbench.settle.report import SettleReport
 from alftbench.settle.settings import Arm, SettleSettings, arms
 from alftbench.settle.sweep import sweep

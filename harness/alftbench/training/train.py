@@ -8,7 +8,6 @@ checkpoint/    the trained model
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,13 +21,9 @@ from alftbench.backends.hf.folder import check_model, stated_trust
 from alftbench.backends.model_files import fingerprint, locate
 from alftbench.base import entry_points
 from alftbench.base.jsonio import (
-    append_jsonl,
     differences,
     digest,
-    drop_torn_line,
-    read_jsonl,
     reporting,
-    write_text,
 )
 from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import provenance
@@ -36,6 +31,7 @@ from alftbench.base.records import load_record, save_record
 from alftbench.base.validate import Count, examine, read
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
 from alftbench.suites.load import TRAIN, Reader, Selection, read_problems
+from alftbench.training.checks import check_budget, check_not_tested
 from alftbench.training.trainer import (
     ChecksPlan,
     Trainer,
@@ -45,6 +41,7 @@ from alftbench.training.trainer import (
     TrainSuite,
     Update,
 )
+from alftbench.training.updates import UPDATES, UpdateLog, clipped_and_silent
 from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
 STATE = "state"
@@ -71,6 +68,8 @@ class TrainJob:
 class TrainRecord:
     """The content of train.json; config identifies the run.
 
+    clipped_steps: steps whose gradient was shortened to a limit. silent_steps: those in which no two rollouts of a
+    group differed in reward, so there was nothing to learn from. None of a run from before they were counted.
     secret: says where its verdicts are confirmed. record_sha256: of all else in it.
     """
 
@@ -83,6 +82,8 @@ class TrainRecord:
     cost: Mapping[str, Any]
     checkpoint_sha256: str | None = None
     steps: Count = 0
+    clipped_steps: int | None = None
+    silent_steps: int | None = None
     secret: str | None = None
     record_sha256: str | None = None
 
@@ -103,7 +104,7 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
 
     Raises:
         UsageError: the budget is missing or not positive, an option is wrong, a suite has one phrasing per problem
-            and the trainer compares phrasings, or the trainer itself refuses.
+            and the trainer compares phrasings, the problems are those of a test, or the trainer itself refuses.
         ModelRefused: the model needs code that came with it, or its files are not those of a model.
     """
     check_budget(job.budget)
@@ -113,6 +114,8 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
     check_model(model, job.trust_remote_code)
     trainer = make_trainer(job.trainer)
     problems = [read(name, job.selection) for name in job.suites]
+    for each in problems:
+        check_not_tested(each.suite, each.orbits, job.selection)
     suites = tuple(TrainSuite(each.suite, tuple(each.orbits)) for each in problems)
     for suite in suites:
         if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
@@ -125,6 +128,7 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
     config = {
         "trainer": job.trainer.name,
         "options": options_of(job.trainer.name, trainer),
+        "code": entry_points.code_of(entry_points.find("trainer", job.trainer.name)),
         "model_sha256": fingerprint(model) if Path(model).is_dir() else model,
         "suites": {suite.name: digest([asdict(orbit) for orbit in suite.orbits]) for suite in suites},
         "budget": asdict(job.budget),
@@ -142,15 +146,6 @@ def options_of(name: str, trainer: Trainer) -> dict[str, Any]:
         return dict(trainer.config())
     except Exception as error:
         raise PluginError(f"trainer {name!r}: config() failed: {type(error).__name__}: {error}") from error
-
-
-def check_budget(budget: Budget) -> None:
-    """Refuse a budget that says nothing or nothing positive."""
-    if budget.tokens is None and budget.steps is None:
-        raise UsageError("give a budget: --budget-tokens T or --steps N")
-    for name, value in (("--budget-tokens", budget.tokens), ("--steps", budget.steps)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} {value}: must be at least 1")
 
 
 def make_trainer(spec: TrainerSpec) -> Trainer:
@@ -187,6 +182,7 @@ def run_training(plan: TrainPlan, folder: Path, listen: Listener = nobody) -> Tr
 def trained(plan: TrainPlan, folder: Path, record: TrainRecord, listen: Listener) -> TrainRecord:
     """The record of a run once its trainer is through."""
     result = call_trainer(plan, train_request(plan, folder, listen, record.secret))
+    clipped, silent = clipped_and_silent(folder / UPDATES)
     return save(
         folder,
         replace(
@@ -195,6 +191,8 @@ def trained(plan: TrainPlan, folder: Path, record: TrainRecord, listen: Listener
             cost=asdict(result.cost),
             checkpoint_sha256=result.checkpoint.sha256,
             steps=result.checkpoint.step,
+            clipped_steps=clipped,
+            silent_steps=silent,
         ),
     )
 
@@ -222,12 +220,12 @@ def removed_if_nothing_was_done(folder: Path) -> Iterator[None]:
 def done_so_far(folder: Path) -> bool:
     """Has a step been logged, or a state saved?"""
     state = folder / STATE
-    return (folder / "updates.jsonl").exists() or (state.is_dir() and any(state.iterdir()))
+    return (folder / UPDATES).exists() or (state.is_dir() and any(state.iterdir()))
 
 
 def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str | None) -> TrainRequest:
     """What the trainer is asked; its steps are logged and shown."""
-    log = UpdateLog(folder / "updates.jsonl")
+    log = UpdateLog(folder / UPDATES)
 
     def on_update(update: Update) -> None:
         log.append(update)
@@ -258,7 +256,7 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         record = read_train_record(folder)
         if record.id != run_id:
             raise RunConflict(
-                f"{folder} holds another training run ({differences(record.config, plan.config)}); "
+                f"{folder} holds another training run ({told_apart(record.config, plan.config)}); "
                 f"choose another --output-dir or remove the folder"
             )
         return record
@@ -276,6 +274,17 @@ def open_record(plan: TrainPlan, folder: Path) -> TrainRecord:
         secret=drawn_secret(),
     )
     return save(folder, start)
+
+
+def told_apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """In what two runs differ, in words; digests of code say nothing to a reader."""
+    before, now = old.get("code"), new["code"]
+    differs = differences({**old, "code": None}, {**new, "code": None})
+    if before == now:
+        return differs
+    versions = f"{now['distribution']} {before['version'] if before else 'of unknown version'} there, "
+    changed = f"the trainer's code changed since: {versions}{now['version']} now"
+    return f"{changed}; {differs}" if differs else changed
 
 
 def origin(job: TrainJob) -> dict[str, Any]:
@@ -357,32 +366,3 @@ def share_used(budget: Budget, update: Update) -> float:
     """Share of the budget that is used up."""
     tokens = update.generated_tokens / budget.tokens if budget.tokens else 0.0
     return min(1.0, max(tokens, update.step / budget.steps if budget.steps else 0.0))
-
-
-class UpdateLog:
-    """updates.jsonl: one line per step; a step that is logged again after a kill replaces what followed it."""
-
-    def __init__(self, path: Path) -> None:
-        drop_torn_line(path)
-        self._path = path
-        self._last = max((step_of(path, row) for _, row in read_jsonl(path)), default=0) if path.exists() else 0
-
-    def append(self, update: Update) -> None:
-        """Log a step."""
-        if update.step <= self._last and self._path.exists():
-            kept = [row for _, row in read_jsonl(self._path) if row["step"] < update.step]
-            write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-        append_jsonl(self._path, [asdict(update)])
-        self._last = update.step
-
-
-def step_of(path: Path, row: Mapping[str, Any]) -> int:
-    """The step that a line of updates.jsonl logs.
-
-    Raises:
-        BadInput: it logs none.
-    """
-    step = row.get("step")
-    if type(step) is not int:
-        raise BadInput(f"{path}: a line without the number of its step; remove the file, and the log starts anew")
-    return step

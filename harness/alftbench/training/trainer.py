@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from alftbench.base.arrays import FloatArray
 from alftbench.base.names import unfit
 from alftbench.base.settings import OptionInfo, parse_pairs
 from alftbench.errors import UsageError
@@ -43,7 +44,10 @@ class TrainSuite:
 
 @dataclass(frozen=True)
 class Update:
-    """One optimiser step as logged: running totals and the step's means."""
+    """One optimiser step as logged: running totals and the step's means.
+
+    clipped: was the gradient shortened to a limit? informative: share of the groups whose rewards differ.
+    """
 
     step: int
     generated_tokens: int
@@ -51,6 +55,8 @@ class Update:
     accuracy: float
     kl: float
     grad_norm: float
+    clipped: bool = False
+    informative: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,26 @@ class PlaysGame(Protocol):
         """Objective and β on a problem whose answer class z is right where correct_Z[z]; None where unknown.
 
         The last class may be "no answer", which is never right.
+        """
+        ...
+
+
+@runtime_checkable
+class PredictsOutcome(Protocol):
+    """What a trainer may offer besides: where its update leads at its own group size, estimator and baseline."""
+
+    def predicted(
+        self, log_p0_VZ: FloatArray, correct_Z: NDArray[np.bool_], unanswered: int | None
+    ) -> FloatArray | None:
+        """Log answer marginals of the fixed point of the expected update next to the reference's, shape (V, Z).
+
+        Args:
+            log_p0_VZ: log answer marginals of the reference, one row per phrasing.
+            correct_Z: which answer classes are right.
+            unanswered: the class that is no answer, if any.
+
+        Returns:
+            None where it is not known.
         """
         ...
 

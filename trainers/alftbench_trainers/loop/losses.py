@@ -22,13 +22,25 @@ def policy_gradient_loss(log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts:
     return -(advantages_R * log_probs_RT.sum(-1)).sum() / n_rollouts
 
 
-def group_advantages(rewards_PG: Tensor, scale: str) -> Tensor:
-    """Rewards less their group's mean; `scale="std"` divides by the group's standard deviation too.
+def group_advantages(
+    rewards_PG: Tensor, baselines_PG: Tensor, penalties_PG: Tensor, scale: str, own: bool
+) -> Tensor:
+    """The advantages (r − b) − (c − c̄), with c = β log π/π₀ and c̄ its mean over the group.
+
+    Args:
+        rewards_PG: r.
+        baselines_PG: b, of `alftbench.games.rewards.baselines`.
+        penalties_PG: c; no other rollout's answer changes it, so one mean serves every baseline.
+        scale: "std" divides by the standard deviation of r − c in the group.
+        own: is a rollout among those that its c̄ is the mean of? As in b, so that both shrink alike.
 
     Dividing changes what is optimised (binary rewards: arcsin √p in place of p, arXiv 2510.13651), so it is
     never the default here.
     """
-    centred = rewards_PG - rewards_PG.mean(-1, keepdim=True)
+    group = penalties_PG.shape[-1]
+    away = penalties_PG - penalties_PG.mean(-1, keepdim=True)
+    advantages_PG = rewards_PG - baselines_PG - (away if own else away * group / (group - 1))
     if scale == "std":
-        centred = centred / (rewards_PG.std(-1, correction=0, keepdim=True) + DEVIATION_FLOOR)
-    return centred
+        deviation = (rewards_PG - penalties_PG).std(-1, correction=0, keepdim=True)
+        advantages_PG = advantages_PG / (deviation + DEVIATION_FLOOR)
+    return advantages_PG

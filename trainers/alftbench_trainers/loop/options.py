@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from alftbench.base.settings import Usual
-from alftbench.base.validate import Positive, above, at_least, one_of
+from alftbench.base.validate import Positive, above, at_least, at_most, one_of
+from alftbench.errors import UsageError
 from alftbench.games import ESTIMATORS
+from alftbench.games.rewards import BASELINES, FromCounts, FromMemory, Target
+from alftbench.games.rewards.baselines import checked_group
 
 LearningRate = Annotated[
     float, above(0), Usual(1e-7, 1e-2), "at the start; it falls linearly to a tenth as the budget is used up"
 ]
+MOST_MEMORY = 0.9999  # of ρ: what is nearer to 1 forgets nothing within any run
 Estimator = Annotated[str, one_of(ESTIMATORS), "how log p is estimated from counts"]
 
 
@@ -32,6 +36,9 @@ class GroupOptions:
         1.0
     )
     scale: Annotated[Literal["none", "std"], "std divides advantages by their group's standard deviation"] = "none"
+    baseline: Annotated[
+        str, one_of(BASELINES), "subtracted from a reward: only jackknife leaves what counts reward as it is"
+    ] = "mean"
     max_grad_norm: Annotated[Positive, "longer gradients are shortened to this norm"] = 1.0
     rows: Annotated[int, at_least(1), "completions per forward and backward pass; lower it if memory runs out"] = (
         512
@@ -41,7 +48,46 @@ class GroupOptions:
         int, at_least(0), "steps over which the learning rate rises, while AdamW's moments are rough"
     ] = 10
 
+    def __post_init__(self) -> None:
+        """Refuse a group too small for its baseline."""
+        if self.baseline == "jackknife":
+            checked_group(self.group)
+
+    @property
+    def remembers(self) -> float:
+        """ρ, how much of what earlier steps drew counts in this one's rewards; 0 for nothing."""
+        return 0.0
+
     @property
     def closed(self) -> bool:
         """Is the update that of a game with a known equilibrium? Scaling and tempering change the game."""
         return self.beta > 0 and self.scale == "none" and self.temperature == 1
+
+
+@dataclass(frozen=True)
+class CountOptions(GroupOptions):
+    """Options of a recipe whose reward counts answers: how it takes p_v and q from the rollouts."""
+
+    estimator: Estimator = "plug-in"
+    memory: Annotated[
+        float,
+        at_least(0),
+        at_most(MOST_MEMORY),
+        "ρ, what earlier steps drew counts ρ times less at each; 0: none",
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an estimator that a memory would not ask."""
+        super().__post_init__()
+        if self.memory and self.estimator != "plug-in":
+            raise UsageError(f"option estimator={self.estimator}: a memory estimates log p itself; leave it out")
+
+    @property
+    def remembers(self) -> float:
+        """As the option says."""
+        return self.memory
+
+    @property
+    def target(self) -> Target:
+        """What the reward takes for p_v and q."""
+        return FromMemory() if self.memory else FromCounts(self.estimator)

@@ -10,11 +10,35 @@ from torch import Tensor
 
 from alftbench.backends.hf.loading import load_model, load_tokenizer
 from alftbench.backends.hf.scoring import token_log_probs
-from alftbench.errors import Diverged
+from alftbench.errors import Diverged, UsageError
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Cost
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions
+
+HALF_STEP = {torch.bfloat16: 2.0**-9, torch.float16: 2.0**-12}
+"""The largest share of a weight that rounds away when it is added to it."""
+MOST_LOST = 0.5
+
+
+def check_learns(model: Any, learning_rate: float) -> None:
+    """Refuse weights so coarse that a step of AdamW, about the learning rate, leaves most of them as they are.
+
+    Raises:
+        UsageError: it does; says from which learning rate on it does not, and that float32 has no such limit.
+    """
+    share = HALF_STEP.get(model.dtype)
+    if share is None:
+        return
+    sizes = torch.cat([weights.detach().float().abs().flatten() for weights in model.parameters()])
+    smallest = share * float(sizes.median())
+    lost = float((sizes * share > learning_rate).float().mean())
+    if lost > MOST_LOST:
+        raise UsageError(
+            f"option learning_rate={learning_rate:g}: a step of that size rounds away in {lost:.0%} of weights "
+            f"in {str(model.dtype).removeprefix('torch.')}; train with --dtype float32, or from {smallest:.1g} on"
+        )
 
 
 @dataclass(frozen=True)
@@ -51,12 +75,16 @@ class Policy:
         self.options = options
         self.tokenizer = load_tokenizer(model, trusted)
         self.model = load_model(weights or model, device, dtype, trusted).eval()
+        check_learns(self.model, options.learning_rate)
         self.reference = load_model(model, device, dtype, trusted).eval() if options.beta > 0 else None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        self.memory = AnswerMemory(options.remembers)
         self.step, self.cost = 0, Cost()
         self.updates: list[Update] = []
 
-    def update(self, batch: RolloutBatch, rewards_R: Tensor, learning_rate: float) -> tuple[float, float]:
+    def update(
+        self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor, learning_rate: float
+    ) -> tuple[float, float]:
         """One optimiser step on reward − β log(π/π₀); gradients add up over chunks of whole groups.
 
         Returns:
@@ -73,8 +101,9 @@ class Policy:
             part = (batch.prompts[prompts], batch.completions[rows], pad_id, options.temperature)
             log_probs_RT = token_log_probs(self.model, *part)
             log_ratio_R = self._log_ratio(log_probs_RT, *part)
-            objective_R = rewards_R[rows].to(log_probs_RT) - options.beta * log_ratio_R
-            advantages_R = group_advantages(objective_R.reshape(-1, batch.group), options.scale).flatten()
+            terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
+            r, b, c = (term_R.to(log_probs_RT).reshape(-1, batch.group) for term_R in terms_R)
+            advantages_R = group_advantages(r, b, c, options.scale, options.baseline == "mean").flatten()
             loss = policy_gradient_loss(log_probs_RT, advantages_R, len(batch.completions))
             loss.backward()  # type: ignore[no-untyped-call]
             log_ratios.append(log_ratio_R)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -10,33 +11,47 @@ from torch import Tensor
 
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import AlftbenchError, Diverged, PluginError
-from alftbench.games.rewards import Rule
+from alftbench.games.rewards import GroupRecord, Rule
 from alftbench_trainers.loop.rollouts import OrbitRollouts
 
+Baseline: TypeAlias = Callable[[GroupRecord, FloatArray], FloatArray]
+"""A record and its rewards ↦ what is subtracted from each, shape (V, G)."""
 
-def rewards_of(trainer: str, rule: Rule, rollouts: Sequence[OrbitRollouts]) -> Tensor:
-    """The rewards of all rollouts of a step in order, shape (R,).
+
+def rewards_of(
+    trainer: str, rule: Rule, baseline: Baseline, rollouts: Sequence[OrbitRollouts]
+) -> tuple[Tensor, Tensor]:
+    """The rewards of all rollouts of a step in order and their baselines, shape (R,) each.
 
     Raises:
         PluginError: the rule failed, or its rewards are not numbers of the shape (V, G).
         Diverged: a reward is NaN or infinite.
     """
-    rewards = [checked(trainer, rule, orbit).ravel() for orbit in rollouts]
-    return torch.from_numpy(np.concatenate(rewards)).float()
+    rewards = [checked(trainer, "reward", orbit, rule) for orbit in rollouts]
+    pairs = zip(rollouts, rewards, strict=True)
+    baselines = [checked(trainer, "baseline", orbit, baseline, rewards_VG) for orbit, rewards_VG in pairs]
+    return in_order(rewards), in_order(baselines)
 
 
-def checked(trainer: str, rule: Rule, orbit: OrbitRollouts) -> FloatArray:
-    """The rewards of one orbit, shape (V, G)."""
+def in_order(values: Sequence[FloatArray]) -> Tensor:
+    """The values of all orbits in a row, in float32."""
+    return torch.from_numpy(np.concatenate([values_VG.ravel() for values_VG in values])).float()
+
+
+def checked(
+    trainer: str, what: str, orbit: OrbitRollouts, function: Callable[..., FloatArray], *given: FloatArray
+) -> FloatArray:
+    """What a function says of one orbit's rollouts, shape (V, G)."""
     try:
-        rewards_VG = np.asarray(rule(orbit.record), dtype=float)
+        values_VG = np.asarray(function(orbit.record, *given), dtype=float)
     except AlftbenchError:
         raise
     except Exception as error:
-        raise PluginError(f"the reward of {trainer} failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"the {what} of {trainer} failed: {type(error).__name__}: {error}") from error
     wanted = orbit.record.class_VG.shape
-    if rewards_VG.shape != wanted:
-        raise PluginError(f"the reward of {trainer} has the shape {rewards_VG.shape}, not (V, G) = {wanted}")
-    if not np.isfinite(rewards_VG).all():
-        what = "NaN" if np.isnan(rewards_VG).any() else "infinite"
-        raise Diverged(f"the reward of {trainer} is {what} for a rollout of problem {orbit.problem_id}")
-    return rewards_VG
+    if values_VG.shape != wanted:
+        raise PluginError(f"the {what} of {trainer} has the shape {values_VG.shape}, not (V, G) = {wanted}")
+    if not np.isfinite(values_VG).all():
+        value = "NaN" if np.isnan(values_VG).any() else "infinite"
+        raise Diverged(f"the {what} of {trainer} is {value} for a rollout of problem {orbit.problem_id}")
+    return values_VG

@@ -14,7 +14,7 @@ from alftbench.backends.stops import until
 from alftbench.base.seeds import stream
 from alftbench.games.rewards import GroupRecord
 from alftbench.suites.grade import grade
-from alftbench.types import Sample, Variant
+from alftbench.types import AnswerPartition, Sample, Variant
 from alftbench_trainers.loop.schedule import OrbitItem
 
 TokenIds = tuple[int, ...]
@@ -23,12 +23,22 @@ Group = tuple[TokenIds, list[Completion]]  # a prompt and its G completions
 
 @dataclass(frozen=True)
 class OrbitRollouts:
-    """G rollouts of every phrasing of a problem: token ids, and the record of what they are worth."""
+    """G rollouts of every phrasing of a problem: token ids, and the record of what they are worth.
 
+    answers_Z: the answer classes of the record by name; one answer has one name in all steps.
+    """
+
+    suite: str
     problem_id: str
+    answers_Z: tuple[str, ...]
     prompts_V: tuple[TokenIds, ...]
     completions_VG: tuple[tuple[TokenIds, ...], ...]
     record: GroupRecord
+
+    @property
+    def key(self) -> str:
+        """The problem, among those of all suites."""
+        return f"{self.suite}/{self.problem_id}"
 
 
 def sample_orbits(
@@ -50,17 +60,23 @@ def sample_orbits(
 
 
 def collect(tokenizer: Any, item: OrbitItem, groups: Sequence[Group], secret: str | None) -> OrbitRollouts:
-    """One orbit's rollouts, graded as an evaluation of its suite grades them, with the secret of the run."""
-    problem_id = item.orbit.problem.id
+    """One orbit's rollouts, graded as an evaluation of its suite grades them, with the secret of the run.
+
+    Raises:
+        PluginError: the suite's own rules break their contract.
+    """
     samples_VG = [
         [rollout_sample(tokenizer, item, variant, draw, done) for draw, done in enumerate(completions)]
         for variant, (_, completions) in zip(item.orbit.variants, groups, strict=True)
     ]
+    partition = grade(item.suite.suite, item.orbit, samples_VG, secret).partition
     return OrbitRollouts(
-        problem_id=problem_id,
+        suite=item.suite.name,
+        problem_id=item.orbit.problem.id,
+        answers_Z=tuple(partition.classes_Z),
         prompts_V=tuple(prompt for prompt, _ in groups),
         completions_VG=tuple(tuple(done.token_ids for done in completions) for _, completions in groups),
-        record=record_of(item, samples_VG, secret),
+        record=record_of(partition, samples_VG),
     )
 
 
@@ -75,15 +91,11 @@ def rollout_sample(tokenizer: Any, item: OrbitItem, variant: Variant, draw: int,
     return Sample(item.orbit.problem.id, variant.name, draw, text, reason, len(done.token_ids))
 
 
-def record_of(item: OrbitItem, samples_VG: Sequence[Sequence[Sample]], secret: str | None) -> GroupRecord:
-    """The samples of an orbit with the verdicts of its suite, by the suite's own rules where it has some.
+def record_of(partition: AnswerPartition, samples_VG: Sequence[Sequence[Sample]]) -> GroupRecord:
+    """The samples of an orbit with the verdicts of its suite.
 
     Log-probabilities are left out: they come with the update, after the reward.
-
-    Raises:
-        PluginError: the suite's own rules break their contract.
     """
-    partition = grade(item.suite.suite, item.orbit, samples_VG, secret).partition
     return GroupRecord(
         class_VG=np.array(partition.class_VN, dtype=np.int64),
         correct_Z=np.array(partition.correct_Z, dtype=bool),

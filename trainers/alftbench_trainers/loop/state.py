@@ -20,6 +20,7 @@ from alftbench.base.validate import read
 from alftbench.errors import AlftbenchError, BadInput, first_line
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
+from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Policy
 
@@ -51,6 +52,7 @@ def open_policy(request: TrainRequest, options: GroupOptions) -> Policy:
         state = read_state(newest)
         policy = Policy(request, options, weights=str(newest))
         restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
+        policy.memory = AnswerMemory.load(newest, options.remembers)
     except (OSError, ValueError, KeyError, SafetensorError, AlftbenchError) as error:
         raise BadInput(
             f"{newest}: the state that was saved is damaged ({first_line(error)}); remove this folder, and the "
@@ -87,6 +89,7 @@ def save_state(policy: Policy, folder: Path) -> None:
         with saving(final):
             policy.model.save_pretrained(partial)
             save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
+            policy.memory.save(partial)
             state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial))
             write_json(partial / "state.json", asdict(state))
             partial.rename(final)

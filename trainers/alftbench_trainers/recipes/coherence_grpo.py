@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
+from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
-from alftbench.games.rewards import FromCounts, GroupRecord, coherence, consensus, correctness
-from alftbench_trainers.loop.options import Estimator, GroupOptions, LearningRate
+from alftbench.games.rewards import FromCounts, FromMemory, GroupRecord, Target, coherence, consensus, correctness
+from alftbench_trainers.loop.options import CountOptions, LearningRate
 from alftbench_trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class CoherenceOptions(GroupOptions):
+class CoherenceOptions(CountOptions):
     """Options of coherence-grpo; at a learning rate of 7e-4 the embedded model turns coherent and wrong."""
 
     learning_rate: LearningRate = 4e-4
@@ -34,14 +35,29 @@ class CoherenceOptions(GroupOptions):
     objective: Annotated[Literal["consensus", "coherence"], "the first sharpens, the second does not"] = (
         "consensus"
     )
-    estimator: Estimator = "plug-in"
+    pooled: Annotated[Literal["plug-in", "digamma"], "how log q is estimated from the counts of the orbit"] = (
+        "plug-in"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an estimator that is not asked, and one that would be asked for what it is not made for."""
+        super().__post_init__()
+        if self.objective == "consensus" and self.estimator != "plug-in":
+            raise UsageError(
+                f"option estimator={self.estimator}: consensus needs log q alone, and such tables are for "
+                f"draws of one distribution, which phrasings are not; use pooled=plug-in or pooled=digamma"
+            )
+
+    @property
+    def target(self) -> Target:
+        """Log p_v by `estimator`, log q by `pooled`; or both from the memory."""
+        return FromMemory() if self.memory else FromCounts(self.estimator, self.pooled)
 
 
 def reward(record: GroupRecord, options: CoherenceOptions) -> FloatArray:
     """λ log q̂(z) or λ (log q̂(z) − log p̂_v(z)), and η c(z)."""
     agreement = consensus if options.objective == "consensus" else coherence
-    target = FromCounts(options.estimator)
-    return options.coherence * agreement(record, target) + options.correctness * correctness(record)
+    return options.coherence * agreement(record, options.target) + options.correctness * correctness(record)
 
 
 def game(options: CoherenceOptions, correct_Z: NDArray[np.bool_]) -> Objective | None:

@@ -21,33 +21,35 @@ from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
 from alftbench.games import Diversity, Objective, QuadraticDiversity
 from alftbench.games.objectives import indicator_bonus
-from alftbench.games.rewards import U_STATISTIC, FromCounts, GroupRecord, correctness, entropy, quadratic
-from alftbench_trainers.loop.options import Estimator, GroupOptions
+from alftbench.games.rewards import U_STATISTIC, FromCounts, GroupRecord, Target, correctness, entropy, quadratic
+from alftbench_trainers.loop.options import CountOptions
 from alftbench_trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class DiversityOptions(GroupOptions):
+class DiversityOptions(CountOptions):
     """Options of diversity-game."""
 
     diversity: Annotated[float, "λ, weight of diversity"] = 0.75
     correctness: Annotated[float, "η, reward of a right answer"] = 1.0
     objective: Annotated[Literal["entropy", "quadratic"], "of diversity: Σ p log p or ½ Σ p²"] = "entropy"
-    estimator: Estimator = "plug-in"
 
     def __post_init__(self) -> None:
         """Refuse an estimator where there is an exact one."""
+        super().__post_init__()
         if self.objective == "quadratic" and self.estimator != "plug-in":
             raise UsageError("option estimator: the quadratic objective has an exact one of its own; leave it out")
+
+    @property
+    def target(self) -> Target:
+        """For the quadratic objective the estimate of p that is exact on average."""
+        return FromCounts(U_STATISTIC) if self.objective == "quadratic" and not self.memory else super().target
 
 
 def reward(record: GroupRecord, options: DiversityOptions) -> FloatArray:
     """η c(z) − λ log p̂_v(z), or η c(z) − λ p̂_v(z)."""
-    if options.objective == "quadratic":
-        spread = quadratic(record, FromCounts(U_STATISTIC))
-    else:
-        spread = entropy(record, FromCounts(options.estimator))
-    return options.correctness * correctness(record) + options.diversity * spread
+    spread = quadratic if options.objective == "quadratic" else entropy
+    return options.correctness * correctness(record) + options.diversity * spread(record, options.target)
 
 
 def game(options: DiversityOptions, correct_Z: NDArray[np.bool_]) -> Objective:

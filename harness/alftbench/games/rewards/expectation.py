@@ -24,6 +24,7 @@ from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import UsageError
 from alftbench.games.estimators import bernstein
 from alftbench.games.rewards.group import BoolArray, GroupRecord, Rule
+from alftbench.types import NO_ANSWER
 
 LARGEST_ENUMERATION = 20_000
 DEVIATION_FLOOR = 1e-4
@@ -44,15 +45,16 @@ def reward_table(rule: Rule, group: int, phrasings: int = 1) -> FloatArray:
         phrasings: V.
 
     Returns:
-        Shape (2, G, B): c wrong or right, a = 0 … G−1, b = 0 … G (V−1); B = 1 where b does not matter.
+        Shape (3, G, B): c wrong, right or no answer, a = 0 … G−1, b = 0 … G (V−1); B = 1 where b does not matter.
 
     Raises:
         UsageError: the reward depends on more than the answer's own counts and correctness.
     """
     tables = []
-    for right in (False, True):
-        alone = rule(_made_up(group, phrasings, np.array([right, False])))[..., 0, 0]
-        mixed = rule(_made_up(group, phrasings, np.array([right, *[True] * group * phrasings])))[..., 0, 0]
+    for right, answered in ((False, True), (True, True), (False, False)):
+        alone = rule(_made_up(group, phrasings, np.array([right, False]), answered))[..., 0, 0]
+        others = np.array([right, *[True] * group * phrasings])
+        mixed = rule(_made_up(group, phrasings, others, answered))[..., 0, 0]
         if not np.array_equal(alone, mixed, equal_nan=True):
             raise UsageError("the rule looks at more than an answer's own counts; enumerate its groups instead")
         tables.append(alone)
@@ -60,40 +62,56 @@ def reward_table(rule: Rule, group: int, phrasings: int = 1) -> FloatArray:
     return table[..., :1] if (table == table[..., :1]).all() else table
 
 
-def _made_up(group: int, phrasings: int, correct_Z: BoolArray) -> GroupRecord:
+def _made_up(group: int, phrasings: int, correct_Z: BoolArray, answered: bool) -> GroupRecord:
     """Orbits for every (a, b): class 0 first in its group and a times more, b times elsewhere; others fill up.
 
-    The fillers take turns over the classes but 0: one class of two, or all different.
+    With `answered` false class 0 is no answer. The fillers take turns over the classes but 0: one class of two, or
+    all different.
     """
     elsewhere = group * (phrasings - 1)
     a, b = np.arange(group)[:, None, None], np.arange(elsewhere + 1)[:, None]
     filler_S = 1 + np.arange(group + elsewhere) % (correct_Z.size - 1)
-    own = np.where(np.arange(group) <= a, 0, filler_S[:group])
-    other = np.where(np.arange(elsewhere) < b, 0, filler_S[group:])
+    first = 0 if answered else NO_ANSWER
+    own = np.where(np.arange(group) <= a, first, filler_S[:group])
+    other = np.where(np.arange(elsewhere) < b, first, filler_S[group:])
     shape = (group, elsewhere + 1)
     rows = [np.broadcast_to(own, (*shape, group)), np.broadcast_to(other, (*shape, elsewhere))]
     return GroupRecord(np.concatenate(rows, axis=-1).reshape(*shape, phrasings, group), correct_Z)
 
 
-def expected_advantage(reward_CAB: FloatArray, p_VZ: FloatArray, correct_Z: BoolArray) -> FloatArray:
+def expected_advantage(
+    reward_CAB: FloatArray,
+    p_VZ: FloatArray,
+    correct_Z: BoolArray,
+    baseline: str = "mean",
+    unanswered: int | None = None,
+) -> FloatArray:
     """E[r_1 | z_1 = z] − E[r_2 | z_1 = z] of two rollouts of a group, exact up to a constant per phrasing.
 
-    a(z) = (1 − 1/G) times this, with
+    That is a(z) with the baseline "leave-one-out", and a(z) / (1 − 1/G) with "mean", where
 
         E[r_2 | z_1 = z] = const + p(z) (E[R(1 + N')] − E[R(N')]),  N' ~ Bin(G−2, p(z)).
+
+    With "jackknife" the baseline does not know z_1: what is left is E[r_1 | z_1 = z].
 
     Args:
         reward_CAB: from `reward_table`.
         p_VZ: answer marginals; where B = 1 the phrasings do not meet, and there may be any number of them.
         correct_Z: whether an answer is right.
+        baseline: of `alftbench.games.rewards.BASELINES`.
+        unanswered: the class that stands for no answer, if any.
 
     Source: the polynomial form is that of arXiv 2605.30154's abstract; the mean's share is derived here.
     """
     G, B = reward_CAB.shape[1:]
     others_VZB = np.ones((*p_VZ.shape, 1)) if B == 1 else _counts_elsewhere(p_VZ, G)
-    by_verdict = [others_VZB @ reward_AB.T for reward_AB in reward_CAB]
-    given_VZA = np.where(correct_Z[:, None], by_verdict[1], by_verdict[0])
-    mine = (_binomial(G, p_VZ) * given_VZA).sum(axis=-1)
+    wrong_VZA, right_VZA, none_VZA = (others_VZB @ reward_AB.T for reward_AB in reward_CAB)
+    given_VZA = np.where(correct_Z[:, None], right_VZA, wrong_VZA)
+    if unanswered is not None:
+        given_VZA[:, unanswered] = none_VZA[:, unanswered]
+    mine = np.asarray((_binomial(G, p_VZ) * given_VZA).sum(axis=-1))
+    if baseline == "jackknife":
+        return mine
     theirs = p_VZ * (_binomial(G - 1, p_VZ) * (given_VZA[..., 1:] - given_VZA[..., :-1])).sum(axis=-1)
     return np.asarray(mine - theirs)
 
@@ -104,16 +122,16 @@ def _binomial(K: int, p_VZ: FloatArray) -> FloatArray:
 
 
 def _counts_elsewhere(p_VZ: FloatArray, G: int) -> FloatArray:
-    """Distribution of the count of z in the groups of the other phrasings, shape (V, Z, G (V−1) + 1)."""
-    V, Z = p_VZ.shape
-    each = _binomial(G + 1, p_VZ)
-    total = np.zeros((V, Z, G * (V - 1) + 1))
-    for v, z in product(range(V), range(Z)):
-        chance = np.ones(1)
-        for other in range(V):
-            chance = chance if other == v else np.convolve(chance, each[other, z])
-        total[v, z] = chance
-    return total
+    """Distribution of the count of z in the groups of the other phrasings, shape (V, Z, G (V−1) + 1).
+
+    A sum of independent binomials: the product of their characteristic functions, transformed back.
+    """
+    V = len(p_VZ)
+    K = G * (V - 1) + 1
+    roots_K = np.exp(-2j * np.pi * np.arange(K) / K)
+    each_VZK = (1 - p_VZ[..., None] + p_VZ[..., None] * roots_K) ** G
+    others_VZK = np.stack([np.delete(each_VZK, v, axis=0).prod(axis=0) for v in range(V)])
+    return np.asarray(np.maximum(np.fft.ifft(others_VZK, axis=-1).real, 0.0))
 
 
 def n_count_vectors(group: int, answers: int, phrasings: int = 1) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
@@ -15,6 +15,29 @@ from alftbench.types import NO_ANSWER
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 ArrayT = TypeVar("ArrayT", IntArray, FloatArray)
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """The answers that an orbit's earlier groups gave: a running mean that forgets.
+
+    After a step with the shares n/G of the answers the mean is m ← ρ m + (1 − ρ) n/G; it starts at 0, so p̂ is m
+    divided by its total weight 1 − ρ^t.
+
+    Args:
+        mean_VZ: m before this step.
+        steps: t − 1, how often the problem was met before.
+        decay: ρ, in 0 … 1.
+    """
+
+    mean_VZ: FloatArray
+    steps: int
+    decay: float
+
+    def shares(self, counts_VZ: IntArray, group: int) -> FloatArray:
+        """The estimate p̂ with this step's counts among it, so that an answer just drawn is never impossible."""
+        weight = 1 - self.decay ** (self.steps + 1)
+        return np.asarray((self.decay * self.mean_VZ + (1 - self.decay) * counts_VZ / group) / weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +54,7 @@ class GroupRecord:
         tokens_VG: tokens of every rollout, the end token included.
         finish_reason_VG: "stop" or "length".
         text_VG: what was written.
+        remembered: what earlier steps drew for the same problem; None where nothing is kept.
     """
 
     class_VG: IntArray
@@ -40,6 +64,7 @@ class GroupRecord:
     tokens_VG: IntArray | None = None
     finish_reason_VG: tuple[tuple[str, ...], ...] = ()
     text_VG: tuple[tuple[str, ...], ...] = ()
+    remembered: Remembered | None = None
 
     @property
     def group(self) -> int:
@@ -76,6 +101,26 @@ class GroupRecord:
     def pooled_VG(self) -> IntArray:
         """How often a rollout's answer occurs in the orbit: Σ_v n_v(z), itself included; 1 for no answer."""
         return self.at_own_answer(self.counts_VZ.sum(axis=-2, keepdims=True), 1)
+
+    def without(self, rollout: int) -> GroupRecord:
+        """The record of the same orbit whose every phrasing lacks this one of its G rollouts."""
+
+        def fewer(values_VG: ArrayT) -> ArrayT:
+            return np.delete(values_VG, rollout, axis=-1)
+
+        def fewer_words(words_VG: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+            return tuple((*row[:rollout], *row[rollout + 1 :]) for row in words_VG)
+
+        own, reference = self.log_prob_VG, self.reference_log_prob_VG
+        return replace(
+            self,
+            class_VG=fewer(self.class_VG),
+            log_prob_VG=None if own is None else fewer(own),
+            reference_log_prob_VG=None if reference is None else fewer(reference),
+            tokens_VG=None if self.tokens_VG is None else fewer(self.tokens_VG),
+            finish_reason_VG=fewer_words(self.finish_reason_VG),
+            text_VG=fewer_words(self.text_VG),
+        )
 
     def at_own_answer(self, value_VZ: ArrayT, unanswered: float) -> ArrayT:
         """A figure of every answer, read at each rollout's own; `unanswered` where it gave none.

@@ -41,13 +41,16 @@ class FromCounts:
 
     Args:
         estimator: of `alftbench.games.ESTIMATORS`, or "u-statistic", which is unbiased for p itself.
+        pooled: the one for log q, `estimator` if left out. The tables of "minimax" and
+            "variance-optimal" hold for draws of one distribution: not for q where phrasings differ.
     """
 
     estimator: str
+    pooled: str | None = None
 
     def log_p(self, record: GroupRecord) -> FloatArray:
         """From the group's own counts: g_{n−1} with K = G."""
-        table = self._log_table(record.group)
+        table = _log_table(record.group, self.estimator)
         return np.where(record.answered_VG, table[record.own_VG - 1], table.max())
 
     def p(self, record: GroupRecord) -> FloatArray:
@@ -58,11 +61,42 @@ class FromCounts:
 
     def log_q(self, record: GroupRecord) -> FloatArray:
         """From the counts of the orbit: g_{n−1} with K = V·G; log 2 below the least for no answer."""
-        table = self._log_table(record.group * record.phrasings)
+        table = _log_table(record.group * record.phrasings, self.pooled or self.estimator)
         return np.where(record.answered_VG, table[record.pooled_VG - 1], table.min() - np.log(2.0))
 
-    def _log_table(self, K: int) -> FloatArray:
-        return log_of(_unbiased(K)) if self.estimator == U_STATISTIC else log_table(K, self.estimator)
+
+@dataclass(frozen=True)
+class FromMemory:
+    """The running shares of `GroupRecord.remembered`: an estimate that gets better the longer a problem is met.
+
+    Per phrasing p̂_v = m_v/(1 − ρ^t), and q̂ = mean_v p̂_v. Source: the auxiliary answer distribution of
+    arXiv 2604.27166.
+    """
+
+    def log_p(self, record: GroupRecord) -> FloatArray:
+        """Of the phrasing's own memory."""
+        shares_VZ = self._shares(record)
+        own = record.at_own_answer(shares_VZ, 1.0)
+        return log_of(np.where(record.answered_VG, own, shares_VZ.max(axis=-1, keepdims=True)))
+
+    def p(self, record: GroupRecord) -> FloatArray:
+        """Of the phrasing's own memory."""
+        return np.asarray(np.exp(self.log_p(record)))
+
+    def log_q(self, record: GroupRecord) -> FloatArray:
+        """Of the memories of the orbit; log 2 below the rarest that was drawn for no answer."""
+        pooled_VZ = self._shares(record).mean(axis=-2, keepdims=True)
+        own = record.at_own_answer(pooled_VZ, np.inf)
+        rarest = np.minimum(own.min(axis=(-2, -1), keepdims=True), 1.0)
+        return log_of(np.where(record.answered_VG, own, rarest / 2))
+
+    def _shares(self, record: GroupRecord) -> FloatArray:
+        assert record.remembered is not None, "a trainer with a memory gives every record one"
+        return record.remembered.shares(record.counts_VZ, record.group)
+
+
+def _log_table(K: int, estimator: str) -> FloatArray:
+    return log_of(_unbiased(K)) if estimator == U_STATISTIC else log_table(K, estimator)
 
 
 def _unbiased(K: int) -> FloatArray:

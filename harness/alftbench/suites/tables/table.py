@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,11 @@ class TableSuite:
         if self.file is None:
             return self._download().check(split, data)
         return self.file.check(self.info.name, split, data)
+
+    def is_recorded(self, split: str, path: Path) -> bool:
+        """Is this file, whatever its name, the one whose digest is recorded for a split?"""
+        recorded = self.file.splits.get(split, {}).get("sha256") if self.file else None
+        return recorded is not None and hashlib.sha256(path.read_bytes()).hexdigest() == recorded
 
     def _rows(self, split: str, data: str | None) -> tuple[Rows, Iterable[PlacedRow]]:
         if data is not None and self.file is not None:
