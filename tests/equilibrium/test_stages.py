@@ -20,9 +20,8 @@ def traces(p_VZ, mass=1e-9, split=0.6):
     """Every answer has two traces; the policy keeps the reference's shares of them."""
     answer_Y = np.repeat(np.arange(4), 2)
     within_Y = np.tile([split, 1 - split], 4)
-    log_prob_V = [
-        np.log(np.stack([p[answer_Y] * within_Y, p0[answer_Y] * within_Y])) for p, p0 in zip(p_VZ, P0_VZ)
-    ]
+    rows = zip(p_VZ, P0_VZ, strict=True)
+    log_prob_V = [np.log(np.stack([p[answer_Y] * within_Y, p0[answer_Y] * within_Y])) for p, p0 in rows]
     return OrbitTraces([answer_Y] * 2, log_prob_V, CORRECT_Z, mass)
 
 

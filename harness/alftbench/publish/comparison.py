@@ -17,6 +17,7 @@ from alftbench.metrics.summary import metric_value
 from alftbench.publish.alike import unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.evidence import BASE, Evidence, table_of
+from alftbench.publish.stages import StageRow, stage_rows
 from alftbench.publish.tempered import Gain, beyond_sharpening, share_of
 from alftbench.types import Comparison, Cost, MetricValue, QualityValue
 
@@ -57,6 +58,7 @@ class MethodRow:
 
     equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
     each phrasing that all runs have. shown: the names of the metrics that a table shows unless asked for others.
+    stages: declared, predicted and reached answers, where completions were enumerated.
     """
 
     method: str
@@ -69,6 +71,7 @@ class MethodRow:
     phrasings: Mapping[str, tuple[MetricValue, ...]] = field(default_factory=dict)
     measured: Measured | None = None
     shown: tuple[str, ...] = ()
+    stages: tuple[StageRow, ...] = ()
 
     def metric(self, name: str) -> MetricValue | None:
         """A metric by its name or by what stands for it (`pass@k`, `maj@n`); None where this row lacks it."""
@@ -132,6 +135,7 @@ class Compared:
                         for figure in row.equilibrium
                     },
                     "measured": asdict(row.measured) if row.measured else None,
+                    "stages": {s.stage: {f.name: asdict(f) for f in s.features} for s in row.stages},
                 }
                 for row in self.rows
             ],
@@ -245,6 +249,7 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:
         equilibrium=() if measured is None or measured.how == MIXED else quality_values(measured, runs),
         measured=measured,
         shown=tuple(chosen(specs, "shown")),
+        stages=stage_rows(runs),
         phrasings={
             name: phrasing_values(name, runs)
             for name in runs[0].phrasings

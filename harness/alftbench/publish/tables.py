@@ -59,6 +59,10 @@ DIFFERENCE_NOTE = (
 )
 PAIR_NOTE = "The method of the row less that of the column."
 ONE_SEED_NOTE = f"{ONE_SEED} one seed: p speaks of two checkpoints, not of two methods"
+STAGE_NOTE = (
+    "Answers of the model before training; at the equilibrium of the game that the method states; where its "
+    "expected update leads at its own group size, estimator and baseline; of the trained model."
+)
 COST_NOTE = "FLOPs are estimated from parameter and token counts."
 
 
@@ -104,6 +108,7 @@ def comparison_tables(compared: Compared, layout: BoardLayout | None = None) -> 
         table for suite in suites for table in suite_tables(suite, rows[suite], compared.comparisons, layout)
     ]
     tables += [equilibrium_table(suite, alike) for suite in suites for alike in by_measure(rows[suite])]
+    tables += [table for suite in suites for table in stage_tables(suite, rows[suite])]
     for suite in suites:
         tables += difference_tables(rows[suite], compared.comparisons, layout)
     tables += beyond_tables(compared.gains)
@@ -201,6 +206,24 @@ def equilibrium_table(suite: str, alike: Alike) -> Table:
     note = notes[alike.rows[0].measured.how] if alike.rows[0].measured else ""
     headings = columns("method", *FIGURES.values())
     return Table(f"{suite}, equilibrium quality", headings, tuple(rows), alike.note, note)
+
+
+def stage_tables(suite: str, rows: Sequence[MethodRow]) -> Iterator[Table]:
+    """Base, declared, predicted and reached of every method whose completions were enumerated."""
+    staged = [row for row in rows if row.stages]
+    if not staged:
+        return
+    first = staged[0]
+    yield Table(
+        title=f"{suite}, declared, predicted, reached",
+        columns=columns("method", "answers", *(feature.name for feature in first.stages[0].features)),
+        rows=tuple((row.method, stage.stage, *stage.features) for row in staged for stage in row.stages),
+        caption=f"{first.measured.note}, {first.stages[0].features[0].n_problems} problems"
+        if first.measured
+        else "",
+        note=STAGE_NOTE,
+        keys=2,
+    )
 
 
 def difference_tables(

@@ -9,14 +9,23 @@ from alftbench.base.settings import Usual
 from alftbench.base.validate import Positive, above, at_least, at_most, one_of
 from alftbench.errors import UsageError
 from alftbench.games import ESTIMATORS
+from alftbench.games.estimators import LARGEST_K
 from alftbench.games.rewards import BASELINES, FromCounts, FromMemory, Target
 from alftbench.games.rewards.baselines import checked_group
 
 LearningRate = Annotated[
     float, above(0), Usual(1e-7, 1e-2), "at the start; it falls linearly to a tenth as the budget is used up"
 ]
+Baseline = Annotated[
+    str,
+    one_of(BASELINES),
+    "subtracted from a reward; only jackknife leaves what counts answers as it is",
+]
 MOST_MEMORY = 0.9999  # of ρ: what is nearer to 1 forgets nothing within any run
-Estimator = Annotated[str, one_of(ESTIMATORS), "how log p is estimated from counts"]
+AUTO = "auto"
+Estimator = Annotated[
+    str, one_of((AUTO, *ESTIMATORS)), "of log p from counts; auto: variance-optimal, where G has such a table"
+]
 
 
 @dataclass(frozen=True)
@@ -26,20 +35,18 @@ class GroupOptions:
     The default learning rate suits the embedded model of 0.15M parameters; for a billion start near 1e-6.
     """
 
-    learning_rate: LearningRate = 7e-4
+    learning_rate: LearningRate = 5e-4
     beta: Annotated[
         float, at_least(0), "β, strength of the KL to the reference model, in reward units per nat"
-    ] = 0.02
-    group: Annotated[int, at_least(2), "G, rollouts per phrasing"] = 4
-    orbits: Annotated[int, at_least(1), "problems per step, over all suites together"] = 6
+    ] = 0.2
+    group: Annotated[int, at_least(2), "G, rollouts per phrasing"] = 8
+    orbits: Annotated[int, at_least(1), "problems per step, over all suites together"] = 2
     temperature: Annotated[Positive, "of the policy that is trained, in sampling and log-probabilities alike"] = (
         1.0
     )
     scale: Annotated[Literal["none", "std"], "std divides advantages by their group's standard deviation"] = "none"
-    baseline: Annotated[
-        str, one_of(BASELINES), "subtracted from a reward: only jackknife leaves what counts reward as it is"
-    ] = "mean"
-    max_grad_norm: Annotated[Positive, "longer gradients are shortened to this norm"] = 1.0
+    baseline: Baseline = "mean"
+    max_grad_norm: Annotated[Positive, "longer gradients are shortened to this norm"] = 10.0
     rows: Annotated[int, at_least(1), "completions per forward and backward pass; lower it if memory runs out"] = (
         512
     )
@@ -68,7 +75,8 @@ class GroupOptions:
 class CountOptions(GroupOptions):
     """Options of a recipe whose reward counts answers: how it takes p_v and q from the rollouts."""
 
-    estimator: Estimator = "plug-in"
+    estimator: Estimator = AUTO
+    baseline: Baseline = "jackknife"
     memory: Annotated[
         float,
         at_least(0),
@@ -79,7 +87,7 @@ class CountOptions(GroupOptions):
     def __post_init__(self) -> None:
         """Refuse an estimator that a memory would not ask."""
         super().__post_init__()
-        if self.memory and self.estimator != "plug-in":
+        if self.memory and self.estimator != AUTO:
             raise UsageError(f"option estimator={self.estimator}: a memory estimates log p itself; leave it out")
 
     @property
@@ -90,4 +98,11 @@ class CountOptions(GroupOptions):
     @property
     def target(self) -> Target:
         """What the reward takes for p_v and q."""
-        return FromMemory() if self.memory else FromCounts(self.estimator)
+        return FromMemory() if self.memory else FromCounts(self.own_estimator)
+
+    @property
+    def own_estimator(self) -> str:
+        """The estimator of log p_v from a phrasing's own group."""
+        if self.estimator != AUTO:
+            return self.estimator
+        return "variance-optimal" if self.group <= LARGEST_K else "digamma"

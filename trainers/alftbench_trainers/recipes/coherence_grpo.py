@@ -5,8 +5,9 @@ objective=consensus   reward λ log q̂(z), q̂ the answers of the whole orbit. 
 objective=coherence   reward λ (log q̂(z) − log p̂_v(z)): the convex soft coherence, which moves the phrasings'
                       answer distributions together and does not sharpen them.
 
-`correctness=η` adds η for a right answer, which does use labels. Accuracy has to be read beside coherence:
-a model can be coherent and wrong. Source: Distributional Alignment Games, arXiv 2604.27166.
+`correctness=η` adds η for a right answer, which does use labels. At the defaults the declared equilibrium makes the
+embedded model agree with itself without making it much surer; docs/design/defaults.md says how they were chosen.
+Source: Distributional Alignment Games, arXiv 2604.27166.
 """
 
 from __future__ import annotations
@@ -21,28 +22,27 @@ from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
 from alftbench.games import Coherence, Consensus, Objective
 from alftbench.games.rewards import FromCounts, FromMemory, GroupRecord, Target, coherence, consensus, correctness
-from alftbench_trainers.loop.options import CountOptions, LearningRate
+from alftbench_trainers.loop.options import AUTO, CountOptions
 from alftbench_trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class CoherenceOptions(CountOptions):
-    """Options of coherence-grpo; at a learning rate of 7e-4 the embedded model turns coherent and wrong."""
+    """Options of coherence-grpo."""
 
-    learning_rate: LearningRate = 4e-4
-    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.25
+    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.4
     correctness: Annotated[float, "η, reward of a right answer; 0 trains without labels"] = 0.0
     objective: Annotated[Literal["consensus", "coherence"], "the first sharpens, the second does not"] = (
-        "consensus"
+        "coherence"
     )
     pooled: Annotated[Literal["plug-in", "digamma"], "how log q is estimated from the counts of the orbit"] = (
-        "plug-in"
+        "digamma"
     )
 
     def __post_init__(self) -> None:
         """Refuse an estimator that is not asked, and one that would be asked for what it is not made for."""
         super().__post_init__()
-        if self.objective == "consensus" and self.estimator != "plug-in":
+        if self.objective == "consensus" and self.estimator != AUTO:
             raise UsageError(
                 f"option estimator={self.estimator}: consensus needs log q alone, and such tables are for "
                 f"draws of one distribution, which phrasings are not; use pooled=plug-in or pooled=digamma"
@@ -51,7 +51,7 @@ class CoherenceOptions(CountOptions):
     @property
     def target(self) -> Target:
         """Log p_v by `estimator`, log q by `pooled`; or both from the memory."""
-        return FromMemory() if self.memory else FromCounts(self.estimator, self.pooled)
+        return FromMemory() if self.memory else FromCounts(self.own_estimator, self.pooled)
 
 
 def reward(record: GroupRecord, options: CoherenceOptions) -> FloatArray:

@@ -22,7 +22,7 @@ from alftbench.errors import UsageError
 from alftbench.games import Diversity, Objective, QuadraticDiversity
 from alftbench.games.objectives import indicator_bonus
 from alftbench.games.rewards import U_STATISTIC, FromCounts, GroupRecord, Target, correctness, entropy, quadratic
-from alftbench_trainers.loop.options import CountOptions
+from alftbench_trainers.loop.options import AUTO, CountOptions
 from alftbench_trainers.recipe import Recipe
 
 
@@ -30,14 +30,14 @@ from alftbench_trainers.recipe import Recipe
 class DiversityOptions(CountOptions):
     """Options of diversity-game."""
 
-    diversity: Annotated[float, "λ, weight of diversity"] = 0.75
+    diversity: Annotated[float, "λ, weight of diversity"] = 0.1
     correctness: Annotated[float, "η, reward of a right answer"] = 1.0
     objective: Annotated[Literal["entropy", "quadratic"], "of diversity: Σ p log p or ½ Σ p²"] = "entropy"
 
     def __post_init__(self) -> None:
         """Refuse an estimator where there is an exact one."""
         super().__post_init__()
-        if self.objective == "quadratic" and self.estimator != "plug-in":
+        if self.objective == "quadratic" and self.estimator != AUTO:
             raise UsageError("option estimator: the quadratic objective has an exact one of its own; leave it out")
 
     @property
