@@ -149,7 +149,9 @@ def test_a_rule_that_knows_the_truth_is_the_best_response_of_its_objective(rule,
 
 def test_recipes_mix_their_terms():
     seen = record([[0, 1], [0, 0]])
-    agreeing = COHERENCE_GRPO({"coherence": "2", "correctness": "3"})
+    agreeing = COHERENCE_GRPO(
+        {"coherence": "2", "correctness": "3", "objective": "consensus", "pooled": "plug-in"}
+    )
     np.testing.assert_allclose(
         agreeing.reward(seen), [[2 * log(3 / 4) + 3, 2 * log(1 / 4)], [2 * log(3 / 4) + 3] * 2]
     )
@@ -171,7 +173,11 @@ def test_label_free_coherence_does_not_look_at_labels():
     ("recipe", "options", "message"),
     [
         (COHERENCE_GRPO, {"objective": "peace"}, "must be one of consensus, coherence"),
-        (DIVERSITY_GAME, {"estimator": "guess"}, "must be one of plug-in, digamma, minimax, variance-optimal"),
+        (
+            DIVERSITY_GAME,
+            {"estimator": "guess"},
+            "must be one of auto, plug-in, digamma, minimax",
+        ),
         (DIVERSITY_GAME, {"estimator": "digamma", "objective": "quadratic"}, "has an exact one of its own"),
         (DIVERSITY_GAME, {"group": "1"}, "group=1: must be a whole number, at least 2"),
         (DIVERSITY_GAME, {"learning_rate": "-1"}, "must be a number, above 0"),
@@ -193,4 +199,4 @@ def test_a_recipe_tells_every_option_with_its_default_and_meaning(recipe):
     told = recipe.info.options
     assert {option.name: option.default for option in told} == recipe({}).config()
     assert all(option.meaning for option in told)
-    assert OptionInfo("beta", "a number, at least 0", 0.02, told[1].meaning) == told[1]
+    assert OptionInfo("beta", "a number, at least 0", 0.2, told[1].meaning) == told[1]

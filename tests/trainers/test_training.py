@@ -91,7 +91,7 @@ def test_a_tempered_policy_is_scored_as_it_was_sampled():
 @pytest.mark.parametrize(
     ("trainer", "budget", "message"),
     [
-        ("vanilla-grpo", Budget(tokens=1000), "one step may take 3840"),
+        ("vanilla-grpo", Budget(tokens=1000), "one step may take 2560"),
         ("vanilla-grpo:orbits=1", Budget(steps=1), "2 suites need one problem each"),
     ],
 )
@@ -146,7 +146,7 @@ def test_every_reference_trainer_trains_and_repeats_itself(tmp_path, trainer):
     first, second = (run_training(plan, tmp_path / name) for name in "ab")
     assert first.checkpoint_sha256 == second.checkpoint_sha256
     assert first.steps == 2
-    assert first.cost["backward_passes"] == 2 * 120
+    assert first.cost["backward_passes"] == 2 * 80
     assert first.cost["generated_tokens"] == first.cost["trained_tokens"] > 0
     other = run_training(plan_training(job(trainer, seed=1)), tmp_path / "c")
     assert other.checkpoint_sha256 != first.checkpoint_sha256
@@ -269,7 +269,7 @@ def test_training_goes_by_the_suites_own_verdicts(tmp_path):
         rewards[suite] = update["reward"]
     assert rewards["even-draws"] == 0.5 != rewards["sums"]
     texts = sys.modules["grading_plugin"].SUITE.texts
-    assert len(texts) == 6 * 6 * 4
+    assert len(texts) == 2 * 6 * 8
     assert all(texts)
 
 
@@ -317,7 +317,7 @@ def of_rule(rule, **changes):
         (
             lambda record, options: record.class_VG[0],
             PluginError,
-            r"has the shape \(4,\), not \(V, G\) = \(6, 4\)",
+            r"has the shape \(8,\), not \(V, G\) = \(6, 8\)",
         ),
         (lambda record, options: None, PluginError, r"the reward of mine has the shape \(\), not \(V, G\)"),
         (lambda record, options: record.colour, PluginError, "the reward of mine failed: AttributeError"),
@@ -341,7 +341,7 @@ def test_a_rule_sees_what_was_sampled(tmp_path):
     record = run_training(of_rule(rule, suites=("sums",)), tmp_path)
     assert sum(int(orbit.tokens_VG.sum()) for orbit in seen) == record.cost["generated_tokens"]
     for orbit in seen:
-        assert orbit.class_VG.shape == orbit.tokens_VG.shape == (6, 4)
-        assert np.array(orbit.text_VG).shape == np.array(orbit.finish_reason_VG).shape == (6, 4)
+        assert orbit.class_VG.shape == orbit.tokens_VG.shape == (6, 8)
+        assert np.array(orbit.text_VG).shape == np.array(orbit.finish_reason_VG).shape == (6, 8)
         assert {reason for row in orbit.finish_reason_VG for reason in row} <= {"stop", "length"}
         assert orbit.class_VG.max() < orbit.correct_Z.size

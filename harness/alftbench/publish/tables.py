@@ -218,9 +218,7 @@ def stage_tables(suite: str, rows: Sequence[MethodRow]) -> Iterator[Table]:
         title=f"{suite}, declared, predicted, reached",
         columns=columns("method", "answers", *(feature.name for feature in first.stages[0].features)),
         rows=tuple((row.method, stage.stage, *stage.features) for row in staged for stage in row.stages),
-        caption=f"{first.measured.note}, {first.stages[0].features[0].n_problems} problems"
-        if first.measured
-        else "",
+        caption=f"{by_measure(staged)[0].note}, {first.stages[0].features[0].n_problems} problems",
         note=STAGE_NOTE,
         keys=2,
     )

@@ -5,9 +5,9 @@ objective=consensus   reward λ log q̂(z), q̂ the answers of the whole orbit. 
 objective=coherence   reward λ (log q̂(z) − log p̂_v(z)): the convex soft coherence, which moves the phrasings'
                       answer distributions together and does not sharpen them.
 
-`correctness=η` adds η for a right answer, which does use labels. At the defaults the declared equilibrium makes the
-embedded model agree with itself without making it much surer; docs/design/defaults.md says how they were chosen.
-Source: Distributional Alignment Games, arXiv 2604.27166.
+`correctness=η` adds η for a right answer, which does use labels. At the defaults the declared equilibrium makes
+the embedded model agree with itself without making it much surer; docs/design/defaults.md says how they were
+chosen. Source: Distributional Alignment Games, arXiv 2604.27166.
 """
 
 from __future__ import annotations
