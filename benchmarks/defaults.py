@@ -1,7 +1,7 @@
 """Where trainers with given options should end and will: declared and predicted answers on training problems.
 
 The embedded base's answers are listed, games solved and expected updates followed to their fixed points; nothing
-is trained. `python benchmarks/defaults.py` with OMP_NUM_THREADS=1 prints the choices behind the trainers' defaults;
+is trained. `python benchmarks/defaults.py` with OMP_NUM_THREADS=1 prints what the defaults were chosen from;
 `python benchmarks/defaults.py diversity-game:diversity=0.2,group=4 …` any others. `--half 2` takes the second half
 of the training problems, on which a choice made on the first is checked; no test problem is looked at.
 """
@@ -89,9 +89,8 @@ def main() -> None:
     model = HfBackend(str(locate("tiny-sums")), BackendOptions("cpu", "float32"))
     for suite, problems in ((SUMS, options.problems), (SPLITS, max(1, options.problems // 2))):
         traces = listed(suite, model, options.half, problems)
-        print(
-            f"\n{suite.info.name}, {len(traces)} training problems: accuracy, coherence, within, distinct right of 8\n"
-        )
+        what = "accuracy, coherence, agreement within, distinct right of 8"
+        print(f"\n{suite.info.name}, {len(traces)} training problems: {what}\n")
         print("| options | declared | predicted | TV base to declared | predicted to declared |")
         print("| --- | --- | --- | --- | --- |")
         for spec in options.specs:

@@ -16,6 +16,7 @@ from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
 from alftbench.publish.alike import unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
+from alftbench.publish.cost import Steps, mean_cost, mean_steps
 from alftbench.publish.evidence import BASE, Evidence, table_of
 from alftbench.publish.stages import StageRow, stage_rows
 from alftbench.publish.tempered import Gain, beyond_sharpening, share_of
@@ -58,7 +59,8 @@ class MethodRow:
 
     equilibrium: empty where it was not measured, or not in the same way for all seeds. phrasings: the metrics of
     each phrasing that all runs have. shown: the names of the metrics that a table shows unless asked for others.
-    stages: declared, predicted and reached answers, where completions were enumerated.
+    stages: declared, predicted and reached answers, where completions were enumerated. sampling: how it was
+    sampled, in words. steps: how the steps of training went, None for a model as it is.
     """
 
     method: str
@@ -72,6 +74,8 @@ class MethodRow:
     measured: Measured | None = None
     shown: tuple[str, ...] = ()
     stages: tuple[StageRow, ...] = ()
+    sampling: str = ""
+    steps: Steps | None = None
 
     def metric(self, name: str) -> MetricValue | None:
         """A metric by its name or by what stands for it (`pass@k`, `maj@n`); None where this row lacks it."""
@@ -129,6 +133,8 @@ class Compared:
                     "seeds": list(row.seeds),
                     "metrics": {metric.name: asdict(metric) for metric in row.metrics},
                     "cost": asdict(row.cost) if row.cost else asdict(Cost()),
+                    "steps": asdict(row.steps) if row.steps else None,
+                    "sampling": row.sampling,
                     "runs": list(row.runs),
                     "equilibrium": {
                         figure.name: {key: value for key, value in asdict(figure).items() if key != "name"}
@@ -250,6 +256,8 @@ def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:
         measured=measured,
         shown=tuple(chosen(specs, "shown")),
         stages=stage_rows(runs),
+        sampling=sampling_in_words(runs[0].record.config["sampling"]),
+        steps=mean_steps([run.training for run in runs if run.training]),
         phrasings={
             name: phrasing_values(name, runs)
             for name in runs[0].phrasings
@@ -337,11 +345,10 @@ def no_power(name: str, silent: bool, drawn: Drawn) -> str:
     return f"at n = {drawn.n}" if silent else ""
 
 
-def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
-    """The mean cost over seeds, None for a model as it is."""
-    if not costs:
-        return None
-    return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
+def sampling_in_words(sampling: Mapping[str, Any]) -> str:
+    """How many samples of a phrasing, at which temperature, of how many tokens at most."""
+    n, temperature, tokens = sampling["n"], sampling["temperature"], sampling["max_tokens"]
+    return f"{n} of a phrasing at temperature {temperature:g}, at most {tokens} tokens"
 
 
 def difference_from(baseline: Sequence[Evidence], candidate: Sequence[Evidence], metric: str) -> Comparison:

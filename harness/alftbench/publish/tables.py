@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
 from alftbench.base.wording import ONE_SEED, short
@@ -19,6 +19,7 @@ from alftbench.publish.comparison import (
     by_measure,
     shown_names,
 )
+from alftbench.publish.cost import Steps
 from alftbench.publish.evidence import BASE
 from alftbench.publish.ranking import of_metric, ranked, resolution
 from alftbench.publish.tempered import Gain, share_of
@@ -63,7 +64,10 @@ STAGE_NOTE = (
     "Answers of the model before training; at the equilibrium of the game that the method states; where its "
     "expected update leads at its own group size, estimator and baseline; of the trained model."
 )
-COST_NOTE = "FLOPs are estimated from parameter and token counts."
+COST_NOTE = (
+    "FLOPs are estimated from parameter and token counts. Shortened: steps whose gradient reached the limit on "
+    "its norm. Silent: steps in which no two rollouts of a group differed in reward: nothing to learn from."
+)
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,12 @@ def suite_tables(
 def suite_table(suite: str, rows: Sequence[MethodRow], names: Sequence[str]) -> Table:
     """Every method's metrics."""
     headings = [next((m.name for row in rows if (m := row.metric(name))), name) for name in names]
-    first = rows[0].metrics[0]
+    first, drawn = rows[0].metrics[0], rows[0].sampling
     return Table(
         title=suite,
         columns=columns("method", *headings),
         rows=tuple((row.method, *map(row.metric, names)) for row in rows),
-        caption=f"{first.n_problems} problems, {first.n_samples} samples a method, 95% intervals",
+        caption=f"{first.n_problems} problems, {first.n_samples} samples a method, {drawn}, 95% intervals",
     )
 
 
@@ -295,6 +299,11 @@ def beyond_tables(gains: Sequence[Gain]) -> Iterator[Table]:
         )
 
 
+def step_cells(steps: Steps | None) -> tuple[Cell, ...]:
+    """How the steps of training went, as whole numbers."""
+    return (None, None, None) if steps is None else tuple(Number(x, ".0f") for x in astuple(steps))
+
+
 def cost_table(rows: Sequence[MethodRow]) -> Table:
     """What training cost per method; the same for all suites, since one model serves them all."""
     cells: list[tuple[Cell, ...]] = []
@@ -303,7 +312,8 @@ def cost_table(rows: Sequence[MethodRow]) -> Table:
             cost = row.cost
             counts = (cost.generated_tokens, cost.trained_tokens, cost.forward_passes, cost.backward_passes)
             spent = map(Quantity, (*counts, cost.flops))
-            cells.append((row.method, len(row.seeds), *spent, Number(cost.seconds, ".1f")))
+            cells.append((row.method, len(row.seeds), *spent, Number(cost.seconds, ".1f"), *step_cells(row.steps)))
     headings = ("generated tokens", "trained tokens", "forward passes", "backward passes", "FLOPs (estimate)")
-    return Table("Training cost", columns("method", "seeds", *headings, "seconds"), tuple(cells),
+    of_steps = ("seconds", "steps", "shortened", "silent")
+    return Table("Training cost", columns("method", "seeds", *headings, *of_steps), tuple(cells),
                  "mean over seeds", COST_NOTE)  # fmt: skip
