@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -170,15 +172,20 @@ def without_seconds(table: dict) -> dict:
     return table
 
 
-def begun(folder: Path, stranger: str) -> subprocess.Popen[str]:
-    """The comparison under way in another folder, both of its workers in the midst of training."""
-    process = subprocess.Popen(
+@contextmanager
+def begun(folder: Path, stranger: str) -> Iterator[subprocess.Popen[str]]:
+    """The comparison under way in another folder, the second of its trials in the midst of training."""
+    with subprocess.Popen(
         [sys.executable, "-m", "alftbench.cli", "compare", *TRAINERS, *SMALL],
         cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
         env={**os.environ, "PYTHONPATH": stranger},
-    )  # fmt: skip
-    wait_until(lambda: len(list(folder.rglob("updates.jsonl"))) >= 2)
-    return process
+    ) as process:  # fmt: skip
+        try:
+            wait_until(lambda: len(list(folder.glob("out/results/tiny/*/updates.jsonl"))) >= 2)
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_workers_do_not_outlive_a_killed_comparison_which_ends_with_the_same_table(
@@ -186,22 +193,22 @@ def test_workers_do_not_outlive_a_killed_comparison_which_ends_with_the_same_tab
 ):
     """Only the parent is killed, as an out-of-memory killer would; its workers must not go on writing."""
     _, whole = compared
-    process = begun(tmp_path, stranger)
-    process.kill()
-    process.communicate(timeout=60)
-    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+    with begun(tmp_path, stranger) as process:
+        process.kill()
+        process.wait()
+        wait_until(lambda: not group_is_alive(process.pid), seconds=30)
     done = warm("compare", *TRAINERS, *SMALL, "--format", "json", env={"PYTHONPATH": stranger})
     assert done.returncode == 0, done.stderr
     assert without_seconds(json.loads(done.stdout)) == without_seconds(json.loads(json.dumps(whole)))
 
 
 def test_ctrl_c_ends_everything_with_one_line(stranger, tmp_path):
-    process = begun(tmp_path, stranger)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.strip() == "interrupted; nothing is lost, run the same command again"
-    wait_until(lambda: not group_is_alive(process.pid), seconds=30)
+    with begun(tmp_path, stranger) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert said.strip() == "interrupted; nothing is lost, run the same command again"
+        wait_until(lambda: not group_is_alive(process.pid), seconds=30)
 
 
 def group_is_alive(group: int) -> bool:
