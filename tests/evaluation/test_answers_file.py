@@ -188,7 +188,8 @@ def test_a_half_written_file_never_stands_under_its_name(tmp_path, run):
 def measured(folder: Path) -> dict:
     """The content of metrics.json, less what metrics did not say then and intervals, which are other ones now."""
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    for metric in content["metrics"]:
+    apart = content["phrasings"]
+    for metric in (*content["metrics"], *apart["metrics"], *apart["pairs"]):
         for since in ("shown", "compared", "low", "high"):
             metric.pop(since, None)
     return content
