@@ -176,7 +176,7 @@ def test_records_say_themselves_what_to_show_the_usual_first():
         {"name": "entropy", "shown": True, "compared": False},
         {"name": "accuracy", "shown": True, "compared": True},
     ]
-    assert chosen(specs, "shown") == ["accuracy", "entropy", "brevity"]
+    assert chosen(specs, "shown") == ["accuracy", "brevity", "entropy"]
     assert chosen(specs, "compared") == ["accuracy", "brevity"]
     assert general(["pass", "pass@2", "maj@3", "x@y"]) == ["pass", "pass@k", "maj@n", "x@y"]
     assert stands_for("pass@k", ["pass@2"]) == "pass@2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
 from alftbench.base.wording import ONE_SEED, short
@@ -299,9 +299,11 @@ def beyond_tables(gains: Sequence[Gain]) -> Iterator[Table]:
         )
 
 
-def step_cells(steps: Steps | None) -> tuple[Cell, ...]:
+def step_cell(steps: Steps | None) -> Cell:
     """How the steps of training went, as whole numbers."""
-    return (None, None, None) if steps is None else tuple(Number(x, ".0f") for x in astuple(steps))
+    if steps is None:
+        return None
+    return Lines(f"{steps.all:.0f}", (f"{steps.clipped:.0f} shortened", f"{steps.silent:.0f} silent"))
 
 
 def cost_table(rows: Sequence[MethodRow]) -> Table:
@@ -312,8 +314,15 @@ def cost_table(rows: Sequence[MethodRow]) -> Table:
             cost = row.cost
             counts = (cost.generated_tokens, cost.trained_tokens, cost.forward_passes, cost.backward_passes)
             spent = map(Quantity, (*counts, cost.flops))
-            cells.append((row.method, len(row.seeds), *spent, Number(cost.seconds, ".1f"), *step_cells(row.steps)))
-    headings = ("generated tokens", "trained tokens", "forward passes", "backward passes", "FLOPs (estimate)")
-    of_steps = ("seconds", "steps", "shortened", "silent")
-    return Table("Training cost", columns("method", "seeds", *headings, *of_steps), tuple(cells),
-                 "mean over seeds", COST_NOTE)  # fmt: skip
+            cells.append((row.method, *spent, Number(cost.seconds, ".1f"), step_cell(row.steps)))
+    headings = (
+        "generated tokens",
+        "trained tokens",
+        "forward passes",
+        "backward passes",
+        "FLOPs",
+        "seconds",
+        "steps",
+    )
+    said = f"mean over {' or '.join(map(str, sorted({len(row.seeds) for row in rows if row.cost})))} seeds"
+    return Table("Training cost", columns("method", *headings), tuple(cells), said, COST_NOTE)
