@@ -189,23 +189,14 @@ REDEFINED = {"coherence", "distinct", "distinct_right"}  # what the code before 
 
 
 def measured(folder: Path) -> dict:
-<<<<<<< HEAD
-    """The values of the metrics that mean what they did then: of every problem, and what a table shows."""
+    """What metrics that mean what they did then say of every problem and in tables; intervals are other ones now."""
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     then = json.loads((GOLDEN / "complete" / "metrics.json").read_text(encoding="utf-8"))
     names = [row["name"] for row in then["metrics"] if row["name"] not in REDEFINED]
     rows = {row["name"]: row for row in content["metrics"]}
-    shown = {(name, field): rows[name][field] for name in names for field in then["metrics"][0]}
+    fields = then["metrics"][0].keys() - {"low", "high"}
+    shown = {(name, field): rows[name][field] for name in names for field in fields}
     return {"shown": shown, "per_problem": {name: content["per_problem"][name] for name in names}}
-=======
-    """The content of metrics.json, less what metrics did not say then and intervals, which are other ones now."""
-    content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    apart = content["phrasings"]
-    for metric in (*content["metrics"], *apart["metrics"], *apart["pairs"]):
-        for since in ("shown", "compared", "low", "high"):
-            metric.pop(since, None)
-    return content
->>>>>>> stats
 
 
 def test_a_complete_run_of_earlier_code_is_verified_and_read():
