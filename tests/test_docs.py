@@ -10,7 +10,7 @@ from draw_architecture import PICTURE, check_way, picture
 
 from tests.helpers import ROOT
 
-COLUMNS = ("accuracy", "agreement", "distinct_right")
+COLUMNS = ("accuracy", "coherence", "agreement_within")
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "leaderboards").rglob("*.md")})
 
 
@@ -21,7 +21,7 @@ def test_the_first_screen_fits_on_one():
 
 def test_readmes_table_is_the_boards():
     with (ROOT / "leaderboards/tiny/table.csv").open(encoding="utf-8") as file:
-        board = {(row["method"], row["name"]): row for row in csv.DictReader(file) if row["suite"] == "splits"}
+        board = {(row["method"], row["name"]): row for row in csv.DictReader(file) if row["suite"] == "sums"}
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [
         line.split("|")[1:-1] for line in text.splitlines() if re.match(r"\| (nothing|`[\w-]+`, rewards)", line)

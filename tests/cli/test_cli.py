@@ -149,7 +149,9 @@ def test_dry_run_writes_nothing(warm, tmp_path):
     done = warm("eval", "--limit", "4", "--dry-run")
     assert json.loads(done.stdout)["n_samples"] == 4 * 6 * 8
     made = json.loads(warm("compare", "--dry-run").stdout)
-    assert len(made) == 3 + 3 * 3
+    assert len(made) == 3 + 3 * 3 + 3 * 3  # base, tempered base, trained
+    assert made[-1]["trains_on"] == {"sums, train": 1000, "splits, train": 99}
+    assert made[-1]["measured_on"] == {"sums, test": 100, "splits, test": 40}
     assert list(tmp_path.iterdir()) == []
 
 

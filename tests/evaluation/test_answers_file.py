@@ -189,7 +189,7 @@ REDEFINED = {"coherence", "distinct", "distinct_right"}  # what the code before 
 
 
 def measured(folder: Path) -> dict:
-    """What metrics that mean what they did then say of every problem and in tables; intervals are other ones now."""
+    """What metrics that mean what they did then say of problems and in tables; intervals are other ones now."""
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     then = json.loads((GOLDEN / "complete" / "metrics.json").read_text(encoding="utf-8"))
     names = [row["name"] for row in then["metrics"] if row["name"] not in REDEFINED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,8 @@ from alftbench.errors import AlftbenchError, UsageError
 if TYPE_CHECKING:
     from alftbench.compare.compare import CompareOutcome
     from alftbench.compare.finished import FinishedRequest
-    from alftbench.compare.plan import CompareRequest
+    from alftbench.compare.plan import CompareRequest, Trial
+    from alftbench.suites.load import Selection
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_BUDGET = 400_000
@@ -177,11 +179,40 @@ def compare_command(
     )
     planned = trials(request)
     if dry_run:
-        echo_json([{"method": t.method, "seed": t.seed, "folder": str(t.folder)} for t in planned])
+        echo_json([planned_as_json(trial) for trial in planned])
         return
+    say(problems_in_words(request), err=True)
     with job_bars() as watch:
         outcome = compare(request, planned, watch)
     print_comparison(request, outcome, output_format)
+
+
+def planned_as_json(trial: Trial) -> dict[str, Any]:
+    """What a dry run says of a trial: how many problems it trains on, and is measured on, too."""
+    from alftbench.suites.load import read_problems
+
+    def counts(selections: Sequence[tuple[str, Selection]]) -> dict[str, int]:
+        return {f"{name}, {chosen.split}": len(read_problems(name, chosen).orbits) for name, chosen in selections}
+
+    trained = [(name, trial.job.selection) for name in trial.job.suites] if trial.job else []
+    measured = [(each.suite, each.selection) for each in trial.evaluations]
+    return {
+        "method": trial.method,
+        "seed": trial.seed,
+        "folder": str(trial.folder),
+        "trains_on": counts(trained),
+        "measured_on": counts(measured),
+    }
+
+
+def problems_in_words(request: CompareRequest) -> str:
+    """How many problems of every suite are trained on and tested on."""
+    from alftbench.suites.load import read_problems
+
+    def count(chosen: Selection) -> str:
+        return ", ".join(f"{len(read_problems(name, chosen).orbits)} of {name}" for name in request.suites)
+
+    return f"problems: training on {count(request.train)}; testing on {count(request.test)}"
 
 
 def refuse_options_of_training(context: typer.Context) -> None:
