@@ -36,6 +36,7 @@ COMMAND = [
     "compare", "diversity-game:diversity=0.2", "--suite", "sums", "--seeds", "1", "--budget-tokens", "5000",
     "--limit", "3", "--samples", "2", "--workers", "1", "--output-dir", "out",
     "--equilibrium-problems", "2", "--mass", "0.05", "--prefixes", "3000", "--measure-train", "2",
+    "--tempered", "none",
 ]  # fmt: skip
 
 

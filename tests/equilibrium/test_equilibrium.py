@@ -329,7 +329,8 @@ def test_the_games_that_trainers_declare_have_the_known_equilibria():
     coherence = COHERENCE_GRPO({"beta": "0.5", "coherence": "0.3", "objective": "coherence"})
     p_VZ = equilibrium_of(coherence, p0_VZ, correct_Z)
     assert p_VZ == pytest.approx(normalised(p0_VZ ** (0.5 / 0.8) * p_VZ.mean(0) ** (0.3 / 0.8)))
-    p_VZ = equilibrium_of(COHERENCE_GRPO({"beta": "0.5", "coherence": "0.3"}), p0_VZ, correct_Z)
+    consensus = COHERENCE_GRPO({"beta": "0.5", "coherence": "0.3", "objective": "consensus"})
+    p_VZ = equilibrium_of(consensus, p0_VZ, correct_Z)
     assert p_VZ == pytest.approx(normalised(p0_VZ * p_VZ.mean(0) ** (0.3 / 0.5)))
 
 

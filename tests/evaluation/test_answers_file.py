@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from alftbench.answers.canonical import canonical
+from alftbench.backends import model_files
 from alftbench.backends.base import BackendOptions
 from alftbench.errors import BadInput
 from alftbench.evaluation.answers import (
@@ -188,6 +189,12 @@ def test_a_half_written_file_never_stands_under_its_name(tmp_path, run):
 REDEFINED = {"coherence", "distinct", "distinct_right"}  # what the code before meant by other figures
 
 
+@pytest.fixture
+def earlier_model(monkeypatch):
+    """The embedded model that sampled the folders, in the place of the one that is taught anew."""
+    monkeypatch.setattr(model_files, "EMBEDDED", GOLDEN / "embedded")
+
+
 def measured(folder: Path) -> dict:
     """What metrics that mean what they did then say of problems and in tables; intervals are other ones now."""
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -199,6 +206,7 @@ def measured(folder: Path) -> dict:
     return {"shown": shown, "per_problem": {name: content["per_problem"][name] for name in names}}
 
 
+@pytest.mark.usefixtures("earlier_model")
 def test_a_complete_run_of_earlier_code_is_verified_and_read():
     record = verify(GOLDEN / "complete")
     assert record.answers_sha256 is None
@@ -210,6 +218,7 @@ def test_a_complete_run_of_earlier_code_is_verified_and_read():
     assert list(read_partitions(GOLDEN / "complete", made.suite, made.orbits)) == computed
 
 
+@pytest.mark.usefixtures("earlier_model")
 def test_evaluating_a_run_of_earlier_code_again_records_its_answers(tmp_path):
     shutil.copytree(GOLDEN / "complete", tmp_path / "run")
     before = verify(tmp_path / "run")
@@ -221,6 +230,7 @@ def test_evaluating_a_run_of_earlier_code_again_records_its_answers(tmp_path):
     assert verify(tmp_path / "run") == after
 
 
+@pytest.mark.usefixtures("earlier_model")
 def test_an_interrupted_run_of_earlier_code_goes_on_to_the_same_end(tmp_path):
     shutil.copytree(GOLDEN / "unfinished", tmp_path / "run")
     kept = (tmp_path / "run" / "samples.jsonl").read_text(encoding="utf-8").count("\n")

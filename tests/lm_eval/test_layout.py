@@ -99,12 +99,12 @@ def test_exporting_again_writes_the_same_two_files(run, tmp_path):
     assert [path.read_bytes() for path in export(run, tmp_path / "elsewhere")] == before
 
 
-def test_a_run_of_earlier_code_gives_the_files_that_it_wrote(tmp_path):
+def test_a_run_of_earlier_code_says_how_it_is_measured_anew(tmp_path):
     old = GOLDEN / "complete"
     assert read_record(old).answers_sha256 is None
-    for new, before in zip(export(old, tmp_path), layout_of(old), strict=True):
-        assert new.name == before.name
-        assert new.read_bytes() == before.read_bytes()
+    with pytest.raises(BadInput, match=r"measured by version 1 of the metrics, this is 2, .*`alftbench regrade"):
+        export(old, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_exported_is_refused(run, tmp_path):
@@ -191,7 +191,7 @@ def test_repeats_become_draws(tmp_path):
     assert found["accuracy"] == [0.75, 0.25]
     assert found["pass@4"] == [1.0, 1.0]
     assert found["maj@4"] == [1.0, 0.0]
-    assert found["distinct"] == [2.0, 2.0]
+    assert found["distinct@4"] == [2.0, 2.0]
     record = verify(folder)
     assert record.config["suite"] == "imported:gsm8k_cot"
     assert record.config["model"] == "unknown"

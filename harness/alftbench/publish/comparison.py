@@ -331,7 +331,7 @@ def quality_value(name: str, values_SP: FloatArray, drawn: Drawn | None = None) 
         estimate = mean_interval(values_SP, (0.0, np.inf))
         return QualityValue(name, estimate.value, estimate.low, estimate.high)
     estimate = mean_interval(values_SP, (-np.inf, np.inf) if name in BOUNDS else (0.0, np.inf))
-    bound = name in BOUNDS or (name == "marginal_error" and np.isnan(drawn.blind))
+    bound = name in BOUNDS or (name == "marginal_error" and bool(np.isnan(drawn.blind)))
     silent = bound and not estimate.low > LEAST
     return QualityValue(name, estimate.value, estimate.low, estimate.high, bound, no_power(name, silent, drawn))
 
