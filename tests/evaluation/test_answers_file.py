@@ -241,6 +241,7 @@ def test_an_interrupted_run_of_earlier_code_goes_on_to_the_same_end(tmp_path):
     assert len(list(read_answers(tmp_path / "run"))) == record.n_samples == 36
 
 
+@pytest.mark.usefixtures("earlier_model")
 def test_regrading_a_run_of_earlier_code_gives_the_file_and_the_same_metrics(tmp_path):
     found = regrade(plan_regrade(GOLDEN / "complete"), tmp_path / "new")
     assert found.changes is None

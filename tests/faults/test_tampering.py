@@ -33,7 +33,7 @@ def published(tmp_path_factory) -> Path:
     """A small comparison of one trainer with the base."""
     folder = tmp_path_factory.mktemp("published")
     # Steps so long that samples of the base and of the trained model differ.
-    trainer = parse_spec("vanilla-grpo:orbits=1,group=2,learning_rate=0.01,warmup=0")
+    trainer = parse_spec("vanilla-grpo:orbits=1,group=2,learning_rate=0.002,warmup=0")
     request = CompareRequest(
         (trainer,), "tiny-sums", ("sums",), 1, Budget(900), folder, "tiny",
         Selection(limit=2), Selection(split="train", limit=2), samples=2,
