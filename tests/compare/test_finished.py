@@ -59,7 +59,7 @@ def test_a_results_folder_is_its_board():
     order = [row.method for row in table.rows if row.suite == table.rows[0].suite]
     suites = list(dict.fromkeys(row.suite for row in table.rows))
     assert table == compare_runs(runs, suites, order)
-    assert len(table.rows) == 8
+    assert len(table.rows) == 28
 
 
 def test_trials_of_one_method_are_its_seeds_until_nothing_else_is_there():

@@ -75,7 +75,7 @@ def test_numbers_and_names_stay(value):
 
 
 def test_the_csv_of_hostile_records_has_a_line_a_value():
-    compared = compare_runs(collect([ROOT / "results" / "tiny" / "base-seed0"]), ["sums", "splits"], [])
+    compared = compare_runs(collect([ROOT / "results" / "tiny" / "base-seed0"])[:1], ["splits"], [])
     row = compared.rows[0]
     rows = [
         replace(row, method=text, suite=text) for text in ("=HYPERLINK(1)", "\r=1", "\t=1", "a\nb", "a\rb", "-1-1")

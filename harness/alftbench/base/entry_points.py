@@ -23,6 +23,12 @@ GROUPS = {
 }
 
 
+HARNESS = Path(__file__).parents[1]
+REWARDING = [HARNESS / room for room in ("games", "answers", "suites")]
+"""Rooms whose code decides what a rollout is worth, whoever trains."""
+CODE = {".py", ".json", ".yaml"}
+
+
 def available(kind: str) -> dict[str, list[EntryPoint]]:
     """Entry points of a kind by name, sorted; several under a name that several packages took. Imports nothing."""
     entries: dict[str, list[EntryPoint]] = {}
@@ -82,27 +88,25 @@ def package_of(entry: EntryPoint) -> str:
 
 
 def code_of(entry: EntryPoint) -> dict[str, str]:
-    """What tells whether a plugin's code changed: its distribution, version, and the digest of its package.
+    """What tells whether a plugin's code changed: distribution, version, and the digest of its packages.
 
-    The package is the outermost that the entry point names; nothing of it is imported.
+    The packages are the outermost that the entry point names, and those rooms of the harness that rewards and
+    verdicts come from. Nothing is imported.
     """
     name, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.module, "")
-    return {"distribution": name, "version": version, "sha256": package_digest(entry.module.partition(".")[0])}
+    return {"distribution": name, "version": version, "sha256": code_digest(entry.module.partition(".")[0])}
 
 
 @cache
-def package_digest(name: str) -> str:
-    """SHA-256 over the names and contents of a package's Python files, or of a module's one file."""
+def code_digest(name: str) -> str:
+    """SHA-256 over the names and contents of the code and tables of a package, or of a module's one file."""
     spec = importlib.util.find_spec(name)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    files = [
-        (path.relative_to(folder).as_posix(), path) for folder in folders for path in Path(folder).rglob("*.py")
-    ]
-    if spec and spec.origin and not folders:
-        files = [(Path(spec.origin).name, Path(spec.origin))]
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    single = [Path(spec.origin)] if spec and spec.origin and not folders else []
+    files = [*single, *(path for folder in [*folders, *REWARDING] for path in folder.rglob("*"))]
     digest = hashlib.sha256()
-    for place, path in sorted(files):
-        digest.update(place.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for path in sorted(path for path in files if path.suffix in CODE):
+        digest.update("/".join(path.parts[-3:]).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

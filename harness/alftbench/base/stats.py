@@ -188,7 +188,8 @@ class PairedDifference:
 def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> PairedDifference:
     """The mean paired difference, its interval and its two-sided p-value, from one spread.
 
-    p falls below 0.05 exactly where the 95% interval leaves 0 out.
+    p falls below 0.05 exactly where the 95% interval leaves 0 out. Where all differences are the same there is no
+    spread to judge by: p is that of a sign test, 2^(1−P).
     """
     difference_SP = defined(candidate_SP - baseline_SP)
     n_pairs = difference_SP.shape[1]
@@ -198,6 +199,8 @@ def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> Pair
     between = mean_squares(difference_SP).spread
     reach = between.quantile(1 - LEVEL) * between.error
     p_value = between.p_value(value)
+    if between.variance == 0 and value != 0:
+        p_value, reach = 2.0 ** (1 - n_pairs), abs(value) * (2.0 ** (1 - n_pairs) >= 1 - LEVEL)
     return PairedDifference(value, value - reach, value + reach, p_value, n_pairs, between.error, between.freedom)
 
 

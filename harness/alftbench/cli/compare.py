@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_BUDGET = 400_000
+EVALUATING = ("suite", "samples", "data", "limit", "orbit")  # options that choose what a model is evaluated on
 DEFAULT_TEMPERED = "0.7,0.45,0.2"
 TRAINING = (
     "model",
@@ -157,7 +158,7 @@ def compare_command(
         finished = FinishedRequest(
             folders, tuple(suite or DEFAULT_SUITES), output_dir, test, samples, options, allow_different
         )
-        compare_folders(finished, dry_run, output_format)
+        compare_folders(finished, given_options(context, EVALUATING), dry_run, output_format)
         return
     if allow_different:
         raise UsageError("--allow-different needs folders of finished runs")
@@ -221,19 +222,33 @@ def refuse_options_of_training(context: typer.Context) -> None:
     Raises:
         UsageError: an option asks for it.
     """
-    sources = {name: context.get_parameter_source(name) for name in TRAINING}
-    if name := next((name for name, source in sources.items() if source and source.name != "DEFAULT"), None):
-        raise UsageError(f"--{name.replace('_', '-')} has no meaning for finished runs; leave it out")
+    if given := given_options(context, TRAINING):
+        raise UsageError(f"--{given[0]} has no meaning for finished runs; leave it out")
 
 
-def compare_folders(request: FinishedRequest, dry_run: bool, output_format: Format) -> None:
-    """Compare what is finished and show it; what differs and was allowed is said."""
+def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:
+    """Those of some parameters that were given, as they are spelled."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+    return [name.replace("_", "-") for name in given]
+
+
+def compare_folders(request: FinishedRequest, chosen: Sequence[str], dry_run: bool, output_format: Format) -> None:
+    """Compare what is finished and show it; what differs and was allowed is said.
+
+    Raises:
+        UsageError: options choose what to evaluate, and nothing is.
+    """
     from alftbench.cli.console import show
     from alftbench.cli.progress import progress_bar
     from alftbench.compare.finished import compare_finished, sources
     from alftbench.publish.tables import comparison_tables
 
     given = sources(request)
+    if chosen and not any(source.evaluations for source in given):
+        raise UsageError(
+            f"--{chosen[0]} has no meaning for finished runs, which are compared as they are; leave it out"
+        )
     if dry_run:
         runs = [(s.folder, run, False) for s in given for run in s.runs]
         runs += [(s.folder, run, True) for s in given for _, run in s.evaluations]

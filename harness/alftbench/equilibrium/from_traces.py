@@ -92,7 +92,7 @@ def game_figures(
     """Marginal error and Nash gap of one game among the told answers; NaN where it has no solution."""
     objective, beta = declared
     if not covered_VZ[phrasings].any(axis=1).all():
-        return 0.0, 0.0
+        return np.nan, np.nan
     kept = [covered_VZ[v][traces.answer_V[v]] for v in phrasings]
     answers = [traces.answer_V[v][kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]
     rows = [traces.log_prob_V[v][:, kept_Y] for v, kept_Y in zip(phrasings, kept, strict=True)]

@@ -5,7 +5,8 @@
     predicted  the fixed point of its expected update at its own group size, estimator and baseline
     reached    the trained model
 
-All are distributions over the answers that the lists of completions tell, each phrasing's adding up to 1. From
+All are distributions over the answers that the lists of completions tell, adding up to 1 in each phrasing: what
+is not told is left out of every stage, and which answers are told depends a little on the trained model. From
 declared to predicted is the estimator's and the baseline's doing; from predicted to reached that of noise, of the
 network that shares its weights between problems, and of the budget.
 """
@@ -79,7 +80,7 @@ def stage_values(traces: OrbitTraces, declared: Declared, trainer: Trainer) -> S
     log_reached_VZ, share = told_answers(traces, told_VZ, POLICY)
     stages = {
         "base": np.exp(log_base_VZ),
-        "declared": declared_answers(log_base_VZ, declared, share),
+        "declared": declared_answers(log_base_VZ, declared),
         "predicted": predicted_answers(log_base_VZ, traces.correct_Z, declared, trainer),
         "reached": np.exp(log_reached_VZ),
     }
@@ -104,11 +105,11 @@ def told_answers(traces: OrbitTraces, told_VZ: NDArray[np.bool_], model: int) ->
     return log_normalise(log_told_VZ), share
 
 
-def declared_answers(log_base_VZ: FloatArray, declared: Declared, share: float) -> FloatArray:
+def declared_answers(log_base_VZ: FloatArray, declared: Declared) -> FloatArray:
     """The equilibrium of the stated game, NaN where no solver finds one."""
     objective, beta = declared
     try:
-        solution = solve(Game.from_log_marginals(log_base_VZ, objective.given(share), beta))
+        solution = solve(Game.from_log_marginals(log_base_VZ, objective, beta))
     except BadInput:
         return np.full(log_base_VZ.shape, np.nan)
     return solution.p_PZ if solution.converged else np.full(log_base_VZ.shape, np.nan)

@@ -152,11 +152,8 @@ def metric_value(
 ) -> MetricValue:
     """The mean of one metric over seeds and problems, with its interval.
 
-    An unbiased estimate may pass a bound and is told as it is; no end of its interval does. Answers are on average
-    no more than the problem with the most of them has.
+    An unbiased estimate may pass a bound and is told as it is; no end of its interval does.
     """
-    if unit == "answers" and np.isfinite(values_SP).any():
-        bounds = bounds[0], min(bounds[1], float(np.ceil(np.nanmax(values_SP) - SLACK)))
     estimate = mean_interval(values_SP, bounds)
     low, high = np.clip((estimate.low, estimate.high), *bounds)
     return MetricValue(

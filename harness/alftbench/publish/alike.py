@@ -56,6 +56,14 @@ def starting_model(run: Evidence) -> dict[str, Any]:
     return {"starting model": str(run.record.config.get("model_sha256"))[:8]} if is_base else {}
 
 
+def other_method(run: Evidence, other: Evidence) -> str:
+    """In what two trainings of one name differ that makes two methods of them: options, or the trainer's code."""
+    if run.training is None or other.training is None:
+        return ""
+    mine, theirs = run.training.config, other.training.config
+    return ", ".join(what for what in ("options", "code", "dtype") if mine.get(what) != theirs.get(what))
+
+
 def unlike(run: Evidence, other: Evidence) -> list[str]:
     """In what two runs of one suite differ that must not: each with both values."""
     mine, theirs = conditions(run), conditions(other)

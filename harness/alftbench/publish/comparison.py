@@ -14,7 +14,7 @@ from alftbench.base.stats import holm, mean_interval, paired_difference
 from alftbench.equilibrium.from_samples import BLIND, FIGURES
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
-from alftbench.publish.alike import unlike_runs
+from alftbench.publish.alike import other_method, unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.cost import Steps, mean_cost, mean_steps
 from alftbench.publish.evidence import BASE, Evidence, table_of
@@ -141,7 +141,7 @@ class Compared:
                         for figure in row.equilibrium
                     },
                     "measured": asdict(row.measured) if row.measured else None,
-                    "stages": {s.stage: {f.name: asdict(f) for f in s.features} for s in row.stages},
+                    "stages": {s.stage: {f.name: asdict(f) for f in s.features if f} for s in row.stages},
                 }
                 for row in self.rows
             ],
@@ -219,7 +219,7 @@ def tested(runs: Sequence[Evidence], rank_by: str) -> list[str]:
 
 
 def check_seeds(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
-    """A method is evaluated once per seed.
+    """A method is evaluated once per seed, and is the same in all of them.
 
     Raises:
         BadInput: it is not.
@@ -227,6 +227,11 @@ def check_seeds(groups: Mapping[tuple[str, str], Sequence[Evidence]]) -> None:
     for (suite, method), runs in groups.items():
         if len({run.seed for run in runs}) < len(runs):
             raise BadInput(f"{method} on {suite}: a seed occurs twice below {runs[0].folder.parent.parent}")
+        for run in runs:
+            if faults := other_method(run, runs[0]):
+                raise BadInput(
+                    f"{run.folder} and {runs[0].folder} are both called {method}, and differ in {faults}"
+                )
 
 
 def make_row(method: str, suite: str, runs: Sequence[Evidence]) -> MethodRow:
@@ -341,7 +346,7 @@ def no_power(name: str, silent: bool, drawn: Drawn) -> str:
     if name in OF_GAME and not drawn.plays:
         return ""
     if name in OF_GAME and drawn.blind > BLINDNESS:
-        return f"blind in {drawn.blind:.0%} of prompts"
+        return f"{drawn.blind:.0%} of the target unseen"
     return f"at n = {drawn.n}" if silent else ""
 
 

@@ -24,7 +24,7 @@ class StageRow:
     """One stage of a method: features of its answers, and how far they are from the declared equilibrium."""
 
     stage: str
-    features: tuple[MetricValue, ...]
+    features: tuple[MetricValue | None, ...]
 
 
 def stage_rows(runs: Sequence[Evidence]) -> tuple[StageRow, ...]:
@@ -34,10 +34,10 @@ def stage_rows(runs: Sequence[Evidence]) -> tuple[StageRow, ...]:
         return ()
     values = {name: np.array([table[name] for table in tables]) for name in tables[0]}
     rows = [StageRow(stage, tuple(features_of(stage, values))) for stage in STAGES]
-    return tuple(row for row in rows if any(not np.isnan(feature.value) for feature in row.features))
+    return tuple(row for row in rows if any(f is not None and not np.isnan(f.value) for f in row.features))
 
 
-def features_of(stage: str, values: dict[str, FloatArray]) -> list[MetricValue]:
+def features_of(stage: str, values: dict[str, FloatArray]) -> list[MetricValue | None]:
     """What a table shows of a stage; the declared equilibrium's distance from itself is left open."""
 
     def table(feature: str) -> FloatArray:
@@ -47,11 +47,11 @@ def features_of(stage: str, values: dict[str, FloatArray]) -> list[MetricValue]:
         return metric_value(name, values_SP, (0.0, 1.0), "probability", 0)
 
     accuracy = table("accuracy")
-    away = values.get(distance_name(stage, TARGET), np.full(accuracy.shape, np.nan))
+    away = values.get(distance_name(stage, TARGET))
     return [
         share("accuracy", accuracy),
         share("coherence", linearised(table("agreement"), table("agreement_within"))),
         share("agreement_within", table("agreement_within")),
         metric_value(f"distinct_right@{DRAWS}", table("distinct_right"), (0.0, float(DRAWS)), "answers", 0),
-        metric_value(FROM_TARGET, away, (0.0, MAX_TV), "total variation", 0),
+        None if away is None else metric_value(FROM_TARGET, away, (0.0, MAX_TV), "total variation", 0),
     ]

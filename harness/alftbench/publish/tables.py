@@ -62,7 +62,8 @@ PAIR_NOTE = "The method of the row less that of the column."
 ONE_SEED_NOTE = f"{ONE_SEED} one seed: p speaks of two checkpoints, not of two methods"
 STAGE_NOTE = (
     "Answers of the model before training; at the equilibrium of the game that the method states; where its "
-    "expected update leads at its own group size, estimator and baseline; of the trained model."
+    "expected update leads at its own group size, estimator and baseline; of the trained model. Shares are of the "
+    "told answers, which differ a little from method to method: compare the rows of one method."
 )
 COST_NOTE = (
     "FLOPs are estimated from parameter and token counts. Shortened: steps whose gradient reached the limit on "
@@ -217,12 +218,14 @@ def stage_tables(suite: str, rows: Sequence[MethodRow]) -> Iterator[Table]:
     staged = [row for row in rows if row.stages]
     if not staged:
         return
-    first = staged[0]
+    shown = [feature for row in staged for stage in row.stages for feature in stage.features if feature]
+    counts = sorted({feature.n_problems for feature in shown})
+    counted = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     yield Table(
         title=f"{suite}, declared, predicted, reached",
-        columns=columns("method", "answers", *(feature.name for feature in first.stages[0].features)),
+        columns=columns("method", "answers", *dict.fromkeys(feature.name for feature in shown)),
         rows=tuple((row.method, stage.stage, *stage.features) for row in staged for stage in row.stages),
-        caption=f"{by_measure(staged)[0].note}, {first.stages[0].features[0].n_problems} problems",
+        caption=f"{by_measure(staged)[0].note}, {counted} problems, among the answers that are told",
         note=STAGE_NOTE,
         keys=2,
     )
@@ -232,6 +235,9 @@ def difference_tables(
     rows: Sequence[MethodRow], comparisons: Sequence[Comparison], layout: BoardLayout | None
 ) -> Iterator[Table]:
     """A suite's paired differences: from its first method, the base where there is one, and between the others."""
+    rows = [row for row in rows if share_of(row.method) is None]
+    if not rows:
+        return
     first, rank_by = rows[0], layout.rank_by if layout else RANK_BY
     of_suite = [c for c in comparisons if c.suite == first.suite and not math.isnan(c.difference)]
     if not of_suite:

@@ -23,6 +23,7 @@ Baseline = Annotated[
 ]
 MOST_MEMORY = 0.9999  # of ρ: what is nearer to 1 forgets nothing within any run
 AUTO = "auto"
+LEAST_COUNTED = 3  # rollouts of a group whose answers are counted
 Estimator = Annotated[
     str, one_of((AUTO, *ESTIMATORS)), "of log p from counts; auto: variance-optimal, where G has such a table"
 ]
@@ -85,8 +86,13 @@ class CountOptions(GroupOptions):
     ] = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an estimator that a memory would not ask."""
+        """Refuse an estimator that a memory would not ask, and a group whose baseline cancels the reward."""
         super().__post_init__()
+        if self.group < LEAST_COUNTED and not self.memory:
+            raise UsageError(
+                f"option group={self.group}: of one other rollout a reward that counts answers is linear in the "
+                f"count, and a group's baseline cancels it; it needs at least {LEAST_COUNTED}, or a memory"
+            )
         if self.memory and self.estimator != AUTO:
             raise UsageError(f"option estimator={self.estimator}: a memory estimates log p itself; leave it out")
 

@@ -17,27 +17,25 @@ from alftbench_trainers.loop.losses import group_advantages, policy_gradient_los
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions
 
-HALF_STEP = {torch.bfloat16: 2.0**-9, torch.float16: 2.0**-12}
-"""The largest share of a weight that rounds away when it is added to it."""
-MOST_LOST = 0.5
+MOST_LOST = 0.5  # of the weights may stay as they are in a step at half the learning rate
 
 
 def check_learns(model: Any, learning_rate: float) -> None:
     """Refuse weights so coarse that a step of AdamW, about the learning rate, leaves most of them as they are.
 
+    Asked of half the learning rate, for it falls as the budget is used up.
+
     Raises:
-        UsageError: it does; says from which learning rate on it does not, and that float32 has no such limit.
+        UsageError: it does; float32 has no such limit.
     """
-    share = HALF_STEP.get(model.dtype)
-    if share is None:
+    if model.dtype == torch.float32:
         return
-    sizes = torch.cat([weights.detach().float().abs().flatten() for weights in model.parameters()])
-    smallest = share * float(sizes.median())
-    lost = float((sizes * share > learning_rate).float().mean())
+    weights = torch.cat([part.detach().abs().flatten() for part in model.parameters()])
+    lost = float((weights + learning_rate / 2 == weights).float().mean())
     if lost > MOST_LOST:
         raise UsageError(
-            f"option learning_rate={learning_rate:g}: a step of that size rounds away in {lost:.0%} of weights "
-            f"in {str(model.dtype).removeprefix('torch.')}; train with --dtype float32, or from {smallest:.1g} on"
+            f"option learning_rate={learning_rate:g}: half such a step rounds away in {lost:.0%} of weights "
+            f"in {str(model.dtype).removeprefix('torch.')}; train with --dtype float32"
         )
 
 
@@ -75,7 +73,8 @@ class Policy:
         self.options = options
         self.tokenizer = load_tokenizer(model, trusted)
         self.model = load_model(weights or model, device, dtype, trusted).eval()
-        check_learns(self.model, options.learning_rate)
+        if weights is None:
+            check_learns(self.model, options.learning_rate)
         self.reference = load_model(model, device, dtype, trusted).eval() if options.beta > 0 else None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.memory = AnswerMemory(options.remembers)

@@ -75,9 +75,7 @@ class FromMemory:
 
     def log_p(self, record: GroupRecord) -> FloatArray:
         """Of the phrasing's own memory."""
-        shares_VZ = self._shares(record)
-        own = record.at_own_answer(shares_VZ, 1.0)
-        return log_of(np.where(record.answered_VG, own, shares_VZ.max(axis=-1, keepdims=True)))
+        return log_of(record.at_own_answer(self._shares(record), 1.0))
 
     def p(self, record: GroupRecord) -> FloatArray:
         """Of the phrasing's own memory."""
