@@ -84,7 +84,7 @@ def test_every_two_methods_are_tested_on_the_same_problems_and_seeds(runs, compa
 
 
 def test_trained_methods_that_differ_do_not_share_a_rank(compared):
-    """On sums both that see labels are above coherence-grpo, and that is above the base; the two share the first."""
+    """On sums both that see labels are above coherence-grpo, which is above the base; they share the first."""
     rows = [row for row in compared.rows if row.suite == "sums"]
     places = {row.method: rank for rank, row in ranked(rows, compared.comparisons, "accuracy")}
     assert places == {"vanilla-grpo": 1, "diversity-game": 1, "coherence-grpo": 3, "base": 4}

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from alftbench.errors import BadInput, UsageError
-from alftbench.games.rewards import FromCounts, FromMemory, GroupRecord, coherence, consensus, entropy
+from alftbench.games.rewards import (
+    FromCounts,
+    FromMemory,
+    GroupRecord,
+    baselines,
+    coherence,
+    consensus,
+    entropy,
+)
 from alftbench_trainers.loop.memory import FILE, AnswerMemory
 from alftbench_trainers.loop.rollouts import OrbitRollouts
 from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
@@ -105,3 +113,16 @@ def test_without_a_memory_nothing_is_kept(tmp_path):
 def test_what_an_option_cannot_do_is_refused_with_the_reason(recipe, options, message):
     with pytest.raises(UsageError, match=message):
         recipe(options)
+
+
+def test_a_jackknife_with_a_memory_does_not_know_the_rollouts_answer():
+    """Whatever it answered, also something new: columns of the record are the answers of this step alone."""
+    rule = lambda record: entropy(record, FromMemory())  # noqa: E731
+    values = []
+    for names, first in ((("a", "b"), 0), (("a", "b"), 1), (("a", "b", "c"), 2)):
+        memory = AnswerMemory(0.9)
+        for _ in range(5):
+            memory.recall(rollouts(("a", "b"), [[0] * 9 + [1]] * 2))
+        record = memory.recall(rollouts(names, [[first, 1, -1, 1], [1, 1, 0, 0]])).record
+        values.append(baselines(rule, record, rule(record), "jackknife")[0, 0])
+    assert values == pytest.approx([values[0]] * 3)
