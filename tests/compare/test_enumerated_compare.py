@@ -206,7 +206,7 @@ def test_what_is_listed_without_being_asked_is_what_an_embedded_model_can():
     assert Measuring("sampled").listed(sums, "tiny-sums") == 0
     enumerated = Measuring("enumerated")
     assert (enumerated.listed(sums, "some/model"), enumerated.listed(other, "some/model")) == (8, None)
-    assert auto.bounds(splits) == TraceBounds(0.03)
+    assert auto.bounds(splits) == TraceBounds(0.05)
     assert Measuring(mass=0.01, prefixes=7).bounds(splits) == TraceBounds(0.01, 7)
 
 

@@ -182,7 +182,6 @@ def compare_command(
     if dry_run:
         echo_json([planned_as_json(trial) for trial in planned])
         return
-    say(problems_in_words(request), err=True)
     with job_bars() as watch:
         outcome = compare(request, planned, watch)
     print_comparison(request, outcome, output_format)
@@ -213,7 +212,7 @@ def problems_in_words(request: CompareRequest) -> str:
     def count(chosen: Selection) -> str:
         return ", ".join(f"{len(read_problems(name, chosen).orbits)} of {name}" for name in request.suites)
 
-    return f"problems: training on {count(request.train)}; testing on {count(request.test)}"
+    return f"problems: trained on {count(request.train)}; tested on {count(request.test)}"
 
 
 def refuse_options_of_training(context: typer.Context) -> None:
@@ -287,6 +286,7 @@ def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_fo
         echo_json(outcome.table.to_json())
     else:
         show(*comparison_tables(outcome.table))
+        say(problems_in_words(request))
         say(f"runs: {request.results}")
         say(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:
