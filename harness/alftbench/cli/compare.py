@@ -205,14 +205,11 @@ def planned_as_json(trial: Trial) -> dict[str, Any]:
     }
 
 
-def problems_in_words(request: CompareRequest) -> str:
-    """How many problems of every suite are trained on and tested on."""
+def problems_in_words(request: CompareRequest, chosen: Selection) -> str:
+    """How many problems of every suite a selection has."""
     from alftbench.suites.load import read_problems
 
-    def count(chosen: Selection) -> str:
-        return ", ".join(f"{len(read_problems(name, chosen).orbits)} of {name}" for name in request.suites)
-
-    return f"problems: trained on {count(request.train)}; tested on {count(request.test)}"
+    return ", ".join(f"{len(read_problems(name, chosen).orbits)} problems of {name}" for name in request.suites)
 
 
 def refuse_options_of_training(context: typer.Context) -> None:
@@ -286,7 +283,8 @@ def print_comparison(request: CompareRequest, outcome: CompareOutcome, output_fo
         echo_json(outcome.table.to_json())
     else:
         show(*comparison_tables(outcome.table))
-        say(problems_in_words(request))
+        say(f"trained on: {problems_in_words(request, request.train)}")
+        say(f"tested on: {problems_in_words(request, request.test)}")
         say(f"runs: {request.results}")
         say(f"leaderboard: {outcome.board}/README.md and index.html")
     if outcome.failed:
