@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from alftbench.backends.hf.folder import check_model
 from alftbench.backends.model_files import locate
-from alftbench.errors import ModelRefused, UsageError
+from alftbench.errors import ModelRefused
 from tests.forks import Done
 
 SECONDS = 40.0  # on a busy machine; the limits themselves are of 2 s
@@ -380,14 +380,6 @@ def test_a_map_to_code_that_is_not_needed_is_not_looked_at(spoilt, forked):
     done = forked(folder, *EVAL)
     assert done.code == 0, done.err
     assert not folder.canary.exists()
-
-
-@pytest.mark.parametrize("backend", ["openai", "scripted", "replay"])
-def test_backends_that_load_no_model_take_no_such_flag(backend):
-    from alftbench.backends.base import BackendOptions, refuse_engine_options
-
-    with pytest.raises(UsageError, match="loads no model"):
-        refuse_engine_options(BackendOptions(trust_remote_code=True), backend)
 
 
 def test_weights_and_caches_of_the_hub_may_be_links(tiny, tmp_path):

@@ -116,3 +116,11 @@ def test_a_template_without_a_system_prompt_gets_it_with_the_first_question(tiny
     assert prompt_ids(tokenizer, [SYSTEM, USER]) == tokenizer.encode("1 + 2\n\n3 + 4")
     with pytest.raises(TemplateRefusal, match="no system"):
         prompt_ids(tokenizer, [USER, SYSTEM])
+
+
+@pytest.mark.parametrize("backend", ["openai", "scripted", "replay"])
+def test_backends_that_load_no_model_take_no_such_flag(backend):
+    from alftbench.backends.base import BackendOptions, refuse_engine_options
+
+    with pytest.raises(UsageError, match="loads no model"):
+        refuse_engine_options(BackendOptions(trust_remote_code=True), backend)

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
-from alftbench.base.stats import holm, mean_interval, paired_difference
+from alftbench.base.stats import holm, mean_interval
 from alftbench.equilibrium.from_samples import BLIND, FIGURES
 from alftbench.errors import BadInput
 from alftbench.metrics.summary import metric_value
 from alftbench.publish.alike import other_method, unlike_runs
 from alftbench.publish.choice import chosen, in_all, stands_for
 from alftbench.publish.cost import Steps, mean_cost, mean_steps
+from alftbench.publish.difference import Names, tested_difference
 from alftbench.publish.evidence import BASE, Evidence, table_of
 from alftbench.publish.stages import StageRow, stage_rows
 from alftbench.publish.tempered import Gain, beyond_sharpening, share_of
@@ -363,19 +364,6 @@ def difference_from(baseline: Sequence[Evidence], candidate: Sequence[Evidence],
               for runs in (candidate, baseline)]  # fmt: skip
     if not seeds:
         tables = [values_SP.mean(axis=0, keepdims=True) for values_SP in tables]
-    difference = paired_difference(*tables)
-    return Comparison(
-        suite=baseline[0].suite,
-        metric=metric,
-        baseline=baseline[0].method,
-        candidate=candidate[0].method,
-        difference=difference.value,
-        low=difference.low,
-        high=difference.high,
-        p_value=difference.p_value,
-        p_adjusted=float("nan"),
-        n_pairs=difference.n_pairs,
-        n_seeds=max(len(seeds), 1),
-        error=difference.error,
-        freedom=difference.freedom,
-    )
+    names = Names(baseline[0].suite, metric, baseline[0].method, candidate[0].method)
+    mine, theirs = tables
+    return tested_difference(names, mine, theirs, max(len(seeds), 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alftbench.base.tables import Cell, Column, Interval, Lines, Links, Number, Quantity, Table, columns
@@ -261,13 +261,16 @@ def from_first(first: MethodRow, comparisons: Sequence[Comparison], caption: str
     return Table(
         title=f"{first.suite}, paired differences from {'the base' if first.method == BASE else first.method}",
         columns=columns("method", *metrics),
-        rows=tuple(
-            (method, *(by_place.get((method, metric)) for metric in metrics))
-            for method in dict.fromkeys(method for method, _ in by_place)
-        ),
+        rows=crossed(by_place, metrics),
         caption=caption,
         note=DIFFERENCE_NOTE,
     )
+
+
+def crossed(by_place: Mapping[tuple[str, str], Comparison], across: Iterable[str]) -> tuple[tuple[Cell, ...], ...]:
+    """A row for every method of the places, with a cell for each name across."""
+    methods = dict.fromkeys(method for method, _ in by_place)
+    return tuple((method, *(by_place.get((method, name)) for name in across)) for method in methods)
 
 
 def pair_table(suite: str, comparisons: Sequence[Comparison], caption: str) -> Table:
@@ -277,10 +280,7 @@ def pair_table(suite: str, comparisons: Sequence[Comparison], caption: str) -> T
     return Table(
         title=f"{suite}, {comparisons[0].metric} of every two methods",
         columns=columns("row − column", *baselines),
-        rows=tuple(
-            (method, *(by_pair.get((method, baseline)) for baseline in baselines))
-            for method in dict.fromkeys(method for method, _ in by_pair)
-        ),
+        rows=crossed(by_pair, baselines),
         caption=caption,
         note=PAIR_NOTE,
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.base.ratios import linearised
-from alftbench.base.stats import holm, paired_difference
+from alftbench.base.stats import holm
+from alftbench.publish.difference import Names, tested_difference
 from alftbench.publish.evidence import BASE, Evidence, table_of
 from alftbench.types import Comparison
 
@@ -125,20 +126,7 @@ def compared(suite: str, name: str, method: Mapping[str, FloatArray], line: Line
     beside = BASE if share == 1 else tempered_name(round(share, 2))
 
     def comparison(metric: str, table_SP: FloatArray) -> Comparison:
-        difference = paired_difference(table_SP, np.zeros_like(table_SP))
-        return Comparison(
-            suite=suite,
-            metric=metric,
-            baseline=beside,
-            candidate=name,
-            difference=difference.value,
-            low=difference.low,
-            high=difference.high,
-            p_value=difference.p_value,
-            p_adjusted=float("nan"),
-            n_pairs=difference.n_pairs,
-            n_seeds=n_seeds,
-        )
+        return tested_difference(Names(suite, metric, beside, name), table_SP, np.zeros_like(table_SP), n_seeds)
 
     coherence_SP, accuracy_SP = differences(method, line, i, alpha, matched=not unmatched)
     return Gain(
