@@ -83,6 +83,18 @@ def test_answers_that_a_list_does_not_tell_are_left_out():
     assert values["base_accuracy"] == pytest.approx((0.5 / 0.95 + 0.3 / 0.95) / 2)
 
 
+def test_the_same_answers_are_told_whatever_was_trained():
+    """A trained model that hardly gives an answer, or gives a rare one often, changes no row of the base."""
+    sure_VZ = np.array([[0.97, 0.02, 0.005, 0.005], [0.005, 0.02, 0.005, 0.97]])
+    rows = []
+    for trainer in (VANILLA_GRPO({"beta": "0.5"}), DIVERSITY_GAME({}), COHERENCE_GRPO({})):
+        for p_VZ in (P0_VZ, sure_VZ, sure_VZ[::-1]):
+            values = stage_values(traces(p_VZ, mass=0.6), trainer.game(CORRECT_Z), trainer)
+            rows.append([values[f"base_{name}"] for name in FEATURES])
+    assert rows == [pytest.approx(rows[0])] * 9
+    assert rows[0][0] == pytest.approx((0.5 + 0.3) / 2 / 0.95)  # no answer, 0.05 in both, is what is not told
+
+
 class Silent:
     """A trainer that declares a game and says nothing of its update."""
 

@@ -117,6 +117,13 @@ def test_distinct_at_m_is_the_mean_over_subsets_of_m_draws(class_VN, m):
             assert diversity.distinct_right_at(row, partition, m) == pytest.approx(np.mean(right))
 
 
+def test_a_suite_with_one_right_answer_bounds_how_many_are_counted():
+    by_name = {metric.name: metric for metric in metrics_for(8)}
+    assert by_name["distinct_right@8"].on(1).bounds == (0.0, 1.0)
+    assert by_name["distinct_right@2"].on(5).bounds == (0.0, 2.0)
+    assert by_name["distinct_right@8"].on(None).bounds == by_name["distinct@8"].on(1).bounds == (0.0, 8.0)
+
+
 @given(rows)
 def test_simpson_is_the_share_of_pairs_of_answers_that_repeat(class_VN):
     for row in class_VN:

@@ -131,3 +131,12 @@ def test_without_a_base_the_first_method_is_what_others_are_held_against(runs, c
     assert "sums, paired differences from vanilla-grpo" in titles
     assert "sums, accuracy of every two methods" in titles
     assert not any("every two" in t.title for t in comparison_tables(compare_runs(trained[:2], ["sums"], METHODS)))
+
+
+def test_an_interval_of_a_difference_does_not_pass_the_largest_that_there_can_be():
+    values_SP = np.array([[1.0, 1.0, 0.5]])
+    wide, cut = paired_difference(values_SP, 0 * values_SP), paired_difference(values_SP, 0 * values_SP, 1.0)
+    assert (wide.high, cut.high) == (pytest.approx(wide.value * 2 - wide.low), 1.0)
+    assert wide.high > 1
+    assert (cut.value, cut.low, cut.p_value) == (wide.value, wide.low, wide.p_value)
+    assert paired_difference(0 * values_SP, values_SP, 1.0).low == -1.0

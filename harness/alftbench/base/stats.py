@@ -185,8 +185,12 @@ class PairedDifference:
     freedom: float
 
 
-def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> PairedDifference:
+def paired_difference(
+    candidate_SP: FloatArray, baseline_SP: FloatArray, largest: float = np.inf
+) -> PairedDifference:
     """The mean paired difference, its interval and its two-sided p-value, from one spread.
+
+    `largest` is the largest difference that there can be, in either direction; the interval does not pass it.
 
     p falls below 0.05 exactly where the 95% interval leaves 0 out. Where all differences are the same there is no
     spread to judge by: p is that of a sign test, 2^(1−P).
@@ -201,7 +205,8 @@ def paired_difference(candidate_SP: FloatArray, baseline_SP: FloatArray) -> Pair
     p_value = between.p_value(value)
     if between.variance == 0 and value != 0:
         p_value, reach = 2.0 ** (1 - n_pairs), abs(value) * (2.0 ** (1 - n_pairs) >= 1 - LEVEL)
-    return PairedDifference(value, value - reach, value + reach, p_value, n_pairs, between.error, between.freedom)
+    low, high = max(value - reach, -largest), min(value + reach, largest)
+    return PairedDifference(value, low, high, p_value, n_pairs, between.error, between.freedom)
 
 
 def resolvable(error: float, freedom: float) -> float:

@@ -108,6 +108,24 @@ def game_figures(
     return share * quality.marginal_error, gap
 
 
+def common_answers(traces: OrbitTraces) -> NDArray[np.bool_]:
+    """The answers that the reference's lists tell enough of, shape (V, Z): the same whatever model was trained.
+
+    As for `covered_answers`, any phrasing's list may tell them, and all phrasings can give them.
+    """
+    log_p_VMZ = log_marginals(traces)
+    told_VZ = log_p_VMZ[:, REFERENCE] >= np.log(COVERED * traces.mass)
+    possible_VZ = (log_p_VMZ > -np.inf).all(axis=1)
+    return np.broadcast_to(told_VZ.any(axis=0) & possible_VZ.all(axis=0), told_VZ.shape)
+
+
+def log_marginals(traces: OrbitTraces) -> FloatArray:
+    """Log answer marginals of the listed traces under policy and reference, shape (V, 2, Z)."""
+    Z = traces.correct_Z.size
+    pairs = zip(traces.answer_V, traces.log_prob_V, strict=True)
+    return np.array([[marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows] for answer_Y, rows in pairs])
+
+
 def covered_answers(traces: OrbitTraces, objective: Objective) -> NDArray[np.bool_]:
     """The answers that the lists tell enough of, shape (V, Z).
 
@@ -116,10 +134,7 @@ def covered_answers(traces: OrbitTraces, objective: Objective) -> NDArray[np.boo
     may be any phrasing's list: the others have scored its completions, and their log p is that of these.
     """
     V, Z = len(traces.answer_V), traces.correct_Z.size
-    pairs = zip(traces.answer_V, traces.log_prob_V, strict=True)
-    log_p_VMZ = np.array(
-        [[marginalise(answer_Y, log_prob_Y, Z) for log_prob_Y in rows] for answer_Y, rows in pairs]
-    )
+    log_p_VMZ = log_marginals(traces)
     possible_VZ = np.asarray((log_p_VMZ > -np.inf).all(axis=1))
     if objective.differentiable and fixed_target(objective, V, Z) is not None:
         return possible_VZ

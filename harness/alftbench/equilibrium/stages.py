@@ -5,8 +5,8 @@
     predicted  the fixed point of its expected update at its own group size, estimator and baseline
     reached    the trained model
 
-All are distributions over the answers that the lists of completions tell, adding up to 1 in each phrasing: what
-is not told is left out of every stage, and which answers are told depends a little on the trained model. From
+All are distributions over the answers that the base's own list of completions tells, adding up to 1 in each
+phrasing: what is not told is left out of every stage, and the same answers are told for every method. From
 declared to predicted is the estimator's and the baseline's doing; from predicted to reached that of noise, of the
 network that shares its weights between problems, and of the budget.
 """
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
 from alftbench.equilibrium.from_samples import Declared
-from alftbench.equilibrium.from_traces import POLICY, REFERENCE, OrbitTraces, covered_answers
+from alftbench.equilibrium.from_traces import POLICY, REFERENCE, OrbitTraces, common_answers, log_marginals
 from alftbench.errors import AlftbenchError, BadInput, PluginError
-from alftbench.games import Game, marginalise, solve
+from alftbench.games import Game, solve
 from alftbench.games.numerics import log_normalise
 from alftbench.training.trainer import PredictsOutcome, Trainer
 
@@ -73,7 +73,7 @@ def stage_values(traces: OrbitTraces, declared: Declared, trainer: Trainer) -> S
     Raises:
         PluginError: the trainer's `predicted` failed.
     """
-    told_VZ = covered_answers(traces, declared[0])
+    told_VZ = common_answers(traces)
     if not told_VZ.any(axis=1).all():
         return UNKNOWN
     log_base_VZ, _ = told_answers(traces, told_VZ, REFERENCE)
@@ -97,10 +97,7 @@ def stage_values(traces: OrbitTraces, declared: Declared, trainer: Trainer) -> S
 
 def told_answers(traces: OrbitTraces, told_VZ: NDArray[np.bool_], model: int) -> tuple[FloatArray, float]:
     """Log answer marginals among the told answers, shape (V, Z), and the least share that these have."""
-    Z = traces.correct_Z.size
-    pairs = zip(traces.answer_V, traces.log_prob_V, strict=True)
-    log_p_VZ = np.stack([marginalise(answer_Y, log_prob_MY[model], Z) for answer_Y, log_prob_MY in pairs])
-    log_told_VZ = np.where(told_VZ, log_p_VZ, -np.inf)
+    log_told_VZ = np.where(told_VZ, log_marginals(traces)[:, model], -np.inf)
     share = min(1.0, float(np.exp(log_told_VZ).sum(axis=1).min()))
     return log_normalise(log_told_VZ), share
 

@@ -125,4 +125,7 @@ def measure(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> None:
     """Record the answers of a complete run, then measure them; memory holds one problem of either."""
     record_answers(run, plan.suite, plan.orbits)
     partitions = partial(read_partitions, run.path, plan.suite, plan.orbits)
-    run.save_metrics(metrics_content(partitions, plan.orbits, metrics, plan.params.n, run.record.n_samples))
+    right_answers = plan.suite.info.right_answers
+    run.save_metrics(
+        metrics_content(partitions, plan.orbits, metrics, plan.params.n, run.record.n_samples, right_answers)
+    )

@@ -14,12 +14,13 @@ from typing import Any
 from alftbench.answers.partition import by_orbit
 from alftbench.base.jsonio import read_json, without_nan
 from alftbench.base.locks import sole_writer
-from alftbench.errors import BadInput
+from alftbench.errors import AlftbenchError, BadInput
 from alftbench.evaluation.answers import as_partition, read_answers
 from alftbench.evaluation.run_folder import METRICS, RunFolder, verify
 from alftbench.metrics.base import METRICS_VERSION, Metric
 from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, recorded
+from alftbench.suites.load import load_suite
 from alftbench.types import AnswerPartition, Orbit, Problem, RunRecord, Variant
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def metrics_content(
     metrics: Sequence[Metric],
     n: int,
     n_samples: int,
+    right_answers: int | None = None,
 ) -> dict[str, Any]:
     """The content of metrics.json as JSON holds it: every metric, its value per problem, and phrasings apart.
 
@@ -40,8 +42,10 @@ def metrics_content(
         metrics: what to measure.
         n: samples per phrasing.
         n_samples: of the run.
+        right_answers: how many a problem of the suite has at most, where the suite says so.
     """
     ids = [orbit.problem.id for orbit in orbits]
+    metrics = [metric.on(right_answers) for metric in metrics]
     values = per_problem(partitions(), metrics, ids)
     phrasings = measure_phrasings(partitions(), orbits, n)
     rows = recorded(values, metrics, n_samples)
@@ -81,7 +85,16 @@ def current_metrics(folder: Path, record: RunRecord) -> dict[str, Any]:
     def partitions() -> Iterator[AnswerPartition]:
         return (as_partition(orbit, rows_VN) for orbit, rows_VN in by_orbit(orbits, read_answers(folder)))
 
-    return metrics_content(partitions, orbits, metrics_for(n), n, record.n_samples)
+    most = right_answers(str(record.config["suite"]))
+    return metrics_content(partitions, orbits, metrics_for(n), n, record.n_samples, most)
+
+
+def right_answers(suite: str) -> int | None:
+    """How many different right answers a problem of a suite has at most; None too where it is not installed."""
+    try:
+        return load_suite(suite).info.right_answers
+    except AlftbenchError:
+        return None
 
 
 def orbits_of(folder: Path, content: Mapping[str, Any]) -> list[Orbit]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Metric:
     the mean of the first over the mean of the second, over the problems for which both are defined.
 
     unbiased: a problem's value estimates without bias what lies within the bounds, and may itself lie outside.
+    counts_right: it counts different right answers, of which a problem may have fewer than its `bounds` allow.
     shown: give it a column in the tables of `compare` and of boards. compared: test its paired difference from the
     base there. Both are recorded with the value. plugin: who brought it; the harness fills that in.
     """
@@ -41,10 +42,17 @@ class Metric:
     plugin: str = ""
     ratio_of: tuple[str, str] | None = None
     unbiased: bool = False
+    counts_right: bool = False
 
     def __post_init__(self) -> None:
         if (self.per_problem is None) == (self.ratio_of is None):
             raise ValueError(f"metric {self.name!r}: give either per_problem or ratio_of")
+
+    def on(self, right_answers: int | None) -> Metric:
+        """The same on problems that have at most so many different right answers; None where that is not known."""
+        if right_answers is None or not self.counts_right:
+            return self
+        return replace(self, bounds=(self.bounds[0], min(self.bounds[1], float(right_answers))))
 
 
 # Entry points of the group `alftbench.metrics` are factories: n samples per prompt → metrics.

@@ -68,7 +68,10 @@ def metrics(n: int) -> Sequence[Metric]:
 
     def at(m: int, name: str, score: Callable[..., float], better: bool | None, shown: bool = False) -> Metric:
         per_problem = mean_over_variants(partial(score, m=m))
-        return Metric(f"{name}@{m}", "answers", better, (0.0, float(m)), per_problem, shown, compared=shown)
+        bounds, right = (0.0, float(m)), score is distinct_right_at
+        return Metric(
+            f"{name}@{m}", "answers", better, bounds, per_problem, shown, compared=shown, counts_right=right
+        )
 
     return [
         Metric("entropy", "nats", None, (0.0, inf), mean_over_variants(entropy)),

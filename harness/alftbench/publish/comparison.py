@@ -366,4 +366,5 @@ def difference_from(baseline: Sequence[Evidence], candidate: Sequence[Evidence],
         tables = [values_SP.mean(axis=0, keepdims=True) for values_SP in tables]
     names = Names(baseline[0].suite, metric, baseline[0].method, candidate[0].method)
     mine, theirs = tables
-    return tested_difference(names, mine, theirs, max(len(seeds), 1))
+    low, high = baseline[0].bounds[metric]
+    return tested_difference(names, mine, theirs, max(len(seeds), 1), high - low)

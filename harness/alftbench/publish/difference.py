@@ -18,9 +18,14 @@ class Names(NamedTuple):
     candidate: str
 
 
-def tested_difference(names: Names, candidate_SP: FloatArray, baseline_SP: FloatArray, n_seeds: int) -> Comparison:
-    """The mean difference over seeds and problems, its interval, and p not yet adjusted for other tests."""
-    difference = paired_difference(candidate_SP, baseline_SP)
+def tested_difference(
+    names: Names, candidate_SP: FloatArray, baseline_SP: FloatArray, n_seeds: int, largest: float
+) -> Comparison:
+    """The mean difference over seeds and problems, its interval, and p not yet adjusted for other tests.
+
+    `largest` is the largest difference that two values of the metric can have.
+    """
+    difference = paired_difference(candidate_SP, baseline_SP, largest)
     return Comparison(
         **names._asdict(),
         difference=difference.value,

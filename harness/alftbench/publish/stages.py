@@ -17,6 +17,7 @@ from alftbench.types import MetricValue
 TARGET = "declared"
 FROM_TARGET = f"TV to {TARGET}"
 MAX_TV = 1.0
+DISTINCT = f"distinct_right@{DRAWS}"
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,18 @@ def stage_rows(runs: Sequence[Evidence]) -> tuple[StageRow, ...]:
     if len(tables) < len(runs) or not tables:
         return ()
     values = {name: np.array([table[name] for table in tables]) for name in tables[0]}
-    rows = [StageRow(stage, tuple(features_of(stage, values))) for stage in STAGES]
+    counted = runs[0].bounds.get(DISTINCT, (0.0, float(DRAWS)))
+    rows = [StageRow(stage, tuple(features_of(stage, values, counted))) for stage in STAGES]
     return tuple(row for row in rows if any(f is not None and not np.isnan(f.value) for f in row.features))
 
 
-def features_of(stage: str, values: dict[str, FloatArray]) -> list[MetricValue | None]:
-    """What a table shows of a stage; the declared equilibrium's distance from itself is left open."""
+def features_of(
+    stage: str, values: dict[str, FloatArray], counted: tuple[float, float]
+) -> list[MetricValue | None]:
+    """What a table shows of a stage; the declared equilibrium's distance from itself is left open.
+
+    `counted` are the bounds of the number of different right answers.
+    """
 
     def table(feature: str) -> FloatArray:
         return values[value_name(stage, feature)]
@@ -52,6 +59,6 @@ def features_of(stage: str, values: dict[str, FloatArray]) -> list[MetricValue |
         share("accuracy", accuracy),
         share("coherence", linearised(table("agreement"), table("agreement_within"))),
         share("agreement_within", table("agreement_within")),
-        metric_value(f"distinct_right@{DRAWS}", table("distinct_right"), (0.0, float(DRAWS)), "answers", 0),
+        metric_value(DISTINCT, table("distinct_right"), counted, "answers", 0),
         None if away is None else metric_value(FROM_TARGET, away, (0.0, MAX_TV), "total variation", 0),
     ]

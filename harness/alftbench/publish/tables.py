@@ -63,7 +63,7 @@ ONE_SEED_NOTE = f"{ONE_SEED} one seed: p speaks of two checkpoints, not of two m
 STAGE_NOTE = (
     "Answers of the model before training; at the equilibrium of the game that the method states; where its "
     "expected update leads at its own group size, estimator and baseline; of the trained model. Shares are of the "
-    "told answers, which differ a little from method to method: compare the rows of one method."
+    "answers that the list of the model before training tells: the same ones for every method."
 )
 COST_NOTE = (
     "FLOPs are estimated from parameter and token counts. Shortened: steps whose gradient reached the limit on "

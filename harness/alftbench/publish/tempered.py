@@ -23,6 +23,7 @@ from alftbench.publish.evidence import BASE, Evidence, table_of
 from alftbench.types import Comparison
 
 WITHIN, ACROSS, ACCURACY, COHERENCE = "agreement_within", "agreement", "accuracy", "coherence"
+LARGEST = 1.0  # difference of two shares
 SHARPER, DULLER = "sharper than any of its rows", "less sharp than the base"
 
 
@@ -126,7 +127,8 @@ def compared(suite: str, name: str, method: Mapping[str, FloatArray], line: Line
     beside = BASE if share == 1 else tempered_name(round(share, 2))
 
     def comparison(metric: str, table_SP: FloatArray) -> Comparison:
-        return tested_difference(Names(suite, metric, beside, name), table_SP, np.zeros_like(table_SP), n_seeds)
+        names, nothing_SP = Names(suite, metric, beside, name), np.zeros_like(table_SP)
+        return tested_difference(names, table_SP, nothing_SP, n_seeds, LARGEST)
 
     coherence_SP, accuracy_SP = differences(method, line, i, alpha, matched=not unmatched)
     return Gain(

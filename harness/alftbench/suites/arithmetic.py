@@ -94,7 +94,14 @@ class ArithmeticSuite:
         return self.problems(split)
 
 
-def info(name: str, description: str, sampling: SamplingParams, enumerable: int, unlisted: float) -> SuiteInfo:
+def info(
+    name: str,
+    description: str,
+    sampling: SamplingParams,
+    enumerable: int,
+    unlisted: float,
+    right_answers: int | None = None,
+) -> SuiteInfo:
     """What the embedded suites say of themselves."""
     return SuiteInfo(
         name=name,
@@ -106,11 +113,12 @@ def info(name: str, description: str, sampling: SamplingParams, enumerable: int,
         splits=("test", "train"),
         enumerable=enumerable,
         unlisted=unlisted,
+        right_answers=right_answers,
     )
 
 
 SUMS: Suite = ArithmeticSuite(
-    info("sums", "two-digit sums in six phrasings; one right answer", SAMPLING, 8, 0.01),
+    info("sums", "two-digit sums in six phrasings; one right answer", SAMPLING, 8, 0.01, 1),
     lambda split: [sum_orbit(a, b) for a, b in sum_pairs(split)],
 )
 SPLITS: Suite = ArithmeticSuite(

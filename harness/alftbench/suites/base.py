@@ -30,6 +30,7 @@ class SuiteInfo:
         for all; empty takes the form of the first rule, such as \boxed{$answer}.
     enumerable: of so many problems, the first, a small model's completions can be listed in seconds each, so
         `compare` does with an embedded model; 0 where they are too open. unlisted: the mass that may be left out.
+    right_answers: how many different right answers a problem has at most; None where that is not known.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SuiteInfo:
     flaws: tuple[Flaw, ...] = ()
     enumerable: int = 0
     unlisted: float = 0.01
+    right_answers: int | None = None
 
     def title(self, split: str) -> str:
         """What tables call the problems of a split: the suite's name for those of the test."""
