@@ -94,7 +94,7 @@ def test_the_cheapest_way_is_taken(name, way):
 
 
 def test_right_rollouts_are_counted_among_any_number_of_answers():
-    """Forty answers in groups of eight are 3e8 count vectors: a formula stands for them. E c C(…) = (1 − p_c)^{k−1}."""
+    """Forty answers in groups of eight are 3e8 count vectors; of pass@k the formula is c (1 − p_c)^{k−1}."""
     p_VZ = np.random.default_rng(0).dirichlet(np.ones(40), size=2)
     correct_Z = np.arange(40) % 3 == 0
     ours = expected_update(lambda record: pass_at_k(record, k=5), p_VZ, correct_Z, 8, "none")

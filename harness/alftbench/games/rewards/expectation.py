@@ -1,7 +1,7 @@
 """What a rule rewards on average at group size G, where an answer's own counts and correctness decide its reward.
 
 A policy gradient sees a rule through E[r_1 − b_1 | z_1 = z] alone. A baseline such as the group's mean is not
-fixed: the other rollouts' rewards rise and fall with z_1 through the counts. So two averages are needed, `Moments`.
+fixed: the other rollouts' rewards rise and fall with z_1 through the counts. So it takes two averages, `Moments`.
 Here they come from `reward_table`, R_c(a, b) at leave-one-out count a in the group, count b in the orbit's other
 groups, c right or not: polynomials in p, of degree G − 1 in Bernstein form. The table is made by asking the rule
 itself about made-up groups, so there is no second formula. `alftbench.games.rewards.update` takes whichever way a
@@ -18,7 +18,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
 from alftbench.games.estimators import bernstein
 from alftbench.games.rewards.group import BoolArray, Rule
-from alftbench.games.rewards.made_up import orbits_of_counts
+from alftbench.games.rewards.made_up import DIFFERENT, orbits_of_counts
 from alftbench.types import NO_ANSWER
 
 DEVIATION_FLOOR = 1e-4
@@ -61,7 +61,7 @@ def reward_table(rule: Rule, group: int, phrasings: int = 1) -> FloatArray:
             rule(orbits_of_counts(group, phrasings, filler_S, answered, correct_Z, spread))[..., 0, 0]
             for filler_S, correct_Z, spread in (
                 (np.ones(size, dtype=np.int64), np.array([right, False]), False),
-                (1 + np.arange(size), np.array([right, *[True] * size]), True),
+                (1 + np.arange(size) % DIFFERENT, np.array([right, *[True] * DIFFERENT]), True),
                 (np.full(size, NO_ANSWER), np.array([right, False]), False),
             )
         )

@@ -13,6 +13,8 @@ _LEAST = 1e-300
 _STEPS, _DECAY = 10**15, 1 - 1e-12
 """A memory so long and so slow that a policy which stands still is known to it."""
 _PROBES = 48
+DIFFERENT = 5
+"""How many other answers of a kind there are in groups where there are several."""
 
 
 def one_of_each(phrasings: int, correct_Z: BoolArray, unanswered: int | None = None) -> GroupRecord:
@@ -98,7 +100,7 @@ def groups_of_verdicts(
         group: G.
         right: is class 0?
         answered: if not, class 0 is no answer.
-        different: do the other rollouts all differ, or is there one other right answer and one wrong?
+        different: are there several other answers, or is there one other right answer and one wrong?
         silent: is the rest no answers?
 
     Returns:
@@ -106,11 +108,11 @@ def groups_of_verdicts(
     """
     a, b = np.arange(group)[:, None, None], np.arange(group)[:, None]
     place = np.arange(group)
-    which = place if different else np.zeros(group, dtype=np.int64)
-    wrong = np.full(group, NO_ANSWER) if silent else 1 + group + which
+    which = place % DIFFERENT if different else np.zeros(group, dtype=np.int64)
+    wrong = np.full(group, NO_ANSWER) if silent else 1 + DIFFERENT + which
     others = np.where(place <= a + b, 1 + which, wrong)
     class_ABG = np.where(place <= a, 0 if answered else NO_ANSWER, others)
-    correct_Z = np.array([right, *[True] * group, *[False] * group])
+    correct_Z = np.array([right, *[True] * DIFFERENT, *[False] * DIFFERENT])
     return GroupRecord(class_ABG[..., None, :], correct_Z), np.asarray((a + b)[..., 0] < group)
 
 
