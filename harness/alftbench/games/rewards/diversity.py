@@ -59,7 +59,7 @@ def ucpo(record: GroupRecord, *, weight: Weight = 0.5) -> FloatArray:
     conditional uniformity; taking its entropy for it is the reading here. Source: arXiv 2605.00365.
     """
     right_VG = record.correct_VG
-    among_right = record.own_VG / np.maximum(right_VG.sum(axis=-1, keepdims=True), 1)
+    among_right = record.own_VG / np.where(record.right_V1 > 0, record.right_V1, 1.0)
     return right_VG * (1 - weight * log_of(np.where(right_VG, among_right, 1.0)))
 
 

@@ -67,7 +67,7 @@ def gapo(record: GroupRecord) -> FloatArray:
     Source: arXiv 2511.12596.
     """
     right_VG = record.correct_VG
-    n_right = np.maximum(right_VG.sum(axis=-1, keepdims=True), 1)
+    n_right = np.where(record.right_V1 > 0, record.right_V1, 1.0)
     seen_VZ = (record.counts_VZ > 0) & record.correct_Z
     n_answers = np.maximum(seen_VZ.sum(axis=-1)[..., None], 1)
     return np.asarray(right_VG * (1 - np.abs(record.own_VG / n_right - 1 / n_answers)))

@@ -98,6 +98,11 @@ class GroupRecord:
         """Whether a rollout's answer is right; no answer is not."""
         return np.append(self.correct_Z, False)[self.class_VG]
 
+    @property
+    def right_V1(self) -> FloatArray:
+        """How many rollouts of a phrasing's group are right: C, with an axis for the rollouts."""
+        return np.asarray((self.counts_VZ * self.correct_Z).sum(axis=-1, keepdims=True), dtype=float)
+
     @cached_property
     def own_VG(self) -> IntArray:
         """How often a rollout's answer occurs in its own group: n_v(z), itself included; 1 for no answer."""

@@ -15,6 +15,7 @@ from alftbench.errors import UsageError
 from alftbench.games.estimators import ESTIMATORS
 from alftbench.games.rewards.group import BoolArray, Rule
 from alftbench.games.rewards.population import exact_population_reward, population_reward
+from alftbench.games.rewards.proportions import reward_in_proportion
 from alftbench.games.rewards.targets import U_STATISTIC, FromCounts, Target
 
 _ESTIMATOR = Annotated[str, one_of((*ESTIMATORS, U_STATISTIC)), "how log p and log q are estimated from counts"]
@@ -50,6 +51,11 @@ class RuleInfo:
     def family(self) -> str:
         """The file that it stands in."""
         return self.function.__module__.rpartition(".")[2]
+
+    @property
+    def compares_phrasings(self) -> bool:
+        """Does what one phrasing earns depend on what the others answer?"""
+        return self.phrasings > 1 or self.family == "consensus"
 
     @property
     def settings(self) -> type:
@@ -88,8 +94,10 @@ class RuleInfo:
         log_p0_VZ: FloatArray | None = None,
         **settings: Any,
     ) -> FloatArray:
-        """The limit of its expected reward as G → ∞, shape (V, Z); within O(1/G) of a large group unless exact."""
+        """The limit of its expected reward as G → ∞, shape (V, Z); within O(1/G) of one that is no gradient."""
         settings.pop("estimator", None)
+        if not self.estimator and self.objective is not None:
+            return reward_in_proportion(self.rule(**settings), p_VZ, correct_Z, unanswered, log_p0_VZ)
         if not self.estimator:
             return population_reward(self.rule(**settings), p_VZ, correct_Z, unanswered, log_p0_VZ)
 

@@ -45,7 +45,7 @@ def maxrl(
     Source: MaxRL, arXiv 2602.02710; with T its MaxRL-T.
     """
     if order is None:
-        return record.correct_VG * record.group / np.maximum(_right(record), 1)
+        return record.correct_VG * record.group / np.maximum(record.right_V1, 1)
     worth = sum(_others_wrong(record, k) for k in range(1, order + 1))
     return np.asarray(record.correct_VG * worth)
 
@@ -58,8 +58,8 @@ def risk_seeking(
     As G → ∞ it ascends log E e^{βc}, which is β times the paper's objective (1/β) log E e^{βr}.
     Source: RS-GRPO, arXiv 2509.24261.
     """
-    weight_VG = np.exp(risk * record.correct_VG)
-    return np.asarray(weight_VG / weight_VG.mean(axis=-1, keepdims=True))
+    mean_V1 = 1 + np.expm1(risk) * record.right_V1 / record.group
+    return np.asarray(np.exp(risk * record.correct_VG) / mean_V1)
 
 
 def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 1.0) -> FloatArray:
@@ -68,15 +68,10 @@ def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is
     As G → ∞ it ascends −(1 − p_c)^{γ+1}/(γ+1). The paper scales the group's advantages, which with the mean as
     baseline is the same. Source: F-GRPO, arXiv 2602.06717.
     """
-    return record.correct_VG * (1 - _right(record) / record.group) ** gamma
-
-
-def _right(record: GroupRecord) -> FloatArray:
-    """C, with an axis for the rollouts."""
-    return np.asarray(record.correct_VG.sum(axis=-1, keepdims=True), dtype=float)
+    return record.correct_VG * (1 - record.right_V1 / record.group) ** gamma
 
 
 def _others_wrong(record: GroupRecord, k: int) -> FloatArray:
     if k > record.group:
         raise UsageError(f"a group of {record.group} rollouts says nothing of {k} at once; use at most the group")
-    return np.asarray(binom(record.group - _right(record), k - 1) / binom(record.group - 1, k - 1))
+    return np.asarray(binom(record.group - record.right_V1, k - 1) / binom(record.group - 1, k - 1))
