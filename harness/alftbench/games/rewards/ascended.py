@@ -57,7 +57,7 @@ def tsallis(p_VZ: FloatArray, correct_Z: BoolArray, alpha: float) -> float:
 
 
 def right_and_even(p_VZ: FloatArray, correct_Z: BoolArray, weight: float) -> float:
-    """Σ c p + λ p_c H(p | right)."""
+    """Σ c p + λ p_c H(p given right)."""
     given_right = p_VZ / _right(p_VZ, correct_Z)[:, None]
     return right(p_VZ, correct_Z) - weight * _mean(correct_Z * xlogy(p_VZ, given_right))
 

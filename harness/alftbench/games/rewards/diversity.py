@@ -55,8 +55,8 @@ def tsallis(
 def ucpo(record: GroupRecord, *, weight: Weight = 0.5) -> FloatArray:
     """c(z) (1 − λ log(n_z/C)), C the right rollouts of the group: right, and rare among the right.
 
-    It ascends Σ c p + λ p_c H(p | right), p_c = Σ c p, with the plug-in of log p(z | right). The paper speaks of
-    conditional uniformity; taking its entropy for it is the reading here. Source: arXiv 2605.00365.
+    It ascends Σ c p + λ p_c H(p given right), p_c = Σ c p, with the plug-in of log p(z given right). The paper
+    speaks of conditional uniformity; taking its entropy for it is the reading here. Source: arXiv 2605.00365.
     """
     right_VG = record.correct_VG
     among_right = record.own_VG / np.maximum(right_VG.sum(axis=-1, keepdims=True), 1)
