@@ -116,7 +116,7 @@ def log_right(p_VZ: FloatArray, correct_Z: BoolArray, order: int | None) -> floa
 
 def log_moment(p_VZ: FloatArray, correct_Z: BoolArray, risk: float) -> float:
     """Log E e^{βc}."""
-    return float(np.log1p(np.expm1(risk) * _right(p_VZ, correct_Z)).mean())
+    return float(np.log1p(np.expm1(risk) * _right(p_VZ, correct_Z)).mean()) / risk
 
 
 def focal_right(p_VZ: FloatArray, correct_Z: BoolArray, gamma: float) -> float:

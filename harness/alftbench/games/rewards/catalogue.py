@@ -225,7 +225,7 @@ _FAMILIES = (
         "risk-seeking",
         success.risk_seeking,
         "arXiv 2509.24261",
-        "log E e^{βc}",
+        "(1/β) log E e^{βc}",
         ascended.log_moment,
         ("RS-GRPO",),
     ),

@@ -53,13 +53,13 @@ def maxrl(
 def risk_seeking(
     record: GroupRecord, *, risk: Annotated[Positive, "β of e^{βr}; 0 would be correctness"] = 2.0
 ) -> FloatArray:
-    """e^{βc}/mean(e^{βc}) of the group.
+    """(1/β) e^{βc}/mean(e^{βc}) of the group; the paper's advantage, but for its constant −1/β.
 
-    As G → ∞ it ascends log E e^{βc}, which is β times the paper's objective (1/β) log E e^{βr}.
-    Source: RS-GRPO, arXiv 2509.24261.
+    As G → ∞ it ascends (1/β) log E e^{βc}: correctness as β → 0, the best that is possible as β → ∞.
+    Source: RS-GRPO, arXiv 2509.24261, and its code.
     """
     weight_VG = np.exp(risk * record.correct_VG)
-    return np.asarray(weight_VG / weight_VG.mean(axis=-1, keepdims=True))
+    return np.asarray(weight_VG / weight_VG.mean(axis=-1, keepdims=True) / risk)
 
 
 def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 1.0) -> FloatArray:
