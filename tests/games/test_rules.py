@@ -90,7 +90,7 @@ BY_HAND = {
     "maxrl": (maxrl, [1.5, 1.5, 1.5, 0, 1.5, 0]),
     "maxrl-two": (partial(maxrl, order=2), [1.4, 1.4, 1.4, 0, 1.4, 0]),
     "risk-seeking": (risk_seeking, [3 * r / (4 * e2 + 2) for r in (e2, e2, e2, 1, e2, 1)]),
-    "focal": (focal, [1 / 3, 1 / 3, 1 / 3, 0, 1 / 3, 0]),
+    "focal": (focal, [3**-0.5, 3**-0.5, 3**-0.5, 0, 3**-0.5, 0]),
     "rank-bias": (partial(rank_bias, bias=0.6), [0.55, 0.8, 0.7, 0, 1, 0]),
     "mara": (mara, [1, 1.4, 1.2, 0, 2, 0]),
 }

@@ -62,7 +62,7 @@ def risk_seeking(
     return np.asarray(weight_VG / weight_VG.mean(axis=-1, keepdims=True) / risk)
 
 
-def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 1.0) -> FloatArray:
+def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 0.5) -> FloatArray:
     """C (1 − C/G)^γ: groups that mostly succeed count less.
 
     As G → ∞ it ascends −(1 − p_c)^{γ+1}/(γ+1). The paper scales the group's advantages, which with the mean as
