@@ -57,7 +57,7 @@ def tsallis(p_VZ: FloatArray, correct_Z: BoolArray, alpha: float) -> float:
 
 
 def right_and_even(p_VZ: FloatArray, correct_Z: BoolArray, weight: float) -> float:
-    """Σ c p + λ p_c H(p | right)."""
+    """Σ c p + λ p_c H(p given right)."""
     given_right = p_VZ / _right(p_VZ, correct_Z)[:, None]
     return right(p_VZ, correct_Z) - weight * _mean(correct_Z * xlogy(p_VZ, given_right))
 
@@ -116,7 +116,7 @@ def log_right(p_VZ: FloatArray, correct_Z: BoolArray, order: int | None) -> floa
 
 def log_moment(p_VZ: FloatArray, correct_Z: BoolArray, risk: float) -> float:
     """Log E e^{βc}."""
-    return float(np.log1p(np.expm1(risk) * _right(p_VZ, correct_Z)).mean())
+    return float(np.log1p(np.expm1(risk) * _right(p_VZ, correct_Z)).mean()) / risk
 
 
 def focal_right(p_VZ: FloatArray, correct_Z: BoolArray, gamma: float) -> float:

@@ -85,7 +85,7 @@ _FAMILIES = (
         "ucpo",
         diversity.ucpo,
         "arXiv 2605.00365",
-        "Σ c p + λ p_c H(p | right)",
+        "Σ c p + λ p_c H(p given right)",
         ascended.right_and_even,
         ("UCPO",),
     ),
@@ -225,7 +225,7 @@ _FAMILIES = (
         "risk-seeking",
         success.risk_seeking,
         "arXiv 2509.24261",
-        "log E e^{βc}",
+        "(1/β) log E e^{βc}",
         ascended.log_moment,
         ("RS-GRPO",),
     ),
@@ -247,6 +247,7 @@ _FAMILIES = (
         ("Coherence-GRPO",),
         "digamma",
         labels=False,
+        phrasings=2,
     ),
     RuleInfo(
         "coherence",
@@ -257,6 +258,7 @@ _FAMILIES = (
         ("soft coherence",),
         "digamma",
         labels=False,
+        phrasings=2,
     ),
     RuleInfo(
         "pairwise-coherence",

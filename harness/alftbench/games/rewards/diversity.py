@@ -55,8 +55,10 @@ def tsallis(
 def ucpo(record: GroupRecord, *, weight: Weight = 0.5) -> FloatArray:
     """c(z) (1 − λ log(n_z/C)), C the right rollouts of the group: right, and rare among the right.
 
-    It ascends Σ c p + λ p_c H(p | right), p_c = Σ c p, with the plug-in of log p(z | right). The paper speaks of
-    conditional uniformity; taking its entropy for it is the reading here. Source: arXiv 2605.00365.
+    It ascends Σ c p + λ p_c H(p given right), p_c = Σ c p, with the plug-in of log p(z given right). The paper's
+    code takes likelihoods of the rollouts for shares, and takes their entropy off the bonus, so that it adds up to
+    nothing over the right ones; here answers are counted and nothing is taken off, which makes it a gradient.
+    Source: arXiv 2605.00365.
     """
     right_VG = record.correct_VG
     among_right = record.own_VG / np.where(record.right_V1 > 0, record.right_V1, 1.0)
@@ -66,7 +68,8 @@ def ucpo(record: GroupRecord, *, weight: Weight = 0.5) -> FloatArray:
 def differential_smoothing(record: GroupRecord, target: Target, *, weight: Weight = 0.5) -> FloatArray:
     """c(z) (1 − λ log p̂_v(z)): the entropy's reward on right rollouts only.
 
-    It ascends (1 + λ) Σ c p − λ Σ c p log p. The paper smooths traces; here their answers stand for them.
-    Source: arXiv 2511.19942.
+    It ascends (1 + λ) Σ c p − λ Σ c p log p. The paper smooths traces; here their answers stand for them. What it
+    does besides to wrong rollouts, of which the rare ones are punished more, is left out: by its own account only
+    the right ones matter for diversity. Source: arXiv 2511.19942.
     """
     return record.correct_VG * (1 - weight * target.log_p(record))

@@ -17,7 +17,7 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.games.numerics import log_normalise
 from alftbench.games.rewards.group import BoolArray, Rule
-from alftbench.games.rewards.update import DRAWS, UpdateOf
+from alftbench.games.rewards.update import UpdateOf
 
 Field = Callable[[FloatArray], FloatArray]
 """Log answer marginals ↦ the expected advantage of every answer, centred under them; both of shape (V, Z)."""
@@ -25,7 +25,7 @@ Population = Callable[[FloatArray], FloatArray]
 """Answer marginals ↦ the reward of every answer as G → ∞, both of shape (V, Z)."""
 
 _ROUNDS = 1500
-_SAMPLED_ROUNDS = 150
+_SAMPLED_ROUNDS, _DRAWS = 100, 1000
 _NOISE = 4.0  # standard errors
 _PATIENCE = 40
 """Rounds without progress before the step is halved: division by a small standard deviation makes a(z) steep."""
@@ -53,13 +53,16 @@ class FixedPoint:
         return self.residual <= max(1e-6, self.noise)
 
 
-def iterate(field: Field, log_p_PZ: FloatArray, step: float, rounds: int = _ROUNDS) -> FixedPoint:
+def iterate(
+    field: Field, log_p_PZ: FloatArray, step: float, tolerance: float = 1e-9, rounds: int = _ROUNDS
+) -> FixedPoint:
     """Damped iteration of log p ← log p + η a(z); without progress it goes back to the best point with η/2.
 
     Args:
         field: a.
         log_p_PZ: where to start; it finds the fixed point next to it.
         step: η at first.
+        tolerance: the residual, in reward, that is small enough.
         rounds: how often a is asked for, at most.
     """
     best, best_residual, waited = log_p_PZ, np.inf, 0
@@ -69,7 +72,7 @@ def iterate(field: Field, log_p_PZ: FloatArray, step: float, rounds: int = _ROUN
         waited += 1
         if residual < best_residual:
             best, best_residual, waited = log_p_PZ, residual, 0
-        if residual <= 1e-9:
+        if residual <= tolerance:
             break
         if waited == _PATIENCE:
             log_p_PZ, a_PZ, step, waited = best, field(best), step / 2, 0
@@ -90,7 +93,7 @@ def predicted(
     group: int,
     baseline: str,
     unanswered: int | None = None,
-    draws: int = DRAWS,
+    draws: int = _DRAWS,
     seed: int = 0,
 ) -> FixedPoint:
     """The fixed point of a rule's expected update that is next to the reference.
@@ -123,7 +126,8 @@ def predicted(
 
     if update.exact:
         return iterate(field, log_p0_VZ, step=0.5 / beta)
-    point = iterate(field, log_p0_VZ, step=0.5 / beta, rounds=_SAMPLED_ROUNDS)
+    error = float(update(np.exp(log_p0_VZ)).error_VZ.max()) / kept
+    point = iterate(field, log_p0_VZ, step=0.5 / beta, tolerance=error / 4, rounds=_SAMPLED_ROUNDS)
     at = update(np.exp(point.log_p_PZ))
     shown = point.log_p_PZ > np.log(_NEGLIGIBLE)
     return replace(point, noise=_NOISE * float(at.error_VZ[shown].max()) / kept)

@@ -34,7 +34,7 @@ class RuleInfo:
         also: other names of the same rule.
         estimator: of its target, unless a setting says otherwise; for rules that ask one.
         labels: does it look at which answers are right?
-        phrasings: the least number that it needs.
+        phrasings: the least number with which it does anything.
     """
 
     name: str

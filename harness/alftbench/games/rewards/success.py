@@ -53,16 +53,16 @@ def maxrl(
 def risk_seeking(
     record: GroupRecord, *, risk: Annotated[Positive, "β of e^{βr}; 0 would be correctness"] = 2.0
 ) -> FloatArray:
-    """e^{βc}/mean(e^{βc}) of the group.
+    """(1/β) e^{βc}/mean(e^{βc}) of the group; the paper's advantage, but for its constant −1/β.
 
-    As G → ∞ it ascends log E e^{βc}, which is β times the paper's objective (1/β) log E e^{βr}.
-    Source: RS-GRPO, arXiv 2509.24261.
+    As G → ∞ it ascends (1/β) log E e^{βc}: correctness as β → 0, the best that is possible as β → ∞.
+    Source: RS-GRPO, arXiv 2509.24261, and its code.
     """
     mean_V1 = 1 + np.expm1(risk) * record.right_V1 / record.group
-    return np.asarray(np.exp(risk * record.correct_VG) / mean_V1)
+    return np.asarray(np.exp(risk * record.correct_VG) / mean_V1 / risk)
 
 
-def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 1.0) -> FloatArray:
+def focal(record: GroupRecord, *, gamma: Annotated[float, at_least(0), "γ; 0 is correctness"] = 0.5) -> FloatArray:
     """C (1 − C/G)^γ: groups that mostly succeed count less.
 
     As G → ∞ it ascends −(1 − p_c)^{γ+1}/(γ+1). The paper scales the group's advantages, which with the mean as
