@@ -103,6 +103,16 @@ def test_right_rollouts_are_counted_among_any_number_of_answers():
     np.testing.assert_allclose(ours.values_VZ, correct_Z * (1 - right_V1) ** 4, atol=1e-12)
 
 
+def among_all_right(record):
+    """Looks at how many right answers there are, given or not."""
+    return record.correct_VG / record.correct_Z.sum()
+
+
+def test_a_rule_that_looks_at_answers_which_nobody_gave_has_no_table():
+    assert expected_update(among_all_right, THREE, THREE_RIGHT, 3).way is Way.ENUMERATION
+    agrees(among_all_right, THREE[:1], THREE_RIGHT, 3)
+
+
 def test_pairs_of_more_than_two_phrasings_have_no_table():
     """How the others' counts are spread over phrasings matters to pairs, and not to coherence."""
     p_VZ = np.array([[0.3, 0.7], [0.8, 0.2], [0.55, 0.45]])
