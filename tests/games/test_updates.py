@@ -105,7 +105,7 @@ def test_right_rollouts_are_counted_among_any_number_of_answers():
 
 def among_all_right(record):
     """Looks at how many right answers there are, given or not."""
-    return record.correct_VG / record.correct_Z.sum()
+    return record.correct_VG / max(record.correct_Z.sum(), 1)
 
 
 def test_a_rule_that_looks_at_answers_which_nobody_gave_has_no_table():
