@@ -103,6 +103,16 @@ def test_right_rollouts_are_counted_among_any_number_of_answers():
     np.testing.assert_allclose(ours.values_VZ, correct_Z * (1 - right_V1) ** 4, atol=1e-12)
 
 
+def among_all_right(record):
+    """Looks at how many right answers there are, given or not."""
+    return record.correct_VG / max(record.correct_Z.sum(), 1)
+
+
+def test_a_rule_that_looks_at_answers_which_nobody_gave_has_no_table():
+    assert expected_update(among_all_right, THREE, THREE_RIGHT, 3).way is Way.ENUMERATION
+    agrees(among_all_right, THREE[:1], THREE_RIGHT, 3)
+
+
 def test_pairs_of_more_than_two_phrasings_have_no_table():
     """How the others' counts are spread over phrasings matters to pairs, and not to coherence."""
     p_VZ = np.array([[0.3, 0.7], [0.8, 0.2], [0.55, 0.45]])
@@ -111,18 +121,29 @@ def test_pairs_of_more_than_two_phrasings_have_no_table():
     assert pooled.way is Way.OWN_COUNTS
 
 
-@pytest.mark.parametrize("kind", BASELINES)
-@pytest.mark.parametrize("name", ["majority-elsewhere", "self-harmony", "pairwise-coherence", "trace-coherence"])
-def test_sampling_is_within_four_standard_errors(monkeypatch, name, kind):
-    rule, arguments = rule_for(name), (TWO, TWO_RIGHT, 3, kind, None, REFERENCE[2])
-    exact = expected_update(rule, *arguments).values_VZ
+@pytest.mark.parametrize("group", [2, 3, 4, 8])
+@pytest.mark.parametrize("name", NAMES)
+def test_sampling_an_orbit_is_within_four_standard_errors(monkeypatch, name, group):
+    rule = rule_for(name)
+    kinds = [kind for kind in BASELINES if kind != "jackknife" or group > 2]
+    asked = {kind: (TWO, TWO_RIGHT, group, kind, None, REFERENCE[2][:2]) for kind in kinds}
+    exact = {kind: expected_update(rule, *asked[kind]) for kind in kinds}
     monkeypatch.setattr("alftbench.games.rewards.update.LARGEST_ENUMERATION", 0)
-    monkeypatch.setattr("alftbench.games.rewards.update.reward_table", refuse)
-    sampled = expected_update(rule, *arguments, draws=4000)
-    assert sampled.way is Way.SAMPLING
-    assert (np.abs(sampled.values_VZ - exact) <= 4 * sampled.error_VZ + 1e-12).all()
-    halves = expected_update(rule, *arguments, draws=1000, seed=3).error_VZ
-    np.testing.assert_allclose(halves, 2 * sampled.error_VZ, rtol=0.25, atol=1e-9)
+    for table in ("reward_table", "verdict_table"):
+        monkeypatch.setattr(f"alftbench.games.rewards.update.{table}", refuse)
+    for kind in kinds:
+        sampled = expected_update(rule, *asked[kind], draws=1000)
+        assert (sampled.way, exact[kind].exact) == (Way.SAMPLING, True)
+        away = np.abs(sampled.values_VZ - exact[kind].values_VZ)
+        assert (away <= 4 * sampled.error_VZ + 1e-12).all()
+
+
+def test_four_times_the_draws_halve_the_error(monkeypatch):
+    monkeypatch.setattr("alftbench.games.rewards.update.LARGEST_ENUMERATION", 0)
+    few, many = (
+        expected_update(rule_for("self-harmony"), TWO, TWO_RIGHT, 3, "mean", draws=draws) for draws in (1000, 4000)
+    )
+    np.testing.assert_allclose(few.error_VZ, 2 * many.error_VZ, rtol=0.1)
 
 
 def refuse(*_):

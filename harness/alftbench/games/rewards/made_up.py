@@ -113,6 +113,8 @@ def groups_of_verdicts(
     others = np.where(place <= a + b, 1 + which, wrong)
     class_ABG = np.where(place <= a, 0 if answered else NO_ANSWER, others)
     correct_Z = np.array([right, *[True] * DIFFERENT, *[False] * DIFFERENT])
+    if silent:  # and there are answers that nobody gives: a rule may look at how many there are
+        correct_Z = np.append(correct_Z, [True, True, False])
     return GroupRecord(class_ABG[..., None, :], correct_Z), np.asarray((a + b)[..., 0] < group)
 
 
