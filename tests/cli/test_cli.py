@@ -17,6 +17,7 @@ COMMANDS = [
     "compare",
     "grade",
     "solve",
+    "rules",
     "leaderboard",
     "trainers",
     "suites",

@@ -20,7 +20,7 @@ from alftbench.games.rewards import (
     quadratic,
     reward_table,
 )
-from alftbench.games.rewards.expectation import compositions
+from alftbench.games.rewards.enumeration import compositions
 from alftbench.games.rewards.group import GroupRecord
 
 P_VZ = np.array([[0.5, 0.3, 0.2], [0.25, 0.15, 0.6]])

@@ -34,6 +34,7 @@ class Recipe(Generic[OptionsT]):
         game: (options, correct_Z) → the objective that the rule plays, of `alftbench.games`, on a problem whose
             answer class z is right where correct_Z[z], or None where it is not known.
         needs_orbits: it compares phrasings and cannot train on problems that have one.
+        needs: what the rule wants to know of a rollout besides its answer, of `NEEDS`.
         paper: where it comes from, such as "arXiv 2402.03300"; empty for a method of one's own.
     """
 
@@ -44,6 +45,7 @@ class Recipe(Generic[OptionsT]):
     game: Callable[[OptionsT, NDArray[np.bool_]], Objective | None] | None = None
     needs_orbits: bool = False
     paper: str = ""
+    needs: frozenset[str] = frozenset()
 
     def __call__(self, options: Mapping[str, str]) -> RecipeTrainer[OptionsT]:
         """A trainer with options of the command line.

@@ -25,7 +25,7 @@ from alftbench.games.rewards import (
     one_of_each,
     reward_table,
 )
-from alftbench.games.rewards.expectation import LARGEST_ENUMERATION, n_count_vectors
+from alftbench.games.rewards.enumeration import LARGEST_ENUMERATION, n_count_vectors
 from alftbench.games.rewards.fixed_point import Field, FixedPoint, centred, iterate
 from alftbench.settle.settings import TABLES, Arm, SettleSettings
 from alftbench.settle.targets import Oracle, right_answers, rule_of

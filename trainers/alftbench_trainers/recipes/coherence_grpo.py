@@ -12,7 +12,7 @@ chosen. Source: Distributional Alignment Games, arXiv 2604.27166.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -75,4 +75,22 @@ COHERENCE_GRPO = Recipe(
     rule=reward,
     game=game,
     needs_orbits=True,
+)
+
+
+@dataclass(frozen=True)
+class ConsensusOptions(CoherenceOptions):
+    """Options of consensus-grpo: λ below β, where the game has one equilibrium; from β on it collapses."""
+
+    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.1
+    objective: Annotated[Literal["consensus", "coherence"], "the first sharpens, the second does not"] = (
+        "consensus"
+    )
+
+
+CONSENSUS_GRPO = replace(
+    COHERENCE_GRPO,
+    name="consensus-grpo",
+    description="Coherence-grpo with objective=consensus: what the orbit says earns more, and it sharpens.",
+    options=ConsensusOptions,
 )

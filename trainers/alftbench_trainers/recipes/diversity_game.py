@@ -11,7 +11,7 @@ Source: Distributional Alignment Games, arXiv 2604.27166 (Diversity-GRPO, entrop
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -65,4 +65,19 @@ DIVERSITY_GAME = Recipe(
     options=DiversityOptions,
     rule=reward,
     game=game,
+)
+
+
+@dataclass(frozen=True)
+class GiniOptions(DiversityOptions):
+    """Options of gini-grpo."""
+
+    objective: Annotated[Literal["entropy", "quadratic"], "of diversity: Σ p log p or ½ Σ p²"] = "quadratic"
+
+
+GINI_GRPO = replace(
+    DIVERSITY_GAME,
+    name="gini-grpo",
+    description="Diversity-game with objective=quadratic: correctness plus the Gini index.",
+    options=GiniOptions,
 )

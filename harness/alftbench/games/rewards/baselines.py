@@ -2,9 +2,10 @@
 
 A baseline that does not depend on a rollout's answer leaves the expected update alone. The group's mean depends on
 it twice: it holds the rollout's own reward, and the others' rewards count the rollout's answer. `leave-one-out`
-mends the first, `jackknife` both:
+mends the first, `jackknife` both; `none` subtracts nothing, and so no noise either:
 
-    mean           b_i = mean_j r_j              E[r_1 − b_1 | z_1 = z] = (1 − 1/G) (f − p f′/(G−1))
+    none           b_i = 0                       E[r_1 − b_1 | z_1 = z] = f
+    mean           b_i = mean_j r_j                                       (1 − 1/G) (f − p f′/(G−1))
     leave-one-out  b_i = mean_{j≠i} r_j                                   f − p f′/(G−1)
     jackknife      b_i = mean_{j≠i} r_j^{(−i)}                            f
 
@@ -23,7 +24,7 @@ from alftbench.base.arrays import FloatArray
 from alftbench.errors import UnknownName, UsageError
 from alftbench.games.rewards.group import GroupRecord, Rule
 
-BASELINES = ("mean", "leave-one-out", "jackknife")
+BASELINES = ("none", "mean", "leave-one-out", "jackknife")
 
 
 def baselines(rule: Rule, record: GroupRecord, rewards_VG: FloatArray, kind: str) -> FloatArray:
@@ -44,6 +45,8 @@ def baselines(rule: Rule, record: GroupRecord, rewards_VG: FloatArray, kind: str
     if kind == "jackknife":
         without = [rule(record.without(i)).mean(axis=-1) for i in range(checked_group(record.group))]
         return np.stack(without, axis=-1)
+    if kind == "none":
+        return np.zeros_like(rewards_VG)
     total_V = rewards_VG.sum(axis=-1, keepdims=True)
     if kind == "mean":
         return np.broadcast_to(total_V / record.group, rewards_VG.shape)

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray, IntArray
+from alftbench.errors import UsageError
 from alftbench.types import NO_ANSWER
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 ArrayT = TypeVar("ArrayT", IntArray, FloatArray)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,8 @@ class GroupRecord:
         correct_Z: whether an answer class is right.
         log_prob_VG: log π(y|x) of every rollout under the policy that drew it, nats; None where not at hand.
         reference_log_prob_VG: the same under the reference policy.
+        cross_log_prob_VGV: log-probability of every rollout's text under every phrasing of the orbit, nats.
+        uniform_VG: one uniform number in [0, 1) per rollout, for rules that reward at random.
         tokens_VG: tokens of every rollout, the end token included.
         finish_reason_VG: "stop" or "length".
         text_VG: what was written.
@@ -61,6 +65,8 @@ class GroupRecord:
     correct_Z: BoolArray
     log_prob_VG: FloatArray | None = None
     reference_log_prob_VG: FloatArray | None = None
+    cross_log_prob_VGV: FloatArray | None = None
+    uniform_VG: FloatArray | None = None
     tokens_VG: IntArray | None = None
     finish_reason_VG: tuple[tuple[str, ...], ...] = ()
     text_VG: tuple[tuple[str, ...], ...] = ()
@@ -92,6 +98,11 @@ class GroupRecord:
         """Whether a rollout's answer is right; no answer is not."""
         return np.append(self.correct_Z, False)[self.class_VG]
 
+    @property
+    def right_V1(self) -> FloatArray:
+        """How many rollouts of a phrasing's group are right: C, with an axis for the rollouts."""
+        return np.asarray((self.counts_VZ * self.correct_Z).sum(axis=-1, keepdims=True), dtype=float)
+
     @cached_property
     def own_VG(self) -> IntArray:
         """How often a rollout's answer occurs in its own group: n_v(z), itself included; 1 for no answer."""
@@ -105,19 +116,20 @@ class GroupRecord:
     def without(self, rollout: int) -> GroupRecord:
         """The record of the same orbit whose every phrasing lacks this one of its G rollouts."""
 
-        def fewer(values_VG: ArrayT) -> ArrayT:
-            return np.delete(values_VG, rollout, axis=-1)
+        def fewer(values_VG: ArrayT | None, axis: int = -1) -> ArrayT | None:
+            return None if values_VG is None else np.delete(values_VG, rollout, axis=axis)
 
         def fewer_words(words_VG: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
             return tuple((*row[:rollout], *row[rollout + 1 :]) for row in words_VG)
 
-        own, reference = self.log_prob_VG, self.reference_log_prob_VG
         return replace(
             self,
-            class_VG=fewer(self.class_VG),
-            log_prob_VG=None if own is None else fewer(own),
-            reference_log_prob_VG=None if reference is None else fewer(reference),
-            tokens_VG=None if self.tokens_VG is None else fewer(self.tokens_VG),
+            class_VG=np.delete(self.class_VG, rollout, axis=-1),
+            log_prob_VG=fewer(self.log_prob_VG),
+            reference_log_prob_VG=fewer(self.reference_log_prob_VG),
+            cross_log_prob_VGV=fewer(self.cross_log_prob_VGV, axis=-2),
+            uniform_VG=fewer(self.uniform_VG),
+            tokens_VG=fewer(self.tokens_VG),
             finish_reason_VG=fewer_words(self.finish_reason_VG),
             text_VG=fewer_words(self.text_VG),
         )
@@ -136,6 +148,27 @@ class GroupRecord:
 
 Rule = Callable[[GroupRecord], FloatArray]
 """A reward rule: the reward of every rollout, shape (V, G); a pure function of the record."""
+
+
+def needed(value: T | None, field: str) -> T:
+    """A field that a rule cannot do without.
+
+    Raises:
+        UsageError: the record has none.
+    """
+    if value is None:
+        raise UsageError(f"the rule needs {field}, which this record does not have")
+    return value
+
+
+def at_least_two(record: GroupRecord) -> None:
+    """Refuse a single prompt.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if record.phrasings < 2:
+        raise UsageError("the rule compares phrasings; it needs an orbit of at least two")
 
 
 def one_by_one(rule: Rule) -> Rule:

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from alftbench.base.arrays import FloatArray
+from alftbench.errors import UsageError
 from alftbench.games.estimators import log_table, power_reward
 from alftbench.games.numerics import log_of
-from alftbench.games.rewards.group import GroupRecord
+from alftbench.games.rewards.group import GroupRecord, needed
 
 U_STATISTIC = "u-statistic"
 
@@ -28,6 +29,10 @@ class Target(Protocol):
 
     def p(self, record: GroupRecord) -> FloatArray:
         """Of p_v(z)."""
+        ...
+
+    def power(self, record: GroupRecord, exponent: float) -> FloatArray:
+        """Of p_v(z) to a power."""
         ...
 
     def log_q(self, record: GroupRecord) -> FloatArray:
@@ -59,6 +64,23 @@ class FromCounts:
         table = _unbiased(K) if self.estimator == U_STATISTIC else np.exp(log_table(K, self.estimator))
         return np.where(record.answered_VG, table[record.own_VG - 1], table.max())
 
+    def power(self, record: GroupRecord, exponent: float) -> FloatArray:
+        """From the group's own counts: unbiased with the U-statistic, else the power of the estimate.
+
+        Raises:
+            UsageError: the U-statistic of this power does not exist at this G.
+        """
+        if self.estimator != U_STATISTIC:
+            return np.asarray(np.exp(exponent * self.log_p(record)))
+        K = record.group
+        if exponent != int(exponent) or not 0 <= exponent < K:
+            raise UsageError(
+                f"the u-statistic of p to the power {exponent:g}: of group={K} rollouts there is one of whole "
+                f"powers up to {K - 1}; use another estimator"
+            )
+        table = power_reward(np.arange(1, K + 1), K, int(exponent))
+        return np.where(record.answered_VG, table[record.own_VG - 1], table.max())
+
     def log_q(self, record: GroupRecord) -> FloatArray:
         """From the counts of the orbit: g_{n−1} with K = V·G; log 2 below the least for no answer."""
         table = _log_table(record.group * record.phrasings, self.pooled or self.estimator)
@@ -81,6 +103,10 @@ class FromMemory:
         """Of the phrasing's own memory."""
         return np.asarray(np.exp(self.log_p(record)))
 
+    def power(self, record: GroupRecord, exponent: float) -> FloatArray:
+        """Of the phrasing's own memory."""
+        return np.asarray(np.exp(exponent * self.log_p(record)))
+
     def log_q(self, record: GroupRecord) -> FloatArray:
         """Of the memories of the orbit; log 2 below the rarest that was drawn for no answer."""
         pooled_VZ = self._shares(record).mean(axis=-2, keepdims=True)
@@ -89,8 +115,7 @@ class FromMemory:
         return log_of(np.where(record.answered_VG, own, rarest / 2))
 
     def _shares(self, record: GroupRecord) -> FloatArray:
-        assert record.remembered is not None, "a trainer with a memory gives every record one"
-        return record.remembered.shares(record.counts_VZ, record.group)
+        return needed(record.remembered, "remembered").shares(record.counts_VZ, record.group)
 
 
 def _log_table(K: int, estimator: str) -> FloatArray:
@@ -121,6 +146,10 @@ class Estimates:
     def p(self, record: GroupRecord) -> FloatArray:
         """As given."""
         return np.asarray(np.exp(self.log_p(record)))
+
+    def power(self, record: GroupRecord, exponent: float) -> FloatArray:
+        """As given."""
+        return np.asarray(np.exp(exponent * self.log_p(record)))
 
     def log_q(self, record: GroupRecord) -> FloatArray:
         """As given; log 2 below the least for no answer."""
