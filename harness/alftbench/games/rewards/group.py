@@ -54,6 +54,8 @@ class GroupRecord:
         tokens_VG: tokens of every rollout, the end token included.
         finish_reason_VG: "stop" or "length".
         text_VG: what was written.
+        uniform_VG: a uniform number in [0, 1) of every rollout, for rules that draw; None where not at hand.
+        cross_log_prob_VGV: log π(y|x_w) of every rollout under every phrasing w of the orbit, nats.
         remembered: what earlier steps drew for the same problem; None where nothing is kept.
     """
 
@@ -65,6 +67,8 @@ class GroupRecord:
     finish_reason_VG: tuple[tuple[str, ...], ...] = ()
     text_VG: tuple[tuple[str, ...], ...] = ()
     remembered: Remembered | None = None
+    uniform_VG: FloatArray | None = None
+    cross_log_prob_VGV: FloatArray | None = None
 
     @property
     def group(self) -> int:
@@ -112,6 +116,7 @@ class GroupRecord:
             return tuple((*row[:rollout], *row[rollout + 1 :]) for row in words_VG)
 
         own, reference = self.log_prob_VG, self.reference_log_prob_VG
+        uniform, cross = self.uniform_VG, self.cross_log_prob_VGV
         return replace(
             self,
             class_VG=fewer(self.class_VG),
@@ -120,6 +125,8 @@ class GroupRecord:
             tokens_VG=None if self.tokens_VG is None else fewer(self.tokens_VG),
             finish_reason_VG=fewer_words(self.finish_reason_VG),
             text_VG=fewer_words(self.text_VG),
+            uniform_VG=None if uniform is None else fewer(uniform),
+            cross_log_prob_VGV=None if cross is None else np.delete(cross, rollout, axis=-2),
         )
 
     def at_own_answer(self, value_VZ: ArrayT, unanswered: float) -> ArrayT:
