@@ -210,7 +210,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training run spent. FLOPs are an estimate from parameter and token counts."""
+    """What a training run spent. FLOPs are an estimate from parameter and token counts.
+
+    trained_tokens: of completions with gradient. scored_tokens: of those without, under whatever model and prompt.
+    """
 
     prompt_tokens: int = 0
     generated_tokens: int = 0
@@ -219,6 +222,7 @@ class Cost:
     backward_passes: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+    scored_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alftbench.answers.canonical import canonical
-from alftbench.answers.equivalence import accepts, decide
+from alftbench.answers.equivalence import LENIENCIES, accepts, decide
 
 FORGIVEN = [
     ("0.335", r"33.5\%"), (r"33.5\%", "0.335"), ("10%", "10"), ("1/2", "50%"), ("1/3", "0.3333"), ("1/3", "0.333"),
@@ -57,3 +59,18 @@ def test_an_unread_text_needs_the_slow_check():
     assert decide(unread, "{1; 2}") is None
     assert decide(unread, '"ellipse"') is False
     assert decide("{1; 2}", "(1; 2)") is False
+
+
+SUMS = st.builds(
+    lambda sign, parts: sign + "+".join(map(str, parts)),
+    st.sampled_from(["", "-"]),
+    st.lists(st.integers(0, 1200), min_size=1, max_size=3),
+)
+
+
+@given(SUMS, SUMS)
+def test_of_sums_of_whole_numbers_nothing_is_forgiven(gold, prediction):
+    """They are told apart without asking the rules; the rules say the same."""
+    assert accepts(gold, prediction) is (gold == prediction)
+    assert gold == prediction or not any(rule(gold, prediction) for rule in LENIENCIES)
+    assert decide(gold, prediction) is (gold == prediction)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
-from alftbench.backends.hf import generation
+from alftbench.backends.hf import generation, prefix
 from alftbench.backends.hf.generation import Decoding, RepeatedCache, generate, prefill
-from alftbench.backends.hf.prefix import PLAIN, SharedPrefix, supports
+from alftbench.backends.hf.prefix import BARE, PLAIN, SharedPrefix, supports
 from tests.helpers import ROOT
 
 PROMPTS = [(1, 2, 3), (3,), (2, 2, 1, 3, 1)]
@@ -44,6 +44,17 @@ def test_logits_equal_those_of_a_repeated_cache_while_rows_leave(kind):
                 rows = len(keep)
             tokens = torch.randint(300, (rows,), generator=rng)
             torch.testing.assert_close(ours.step(made, tokens), theirs.step(made, tokens), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", sorted(BARE))
+def test_a_bare_pass_has_the_very_logits_of_the_whole_one(kind, monkeypatch):
+    made = model(kind)
+    uniforms = np.random.default_rng(2).random((3, 4, 12))
+    decoding = Decoding(12, 1.0, 1.0, frozenset(range(20)), 0, log_probs=True)
+    bare = generate(made, PROMPTS, uniforms, decoding)
+    monkeypatch.setattr(prefix, "BARE", frozenset())
+    monkeypatch.setattr(prefix, "bare_pass", lambda *_: 1 / 0)
+    assert generate(made, PROMPTS, uniforms, decoding) == bare
 
 
 def test_what_attends_to_a_window_only_keeps_transformers_cache():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
 from alftbench.base.settings import options_of, read_settings
-from alftbench.errors import UsageError
+from alftbench.errors import UnknownName, UsageError
 from alftbench.games import Objective
 from alftbench.games.rewards import GroupRecord, baselines, predicted
 from alftbench.training.trainer import TrainerInfo, TrainRequest, TrainResult, TrainSuite
@@ -20,6 +20,9 @@ from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.schedule import check_plan
 
 OptionsT = TypeVar("OptionsT", bound=GroupOptions)
+
+NEEDS = ("log_prob", "reference_log_prob", "cross_log_prob", "uniform")
+"""What a rule may ask of rollouts beyond what was drawn; fields of `GroupRecord`, the first three cost passes."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Recipe(Generic[OptionsT]):
         game: (options, correct_Z) → the objective that the rule plays, of `alftbench.games`, on a problem whose
             answer class z is right where correct_Z[z], or None where it is not known.
         needs_orbits: it compares phrasings and cannot train on problems that have one.
-        needs: what the rule wants to know of a rollout besides its answer, of `NEEDS`.
+        needs: of `NEEDS`, what its rule reads of a record; it finds None where it did not say so.
         paper: where it comes from, such as "arXiv 2402.03300"; empty for a method of one's own.
     """
 
@@ -46,6 +49,11 @@ class Recipe(Generic[OptionsT]):
     needs_orbits: bool = False
     paper: str = ""
     needs: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse a need that nothing fills."""
+        for need in sorted(self.needs - {*NEEDS}):
+            raise UnknownName("need", need, NEEDS)
 
     def __call__(self, options: Mapping[str, str]) -> RecipeTrainer[OptionsT]:
         """A trainer with options of the command line.
@@ -102,9 +110,9 @@ class RecipeTrainer(Generic[OptionsT]):
         """Where the expected update at this G, estimator and baseline vanishes; None where no formula says so.
 
         That is where scaling or tempering changes the game, where a memory makes the update one of the past, where
-        the rule looks at more than an answer's own counts, and where the iteration finds no fixed point.
+        a rule asks for what answers alone do not have, and where the iteration finds no fixed point.
         """
-        if not self.options.closed or self.options.remembers:
+        if not self.options.closed or self.options.remembers or self.recipe.needs:
             return None
         options = self.options
         try:
@@ -117,6 +125,7 @@ class RecipeTrainer(Generic[OptionsT]):
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train until the budget is used up."""
-        from alftbench_trainers.loop.loop import train_group  # torch, which a list of recipes does without
+        from alftbench_trainers.loop.loop import Judging, train_group  # torch, which a list does without
 
-        return train_group(request, self.options, self.recipe.name, self.reward, self.baseline)
+        judging = Judging(self.reward, self.baseline, self.recipe.needs)
+        return train_group(request, self.options, self.recipe.name, judging)

@@ -232,8 +232,8 @@ def _object(path: Path, number: int, line: str, by_model: bool) -> dict[str, Any
     return value
 
 
-def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Append one line per row and wait until the disk has them.
+def append_jsonl(path: Path, rows: Iterable[Any], wait: bool = True) -> None:
+    """Append one line per row, and wait until the disk has them unless what a power failure takes is made again.
 
     Raises:
         NotWritten: the disk is full or refuses; no part of these rows is left, as far as the disk lets go of it.
@@ -245,7 +245,8 @@ def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
             rest = memoryview(content)
             while rest:  # however little the system takes at a time
                 rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
+            if wait:
+                os.fsync(file.fileno())
         except OSError:
             file.truncate(start)
             raise

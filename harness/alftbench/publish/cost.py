@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -33,4 +33,6 @@ def mean_cost(costs: Sequence[Mapping[str, Any]]) -> Cost | None:
     """The mean cost over seeds, None for a model as it is."""
     if not costs:
         return None
-    return Cost(**{name: type(costs[0][name])(np.mean([cost[name] for cost in costs])) for name in costs[0]})
+    nothing = asdict(Cost())
+    means = {name: np.mean([cost.get(name, 0) for cost in costs]) for name in nothing}
+    return Cost(**{name: type(nothing[name])(mean) for name, mean in means.items()})

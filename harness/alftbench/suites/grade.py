@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
 
 from alftbench.answers.find.extract import extract
 from alftbench.answers.partition import by_orbit, by_phrasing, partition
@@ -81,6 +82,8 @@ def grade_by_rules(
     Raises:
         BadInput: a reference of the problem cannot be read.
     """
-    kind = problem.answer_kind
-    answers_VN = tuple(tuple(extract(s.text, kind, rules, s.finish_reason) for s in row) for row in samples_VN)
+    once = cache(partial(extract, kind=problem.answer_kind, rules=rules))  # many samples of a problem are alike
+    answers_VN = tuple(
+        tuple(once(sample.text, finish_reason=sample.finish_reason) for sample in row) for row in samples_VN
+    )
     return GradedOrbit(partition(problem, answers_VN, secret=secret), answers_VN)

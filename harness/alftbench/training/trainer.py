@@ -47,6 +47,7 @@ class Update:
     """One optimiser step as logged: running totals and the step's means.
 
     clipped: was the gradient shortened to a limit? informative: share of the groups whose rewards differ.
+    skipped: rollouts whose advantage is exactly 0, so that no pass was made to learn from them.
     """
 
     step: int
@@ -57,6 +58,7 @@ class Update:
     grad_norm: float
     clipped: bool = False
     informative: float = 1.0
+    skipped: int = 0
 
 
 @dataclass(frozen=True)

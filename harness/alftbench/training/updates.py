@@ -24,11 +24,11 @@ class UpdateLog:
         self._last = max((step_of(path, row) for _, row in read_jsonl(path)), default=0) if path.exists() else 0
 
     def append(self, update: Update) -> None:
-        """Log a step."""
+        """Log a step; what a power failure takes from the disk is in the trainer's state, or trained again."""
         if update.step <= self._last and self._path.exists():
             kept = [row for _, row in read_jsonl(self._path) if row["step"] < update.step]
             write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-        append_jsonl(self._path, [asdict(update)])
+        append_jsonl(self._path, [asdict(update)], wait=False)
         self._last = update.step
 
 

@@ -1,4 +1,4 @@
-"""Counting what training spends: tokens, passes, estimated FLOPs."""
+"""Counting what training spends, pass by pass: tokens, passes, estimated FLOPs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from alftbench.types import Cost
-from alftbench_trainers.loop.policy import RolloutBatch
+from alftbench_trainers.loop.batch import RolloutBatch
 
 BACKWARD_OVER_FORWARD = 2.0  # a backward pass forms two matrix products where a forward pass forms one
 
@@ -26,19 +26,40 @@ def flops_per_token(model: Any, context: float) -> float:
     return float(2 * n_weights + attention)
 
 
-def spent(cost: Cost, model: Any, batch: RolloutBatch, reference: bool) -> Cost:
-    """Add one update: a rollout, a forward and backward pass, and the reference's forward pass if there is one."""
-    rows = len(batch.completions)
-    prompt_tokens, completion_tokens = sum(map(len, batch.prompts)), sum(map(len, batch.completions))
-    context = prompt_tokens / len(batch.prompts) + completion_tokens / rows / 2
-    per_pass = flops_per_token(model, context) * (prompt_tokens + completion_tokens)
-    passes = 1 + (1 + BACKWARD_OVER_FORWARD) + reference
+def pass_flops(model: Any, batch: RolloutBatch) -> float:
+    """Estimated FLOPs of one forward pass over prompts, each read once, and completions."""
+    prompt_tokens = sum(map(len, batch.prompts))
+    context = prompt_tokens / len(batch.prompts) + batch.tokens / len(batch.completions) / 2
+    return flops_per_token(model, context) * (prompt_tokens + batch.tokens)
+
+
+def sampled(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
+    """Add the drawing of a batch."""
     return replace(
         cost,
-        prompt_tokens=cost.prompt_tokens + prompt_tokens,
-        generated_tokens=cost.generated_tokens + completion_tokens,
-        trained_tokens=cost.trained_tokens + completion_tokens,
-        forward_passes=cost.forward_passes + rows * (2 + reference),
-        backward_passes=cost.backward_passes + rows,
-        flops=cost.flops + per_pass * passes,
+        prompt_tokens=cost.prompt_tokens + sum(map(len, batch.prompts)),
+        generated_tokens=cost.generated_tokens + batch.tokens,
+        forward_passes=cost.forward_passes + len(batch.completions),
+        flops=cost.flops + pass_flops(model, batch),
+    )
+
+
+def scored(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
+    """Add a pass that takes log-probabilities without gradient, of the policy or of its reference."""
+    return replace(
+        cost,
+        scored_tokens=cost.scored_tokens + batch.tokens,
+        forward_passes=cost.forward_passes + len(batch.completions),
+        flops=cost.flops + pass_flops(model, batch),
+    )
+
+
+def trained(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
+    """Add a forward and a backward pass."""
+    return replace(
+        cost,
+        trained_tokens=cost.trained_tokens + batch.tokens,
+        forward_passes=cost.forward_passes + len(batch.completions),
+        backward_passes=cost.backward_passes + len(batch.completions),
+        flops=cost.flops + pass_flops(model, batch) * (1 + BACKWARD_OVER_FORWARD),
     )

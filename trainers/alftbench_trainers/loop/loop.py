@@ -11,39 +11,51 @@ the reference is in the reward, so both shrink alike. What a baseline does to re
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from alftbench.games.rewards import Rule, correctness
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
-from alftbench_trainers.loop.cost import spent
+from alftbench_trainers.loop.batch import RolloutBatch
+from alftbench_trainers.loop.cost import sampled
+from alftbench_trainers.loop.needs import filled
 from alftbench_trainers.loop.options import GroupOptions
-from alftbench_trainers.loop.policy import Policy, RolloutBatch
+from alftbench_trainers.loop.policy import Policy
 from alftbench_trainers.loop.rewards import Baseline, in_order, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
 
 
-def train_group(
-    request: TrainRequest, options: GroupOptions, trainer: str, rule: Rule, baseline: Baseline
-) -> TrainResult:
+@dataclass(frozen=True)
+class Judging:
+    """What rollouts are worth.
+
+    rule: the reward of an orbit's rollouts. baseline: what is subtracted from each. needs: fields of the record
+    that the rule reads and that are filled for it alone.
+    """
+
+    rule: Rule
+    baseline: Baseline
+    needs: frozenset[str] = frozenset()
+
+
+def train_group(request: TrainRequest, options: GroupOptions, trainer: str, judging: Judging) -> TrainResult:
     """Train until the budget is used up; resumes from the newest state in the request's folder.
 
     Args:
         request: what to train, on what, for how long.
         options: of the loop.
         trainer: the recipe's name, for messages.
-        rule: its reward of an orbit's rollouts.
-        baseline: what is subtracted from each reward.
+        judging: what rollouts are worth.
     """
-    policy = open_policy(request, options)
+    policy = open_policy(request, options, "reference_log_prob" in judging.needs)
     for update in policy.updates:  # what was logged and got lost since
         request.on_update(update)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
         started = time.perf_counter()
-        update = train_step(request, options, policy, trainer, rule, baseline)
+        update = train_step(request, options, policy, trainer, judging)
         policy.cost = replace(policy.cost, seconds=policy.cost.seconds + time.perf_counter() - started)
         request.on_update(update)
         policy.updates.append(update)
@@ -54,7 +66,7 @@ def train_group(
 
 
 def train_step(
-    request: TrainRequest, options: GroupOptions, policy: Policy, trainer: str, rule: Rule, baseline: Baseline
+    request: TrainRequest, options: GroupOptions, policy: Policy, trainer: str, judging: Judging
 ) -> Update:
     """One batch of rollouts and one optimiser step on it."""
     items = schedule(request.suites, options.orbits, request.seed, policy.step)
@@ -64,19 +76,21 @@ def train_step(
     graded = [collect(policy.tokenizer, item, groups, request.secret) for item, groups in drawn]
     rollouts = [policy.memory.recall(orbit) for orbit in graded]
     batch = as_batch(rollouts)
-    rewards_R, baselines_R = rewards_of(trainer, rule, baseline, rollouts)
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
-    kl, norm = policy.update(batch, rewards_R, baselines_R, rate)
-    policy.cost = spent(policy.cost, policy.model, batch, policy.reference is not None)
+    policy.cost = sampled(policy.cost, policy.model, batch)
+    known = filled(policy, rollouts, batch, judging.needs, request.seed)
+    rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
+    ascent = policy.update(batch, rewards_R, baselines_R, rate, known.reference)
     return Update(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,
         reward=float(rewards_R.mean()),
         accuracy=float(in_order([correctness(orbit.record) for orbit in rollouts]).mean()),  # logged, not used
-        kl=kl,
-        grad_norm=norm,
-        clipped=norm > options.max_grad_norm,
+        kl=ascent.kl,
+        grad_norm=ascent.norm,
+        clipped=ascent.norm > options.max_grad_norm,
         informative=informative_share(rewards_R, options.group),
+        skipped=ascent.skipped,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.errors import Diverged, UsageError
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Cost
+from alftbench_trainers.loop.batch import RolloutBatch
+from alftbench_trainers.loop.cost import scored, trained
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions
@@ -40,22 +43,16 @@ def check_learns(model: Any, learning_rate: float) -> None:
 
 
 @dataclass(frozen=True)
-class RolloutBatch:
-    """Rollouts of one update: P prompts and R = P × G completions, G in a row for each prompt."""
+class Ascent:
+    """What one update was.
 
-    prompts: tuple[tuple[int, ...], ...]
-    completions: tuple[tuple[int, ...], ...]
+    kl: sampled KL to the reference in nats, 0 where β is. norm: of the gradient before it was shortened. skipped:
+    rollouts whose advantage is exactly 0, which no pass was made for.
+    """
 
-    @property
-    def group(self) -> int:
-        """G, completions per prompt."""
-        return len(self.completions) // len(self.prompts)
-
-    def chunks(self, max_rows: int) -> list[tuple[slice, slice]]:
-        """(prompts, completions) slices of at most `max_rows` completions, whole groups at a time."""
-        per_chunk = max(1, max_rows // self.group)
-        starts = range(0, len(self.prompts), per_chunk)
-        return [(slice(s, s + per_chunk), slice(s * self.group, (s + per_chunk) * self.group)) for s in starts]
+    kl: float
+    norm: float
+    skipped: int = 0
 
 
 class Policy:
@@ -65,9 +62,12 @@ class Policy:
         request: says which model the reference is, and on what device.
         options: of the update.
         weights: folder of the weights to start from; the request's model if None.
+        referring: does the rule ask for the reference, whatever β is?
     """
 
-    def __init__(self, request: TrainRequest, options: GroupOptions, weights: str | None = None) -> None:
+    def __init__(
+        self, request: TrainRequest, options: GroupOptions, weights: str | None = None, referring: bool = False
+    ) -> None:
         model, device, trusted = request.model, request.device, request.trust_remote_code
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
         self.options = options
@@ -75,45 +75,101 @@ class Policy:
         self.model = load_model(weights or model, device, dtype, trusted).eval()
         if weights is None:
             check_learns(self.model, options.learning_rate)
-        self.reference = load_model(model, device, dtype, trusted).eval() if options.beta > 0 else None
+        refers = referring or options.beta > 0
+        self.reference = load_model(model, device, dtype, trusted).eval() if refers else None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.memory = AnswerMemory(options.remembers)
         self.step, self.cost = 0, Cost()
         self.updates: list[Update] = []
 
     def update(
-        self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor, learning_rate: float
-    ) -> tuple[float, float]:
+        self,
+        batch: RolloutBatch,
+        rewards_R: Tensor,
+        baselines_R: Tensor,
+        learning_rate: float,
+        reference: Sequence[Tensor] | None = None,
+    ) -> Ascent:
         """One optimiser step on reward − β log(π/π₀); gradients add up over chunks of whole groups.
 
-        Returns:
-            The sampled KL to the reference (0 without one) and the gradient's norm before clipping.
+        Args:
+            batch: G completions of each prompt.
+            rewards_R: of the completions.
+            baselines_R: what is subtracted.
+            learning_rate: of this step.
+            reference: log π₀ of every token, chunk by chunk, where it is known already.
 
         Raises:
             Diverged: the gradient is not finite; the weights are left as they were.
         """
-        options = self.options
         self.optimizer.zero_grad()
-        log_ratios = []
-        for prompts, rows in batch.chunks(options.rows):
-            pad_id = self.tokenizer.pad_token_id
-            part = (batch.prompts[prompts], batch.completions[rows], pad_id, options.temperature)
-            log_probs_RT = token_log_probs(self.model, *part)
-            log_ratio_R = self._log_ratio(log_probs_RT, *part)
-            terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
-            r, b, c = (term_R.to(log_probs_RT).reshape(-1, batch.group) for term_R in terms_R)
-            advantages_R = group_advantages(r, b, c, options.scale, options.baseline == "mean").flatten()
-            loss = policy_gradient_loss(log_probs_RT, advantages_R, len(batch.completions))
-            loss.backward()  # type: ignore[no-untyped-call]
-            log_ratios.append(log_ratio_R)
-        return float(torch.cat(log_ratios).mean()), self._step(learning_rate)
+        if self.options.beta > 0:
+            kl = self._ascend_with_penalty(batch, rewards_R, baselines_R, reference)
+            return Ascent(kl, self._step(learning_rate))
+        trained = self._ascend(batch, rewards_R, baselines_R)
+        return Ascent(0.0, self._step(learning_rate), len(batch.completions) - trained)
 
-    def _log_ratio(self, log_probs_RT: Tensor, *part: Any) -> Tensor:
-        """Log π(y) − log π₀(y) per completion, without gradient; 0 where there is no reference."""
-        if self.reference is None:
-            return torch.zeros(len(log_probs_RT), device=log_probs_RT.device)
+    def _ascend_with_penalty(
+        self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor, reference: Sequence[Tensor] | None
+    ) -> float:
+        """Gradients where β > 0: an advantage waits for its rollout's own pass and is hardly ever exactly 0.
+
+        Returns:
+            The sampled KL.
+        """
+        log_ratios = []
+        for place, (prompts, rows) in enumerate(batch.chunks(self.options.rows)):
+            part = batch.part(prompts, rows)
+            log_probs_RT = self.log_probs(self.model, part)
+            [reference_RT] = [reference[place]] if reference else self.score(self.reference, part)
+            log_ratio_R = (log_probs_RT.detach() - reference_RT).sum(-1)
+            penalties_R = self.options.beta * log_ratio_R
+            group = part.counts_P[0]
+            advantages_R = self._advantages(rewards_R[rows], baselines_R[rows], penalties_R, group)
+            self._backward(part, log_probs_RT, advantages_R, len(batch.completions))
+            log_ratios.append(log_ratio_R)
+        return float(torch.cat(log_ratios).mean())
+
+    def _ascend(self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor) -> int:
+        """Gradients where β = 0: advantages are known before any pass, and those of 0 need none.
+
+        Returns:
+            Rollouts that passes were made for.
+        """
+        advantages_R = self._advantages(rewards_R, baselines_R, torch.zeros_like(rewards_R), batch.counts_P[0])
+        kept_R = advantages_R != 0
+        kept, advantages_R = batch.only(kept_R.tolist()), advantages_R[kept_R]
+        for prompts, rows in kept.chunks(self.options.rows):
+            part = kept.part(prompts, rows)
+            self._backward(part, self.log_probs(self.model, part), advantages_R[rows], len(batch.completions))
+        if not kept.completions:  # the optimiser steps on what it remembers of earlier gradients, as ever
+            for parameter in self.model.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+        return len(kept.completions)
+
+    def _advantages(self, rewards_R: Tensor, baselines_R: Tensor, penalties_R: Tensor, group: int) -> Tensor:
+        options = self.options
+        r, b, c = (term_R.to(penalties_R).reshape(-1, group) for term_R in (rewards_R, baselines_R, penalties_R))
+        return group_advantages(r, b, c, options.scale, options.baseline == "mean").flatten()
+
+    def _backward(self, part: RolloutBatch, log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> None:
+        loss = policy_gradient_loss(log_probs_RT, advantages_R.to(log_probs_RT), n_rollouts)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.cost = trained(self.cost, self.model, part)
+
+    def score(self, model: Any, batch: RolloutBatch) -> list[Tensor]:
+        """Log-probabilities of every token without gradient, chunk by chunk, shape (R, T) each; counted."""
+        parts = [batch.part(*chunk) for chunk in batch.chunks(self.options.rows)]
         with torch.no_grad():
-            return (log_probs_RT.detach() - token_log_probs(self.reference, *part)).sum(-1)
+            log_probs = [self.log_probs(model, part) for part in parts]
+        for part in parts:
+            self.cost = scored(self.cost, self.model, part)
+        return log_probs
+
+    def log_probs(self, model: Any, part: RolloutBatch) -> Tensor:
+        """Log-probabilities of every token, shape (R, T)."""
+        pad_id, temperature = self.tokenizer.pad_token_id, self.options.temperature
+        return token_log_probs(model, part.prompts, part.completions, pad_id, temperature, part.counts)
 
     def _step(self, learning_rate: float) -> float:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm)

@@ -15,9 +15,9 @@ from alftbench.base.seeds import stream
 from alftbench.games.rewards import GroupRecord
 from alftbench.suites.grade import grade
 from alftbench.types import AnswerPartition, Sample, Variant
+from alftbench_trainers.loop.batch import TokenIds
 from alftbench_trainers.loop.schedule import OrbitItem
 
-TokenIds = tuple[int, ...]
 Group = tuple[TokenIds, list[Completion]]  # a prompt and its G completions
 
 
@@ -94,7 +94,7 @@ def rollout_sample(tokenizer: Any, item: OrbitItem, variant: Variant, draw: int,
 def record_of(partition: AnswerPartition, samples_VG: Sequence[Sequence[Sample]]) -> GroupRecord:
     """The samples of an orbit with the verdicts of its suite.
 
-    Log-probabilities are left out: they come with the update, after the reward.
+    Log-probabilities are left out: what a rule needs of them is filled in afterwards (`needs.filled`).
     """
     return GroupRecord(
         class_VG=np.array(partition.class_VN, dtype=np.int64),

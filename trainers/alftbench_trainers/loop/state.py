@@ -38,19 +38,24 @@ class SavedState:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-def open_policy(request: TrainRequest, options: GroupOptions) -> Policy:
+def open_policy(request: TrainRequest, options: GroupOptions, referring: bool = False) -> Policy:
     """The policy of the newest state in the request's folder, or of the request's model at the start.
+
+    Args:
+        request: says which model and folder.
+        options: of the loop.
+        referring: does the rule ask for the reference model?
 
     Raises:
         BadInput: the state was damaged since it was saved.
     """
     saved = states(request.folder)
     if not saved:
-        return Policy(request, options)
+        return Policy(request, options, referring=referring)
     newest = saved[-1]
     try:
         state = read_state(newest)
-        policy = Policy(request, options, weights=str(newest))
+        policy = Policy(request, options, str(newest), referring)
         restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
         policy.memory = AnswerMemory.load(newest, options.remembers)
     except (OSError, ValueError, KeyError, SafetensorError, AlftbenchError) as error:

@@ -44,6 +44,8 @@ def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
     """
     blocks = pad(weights, (0, -weights.shape[-1] % BLOCK)).view(len(weights), -1, BLOCK)
     sums = blocks.sum(-1)
+    if sums.shape[-1] == 1:
+        return passes(blocks[:, 0], below(uniforms * sums[:, 0], sums[:, 0]))[0]
     block, rest = passes(sums, uniforms * sums.sum(-1))
     inside = blocks[torch.arange(len(blocks), device=weights.device), block]
     token, _ = passes(inside, rest)
@@ -56,11 +58,15 @@ def passes(weights: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     Rounding may lift a target to the total; it is kept below, so that no entry of weight 0 is ever chosen.
     """
     cumulative = weights.cumsum(-1)
-    total = cumulative[:, -1]
-    targets = torch.minimum(targets, torch.nextafter(total, torch.zeros_like(total)))
+    targets = below(targets, cumulative[:, -1])
     place = torch.searchsorted(cumulative, targets[:, None], right=True)
     before = torch.where(place > 0, cumulative.gather(-1, (place - 1).clamp(min=0)), 0.0)
     return place.squeeze(-1), targets - before.squeeze(-1)
+
+
+def below(targets: Tensor, totals: Tensor) -> Tensor:
+    """The targets, each kept below its total."""
+    return torch.minimum(targets, torch.nextafter(totals, torch.zeros_like(totals)))
 
 
 def chosen_log_probs(logits: Tensor, chosen: Tensor) -> Tensor:

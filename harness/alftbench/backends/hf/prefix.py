@@ -23,6 +23,8 @@ from transformers.cache_utils import DynamicLayer
 NAME = "alftbench_shared_prefix"
 # Architectures whose layers all attend to the whole context by plain softmax attention; each one is tested.
 PLAIN = frozenset({"llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "granite", "gemma"})
+# Those whose whole pass is embedding, layers, norm, output; what is done around it costs a small model dear.
+BARE = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 
 
 def supports(config: Any) -> bool:
@@ -83,16 +85,14 @@ class SharedPrefix:
 
     def step(self, model: Any, tokens: Tensor) -> Tensor:
         """Logits after one more token of every row, shape (R, vocabulary)."""
-        positions = self.lengths_R + self.own.get_seq_length()
+        positions = (self.lengths_R + self.own.get_seq_length())[:, None]
+        given = {"position_ids": positions, "past_key_values": self.own, "shared_prefix": self}
         with attention(model):
-            out = model(
-                input_ids=tokens[:, None],
-                position_ids=positions[:, None],
-                past_key_values=self.own,
-                use_cache=True,
-                shared_prefix=self,
-            )
-        return out.logits[:, -1].float()  # type: ignore[no-any-return]
+            if model.config.model_type in BARE:
+                logits = bare_pass(model, tokens[:, None], positions, given)
+            else:
+                logits = model(input_ids=tokens[:, None], use_cache=True, **given).logits
+        return logits[:, -1].float()
 
     def keep(self, rows: Tensor) -> None:
         """Drop all but these rows, given in order; a prompt without any leaves too."""
@@ -142,6 +142,17 @@ class SharedPrefix:
         prompts, heads, queries, size = groups.shape
         rows = groups.view(prompts, heads, self.width, queries // self.width, size).transpose(1, 2).flatten(0, 1)
         return rows if self.slot_R is None else rows[self.slot_R]
+
+
+def bare_pass(model: Any, tokens: Tensor, positions: Tensor, given: dict[str, Any]) -> Tensor:
+    """Logits of a model of `BARE`: the operations of its `forward`, without a mask or a record of outputs."""
+    inner = model.model
+    hidden = inner.embed_tokens(tokens)
+    rotation = inner.rotary_emb(hidden, positions)
+    for layer in inner.layers:
+        hidden = layer(hidden, attention_mask=None, position_embeddings=rotation, **given)
+    logits: Tensor = model.lm_head(inner.norm(hidden))
+    return logits
 
 
 def shared_prefix_attention(

@@ -39,6 +39,7 @@ def token_log_probs(
     completions: Sequence[Sequence[int]],
     pad_id: int,
     temperature: float = 1.0,
+    counts: Sequence[int] | None = None,
 ) -> Tensor:
     """Log π(y_t | prompt, y_<t) of every completion token, 0 on padding.
 
@@ -48,19 +49,22 @@ def token_log_probs(
     Args:
         model: a transformers causal language model.
         prompts: token ids of P prompts.
-        completions: token ids of R = P × G completions, G in a row for each prompt.
+        completions: token ids of R completions, those of a prompt in a row.
         pad_id: any token id; padded positions are masked.
         temperature: the policy is softmax(logits / temperature), as it was sampled.
+        counts: how many completions each prompt has; None: R/P each.
 
     Returns:
         Shape (R, T).
     """
-    group = len(completions) // len(prompts)
     first_logits, prompt_mask, cache = prefill(model, prompts, pad_id)
-    cache.batch_repeat_interleave(group)
+    repeats: Any = len(completions) // len(prompts)
+    if counts is not None and len(set(counts)) > 1:
+        repeats = torch.tensor(counts, device=first_logits.device)
+    cache.batch_repeat_interleave(repeats)
     ids, mask = right_pad(completions, pad_id, model.device)
-    full_mask = torch.cat([prompt_mask.repeat_interleave(group, 0), mask[:, :-1]], dim=1)
-    logits = first_logits.repeat_interleave(group, 0)[:, None]
+    full_mask = torch.cat([prompt_mask.repeat_interleave(repeats, 0), mask[:, :-1]], dim=1)
+    logits = first_logits.repeat_interleave(repeats, 0)[:, None]
     if ids.shape[1] > 1:
         positions = (full_mask.cumsum(-1) - 1)[:, prompt_mask.shape[1] :]
         out = model(input_ids=ids[:, :-1], attention_mask=full_mask, position_ids=positions, past_key_values=cache)

@@ -1,0 +1,61 @@
+"""Rollouts as a model takes them: prompts, and completions of each in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+TokenIds = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RolloutBatch:
+    """P prompts and R completions, those of a prompt in a row.
+
+    counts: how many completions each prompt has; None where all have the same number.
+    """
+
+    prompts: tuple[TokenIds, ...]
+    completions: tuple[TokenIds, ...]
+    counts: tuple[int, ...] | None = None
+
+    @property
+    def counts_P(self) -> tuple[int, ...]:
+        """How many completions each prompt has."""
+        if self.counts is not None:
+            return self.counts
+        return (len(self.completions) // len(self.prompts),) * len(self.prompts)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all completions."""
+        return sum(map(len, self.completions))
+
+    def chunks(self, max_rows: int) -> list[tuple[slice, slice]]:
+        """(prompts, completions) slices of at most `max_rows` completions, but never less than a prompt's own."""
+        chunks: list[tuple[slice, slice]] = []
+        row = 0
+        for place, count in enumerate(self.counts_P):
+            prompts, rows = chunks[-1] if chunks else (slice(0, 0), slice(0, 0))
+            if chunks and row + count - rows.start <= max_rows:
+                chunks[-1] = (slice(prompts.start, place + 1), slice(rows.start, row + count))
+            else:
+                chunks.append((slice(place, place + 1), slice(row, row + count)))
+            row += count
+        return chunks
+
+    def part(self, prompts: slice, rows: slice) -> RolloutBatch:
+        """The rollouts of a chunk."""
+        counts = None if self.counts is None else self.counts[prompts]
+        return RolloutBatch(self.prompts[prompts], self.completions[rows], counts)
+
+    def only(self, kept_R: Sequence[bool]) -> RolloutBatch:
+        """The batch with these completions alone, and with the prompts that have one."""
+        ends = [sum(self.counts_P[: place + 1]) for place in range(len(self.prompts))]
+        counts = [sum(kept_R[end - n : end]) for n, end in zip(self.counts_P, ends, strict=True)]
+        return RolloutBatch(
+            tuple(compress(self.prompts, counts)),
+            tuple(compress(self.completions, kept_R)),
+            tuple(filter(None, counts)),
+        )
