@@ -30,7 +30,7 @@ from alftbench_trainers.recipe import Recipe
 class CoherenceOptions(CountOptions):
     """Options of coherence-grpo."""
 
-    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.4
+    coherence: Annotated[float, "λ, weight of agreement over the orbit"] = 0.6
     correctness: Annotated[float, "η, reward of a right answer; 0 trains without labels"] = 0.0
     objective: Annotated[Literal["consensus", "coherence"], "the first sharpens, the second does not"] = (
         "coherence"
