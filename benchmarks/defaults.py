@@ -46,6 +46,8 @@ SPECS = (
     COHERENT.format(0.4, OPTIMAL, "digamma", 4, JACKKNIFE),
     COHERENT.format(0.4, OPTIMAL, "digamma", 8, "mean"),
     COHERENT.format(0.4, OPTIMAL, "digamma", 8, JACKKNIFE),
+    COHERENT.format(0.6, OPTIMAL, "digamma", 8, JACKKNIFE),
+    COHERENT.format(0.8, OPTIMAL, "digamma", 8, JACKKNIFE),
 )
 MASS = {"sums": 0.02, "splits": 0.05}
 
