@@ -247,13 +247,15 @@ class Progress:
     """What a long piece of work is doing and how far it is; bars, live views and trackers all hear this.
 
     done, total: in the work's own units, such as samples; total None where nobody knows. fields: what else is
-    worth showing, such as the step's reward; `tokens` counts those generated so far.
+    worth showing, such as the step's reward; `tokens` counts those generated so far. notes: lines that stay on the
+    screen.
     """
 
     doing: str
     done: float
     total: float | None = None
     fields: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:

@@ -46,6 +46,12 @@ def in_words(progress: Progress, seconds: float) -> str:
     return visible("  ".join([progress.doing + counted, *fields]))
 
 
+def note(shown: Bars, name: str, lines: Sequence[str]) -> None:
+    """Lines about a piece of work that stay on the screen above the bars."""
+    for line in lines:
+        shown.console.print(Text(one_line(redacted(f"warning: {name}: {line}")), style="yellow"), soft_wrap=True)
+
+
 @contextmanager
 def progress_bar(name: str) -> Iterator[Listener]:
     """A bar for one piece of work."""
@@ -56,6 +62,7 @@ def progress_bar(name: str) -> Iterator[Listener]:
         def show(progress: Progress) -> None:
             state = in_words(progress, time.monotonic() - started)
             shown.update(task, completed=progress.done, total=progress.total, state=state)
+            note(shown, name, progress.notes)
 
         yield show
 
@@ -86,6 +93,7 @@ def job_bars() -> Iterator[Callable[[Sequence[str], Message | Finished], None]]:
                 task, started = running[name]
                 state = in_words(event.progress, time.monotonic() - started)
                 shown.update(task, completed=event.progress.share, state=state)
+                note(shown, name, event.progress.notes)
                 return
             if name in running:
                 shown.remove_task(running.pop(name)[0])

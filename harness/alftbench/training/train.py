@@ -41,7 +41,8 @@ from alftbench.training.trainer import (
     TrainSuite,
     Update,
 )
-from alftbench.training.updates import UPDATES, UpdateLog, clipped_and_silent
+from alftbench.training.updates import UPDATES, UpdateLog, clipped_and_silent, logged
+from alftbench.training.warnings import Watch, given
 from alftbench.types import Budget, Cost, Listener, Progress, nobody
 
 STATE = "state"
@@ -69,7 +70,8 @@ class TrainRecord:
     """The content of train.json; config identifies the run.
 
     clipped_steps: steps whose gradient was shortened to a limit. silent_steps: those in which no two rollouts of a
-    group differed in reward, so there was nothing to learn from. None of a run from before they were counted.
+    group differed in reward, so there was nothing to learn from. warnings: the step of every warning, by its name in
+    `alftbench.training.warnings`. None of a run from before they were counted.
     secret: says where its verdicts are confirmed. record_sha256: of all else in it.
     """
 
@@ -84,6 +86,7 @@ class TrainRecord:
     steps: Count = 0
     clipped_steps: int | None = None
     silent_steps: int | None = None
+    warnings: Mapping[str, Count] | None = None
     secret: str | None = None
     record_sha256: str | None = None
 
@@ -183,6 +186,7 @@ def trained(plan: TrainPlan, folder: Path, record: TrainRecord, listen: Listener
     """The record of a run once its trainer is through."""
     result = call_trainer(plan, train_request(plan, folder, listen, record.secret))
     clipped, silent = clipped_and_silent(folder / UPDATES)
+    updates = logged(folder / UPDATES)
     return save(
         folder,
         replace(
@@ -193,6 +197,7 @@ def trained(plan: TrainPlan, folder: Path, record: TrainRecord, listen: Listener
             steps=result.checkpoint.step,
             clipped_steps=clipped,
             silent_steps=silent,
+            warnings=given(updates),
         ),
     )
 
@@ -225,12 +230,15 @@ def done_so_far(folder: Path) -> bool:
 
 def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str | None) -> TrainRequest:
     """What the trainer is asked; its steps are logged and shown."""
-    log = UpdateLog(folder / UPDATES)
+    log, watch = UpdateLog(folder / UPDATES), Watch()
+    said = log.last  # up to here an attempt that was stopped has warned already
 
     def on_update(update: Update) -> None:
         log.append(update)
+        due = watch.hear(update)
         means = {"reward": update.reward, "accuracy": update.accuracy, "KL": update.kl}
-        listen(Progress(f"training, step {update.step}", share_used(plan.job.budget, update), 1.0, means))
+        doing, share = f"training, step {update.step}", share_used(plan.job.budget, update)
+        listen(Progress(doing, share, 1.0, means, tuple(due) if update.step > said else ()))
 
     with reporting(folder / STATE):
         (folder / STATE).mkdir(exist_ok=True)

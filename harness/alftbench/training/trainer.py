@@ -48,6 +48,9 @@ class Update:
 
     clipped: was the gradient shortened to a limit? informative: share of the groups whose rewards differ.
     skipped: rollouts whose advantage is exactly 0, so that no pass was made to learn from them.
+    agreement: chance that two rollouts of a prompt give the same answer. held_out: accuracy that nothing taught,
+    of problems met for the first time, or of all where the reward reads no labels; None where there is none.
+    kl_limit: nats beyond which a KL costs more than the step's rewards can give; None without a KL.
     """
 
     step: int
@@ -59,6 +62,9 @@ class Update:
     clipped: bool = False
     informative: float = 1.0
     skipped: int = 0
+    agreement: float | None = None
+    held_out: float | None = None
+    kl_limit: float | None = None
 
 
 @dataclass(frozen=True)

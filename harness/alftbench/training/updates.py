@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alftbench.base.jsonio import append_jsonl, drop_torn_line, read_jsonl, write_text
+from alftbench.base.validate import read
 from alftbench.errors import BadInput
 from alftbench.training.trainer import Update
 
@@ -16,20 +17,24 @@ UPDATES = "updates.jsonl"
 
 
 class UpdateLog:
-    """updates.jsonl: one line per step; a step that is logged again after a kill replaces what followed it."""
+    """updates.jsonl: one line per step; a step that is logged again after a kill replaces what followed it.
+
+    Attributes:
+        last: the last step in it.
+    """
 
     def __init__(self, path: Path) -> None:
         drop_torn_line(path)
         self._path = path
-        self._last = max((step_of(path, row) for _, row in read_jsonl(path)), default=0) if path.exists() else 0
+        self.last = max((step_of(path, row) for _, row in read_jsonl(path)), default=0) if path.exists() else 0
 
     def append(self, update: Update) -> None:
         """Log a step; what a power failure takes from the disk is in the trainer's state, or trained again."""
-        if update.step <= self._last and self._path.exists():
+        if update.step <= self.last and self._path.exists():
             kept = [row for _, row in read_jsonl(self._path) if row["step"] < update.step]
             write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
         append_jsonl(self._path, [asdict(update)], wait=False)
-        self._last = update.step
+        self.last = update.step
 
 
 def step_of(path: Path, row: Mapping[str, Any]) -> int:
@@ -42,6 +47,15 @@ def step_of(path: Path, row: Mapping[str, Any]) -> int:
     if type(step) is not int:
         raise BadInput(f"{path}: a line without the number of its step; remove the file, and the log starts anew")
     return step
+
+
+def logged(log: Path) -> list[Update]:
+    """The steps of a log; fields that an earlier version did not write have their defaults.
+
+    Raises:
+        BadInput: a line is no step.
+    """
+    return [read(Update, row, str(log)) for _, row in read_jsonl(log)] if log.exists() else []
 
 
 def clipped_and_silent(log: Path) -> tuple[int, int]:

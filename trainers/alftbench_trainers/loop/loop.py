@@ -13,16 +13,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
-from alftbench.games.rewards import Rule, correctness
+from alftbench.games.rewards import Rule
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import sampled
+from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, informative_share, kl_limit
 from alftbench_trainers.loop.needs import filled
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.policy import Policy
-from alftbench_trainers.loop.rewards import Baseline, in_order, rewards_of
+from alftbench_trainers.loop.rewards import Baseline, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
@@ -85,19 +84,16 @@ def train_step(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,
         reward=float(rewards_R.mean()),
-        accuracy=float(in_order([correctness(orbit.record) for orbit in rollouts]).mean()),  # logged, not used
+        accuracy=accuracy(rollouts),
         kl=ascent.kl,
         grad_norm=ascent.norm,
         clipped=ascent.norm > options.max_grad_norm,
         informative=informative_share(rewards_R, options.group),
         skipped=ascent.skipped,
+        agreement=agreement(rollouts),
+        held_out=held_out(judging.rule, known.rollouts, [item.is_first for item in items]),
+        kl_limit=kl_limit(rewards_R, options.beta),
     )
-
-
-def informative_share(rewards_R: Tensor, group: int) -> float:
-    """Share of the groups whose rollouts differ in reward: from the others nothing is learned but the KL."""
-    rewards_PG = rewards_R.reshape(-1, group)
-    return float((rewards_PG.amax(-1) > rewards_PG.amin(-1)).float().mean())
 
 
 def as_batch(rollouts: list[OrbitRollouts]) -> RolloutBatch:

@@ -14,10 +14,11 @@ from alftbench_trainers.loop.options import GroupOptions
 
 @dataclass(frozen=True)
 class OrbitItem:
-    """A training orbit with the suite that grades it."""
+    """A training orbit with the suite that grades it. is_first: it has not been trained on before."""
 
     orbit: Orbit
     suite: TrainSuite
+    is_first: bool = True
 
 
 def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) -> list[OrbitItem]:
@@ -32,7 +33,7 @@ def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) 
         for position in range(step * count, (step + 1) * count):
             epoch, place = divmod(position, len(suite.orbits))
             order = stream(seed, "schedule", suite.name, epoch).permutation(len(suite.orbits))
-            items.append(OrbitItem(suite.orbits[order[place]], suite))
+            items.append(OrbitItem(suite.orbits[order[place]], suite, epoch == 0))
     return items
 
 
