@@ -70,8 +70,8 @@ class TrainRecord:
     """The content of train.json; config identifies the run.
 
     clipped_steps: steps whose gradient was shortened to a limit. silent_steps: those in which no two rollouts of a
-    group differed in reward, so there was nothing to learn from. warnings: the step of every warning, by its name in
-    `alftbench.training.warnings`. None of a run from before they were counted.
+    group differed in reward, so there was nothing to learn from. warnings: the step of every warning, by its name
+    in `alftbench.training.warnings`. None of a run from before they were counted.
     secret: says where its verdicts are confirmed. record_sha256: of all else in it.
     """
 

@@ -41,8 +41,9 @@ def collapse(updates: Sequence[Update]) -> str:
         return ""
     agree, right, since = fmean(agreements[0]), fmean(accuracies[0]), blocks[best]
     return (
-        f"collapse: since steps {since[0].step} to {since[-1].step} the chance that two rollouts of a prompt agree "
-        f"rose by {rise[0]:.2f} to {agree:.2f}, and accuracy that nothing taught fell by {fall[0]:.2f} to {right:.2f}"
+        f"collapse: since steps {since[0].step} to {since[-1].step} the chance that two rollouts of a prompt "
+        f"agree rose by {rise[0]:.2f} to {agree:.2f}, and accuracy that nothing taught fell by {fall[0]:.2f} to "
+        f"{right:.2f}"
     )
 
 
