@@ -10,7 +10,7 @@ import torch
 
 from alftbench.base.seeds import stream
 from alftbench.errors import PluginError, UnknownName
-from alftbench.games.rewards import correctness
+from alftbench.games.rewards import GroupRecord, correctness
 from alftbench.training.train import plan_training, run_training
 from alftbench.types import Budget
 from alftbench_trainers.loop import loop, needs, state
@@ -167,3 +167,27 @@ def test_a_stopped_run_needs_the_same_again(tmp_path):
 def test_a_need_that_nothing_fills_is_refused():
     with pytest.raises(UnknownName, match="colour"):
         Recipe("mine", "A rule of a test.", GroupOptions, mixed, needs=frozenset({"colour"}))
+
+
+def test_where_a_rule_with_needs_leads_is_not_said():
+    """A prediction asks a rule about answers alone, of which nothing was drawn."""
+    given = (np.log([[0.5, 0.5]]), np.array([True, False]), None)
+    plain, needing = (
+        Recipe("mine", "A rule of a test.", GroupOptions, lambda r, o: correctness(r), needs=frozenset(needs))
+        for needs in ((), ("uniform",))
+    )
+    assert plain({}).predicted(*given) is not None
+    assert needing({}).predicted(*given) is None
+
+
+def test_a_record_without_a_rollout_lacks_it_in_every_field():
+    rng = np.random.default_rng(0)
+    record = GroupRecord(
+        rng.integers(0, 2, (2, 4)),
+        np.array([True, False]),
+        uniform_VG=rng.random((2, 4)),
+        cross_log_prob_VGV=rng.random((2, 4, 2)),
+    )
+    left = record.without(1)
+    assert np.array_equal(left.uniform_VG, record.uniform_VG[:, [0, 2, 3]])
+    assert np.array_equal(left.cross_log_prob_VGV, record.cross_log_prob_VGV[:, [0, 2, 3]])

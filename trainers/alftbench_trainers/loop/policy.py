@@ -112,7 +112,7 @@ class Policy:
     def _ascend_with_penalty(
         self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor, reference: Sequence[Tensor] | None
     ) -> float:
-        """Gradients where β > 0: an advantage waits for its rollout's own pass and is hardly ever exactly 0.
+        """Gradients where β > 0: an advantage waits for its rollout's own pass, so that pass is made for all.
 
         Returns:
             The sampled KL.
