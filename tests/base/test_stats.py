@@ -145,7 +145,7 @@ def test_what_is_resolvable_is_found_with_the_power_that_is_said():
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.n_problems == 30 or cell.n_samples == 4][::3])
 def test_coverage_and_size_where_the_truth_is_known(cell: Cell):
-    """Every third of the smaller cells with few repetitions; benchmarks/statistics.py runs all with many."""
+    """Every third of the smaller cells with few repetitions; benchmarks/intervals.py runs all with many."""
     found = simulate(cell, 250)
     assert found.faults() == []
 

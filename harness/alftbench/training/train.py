@@ -236,7 +236,8 @@ def train_request(plan: TrainPlan, folder: Path, listen: Listener, secret: str |
     def on_update(update: Update) -> None:
         log.append(update)
         due = watch.hear(update)
-        means = {"reward": update.reward, "accuracy": update.accuracy, "KL": update.kl}
+        figures = {"reward": update.reward, "accuracy": update.accuracy, "KL": update.kl}
+        means = {name: value for name, value in figures.items() if value is not None}
         doing, share = f"training, step {update.step}", share_used(plan.job.budget, update)
         listen(Progress(doing, share, 1.0, means, tuple(due) if update.step > said else ()))
 

@@ -44,20 +44,21 @@ class TrainSuite:
 
 @dataclass(frozen=True)
 class Update:
-    """One optimiser step as logged: running totals and the step's means.
+    """One optimiser step as logged: running totals and the step's means; None for what was not sampled.
 
     clipped: was the gradient shortened to a limit? informative: share of the groups whose rewards differ.
     skipped: rollouts whose advantage is exactly 0, so that no pass was made to learn from them.
     agreement: chance that two rollouts of a prompt give the same answer. held_out: accuracy that nothing taught,
     of problems met for the first time, or of all where the reward reads no labels; None where there is none.
+    effective: effective number of samples that a weighted fit learned from, as a share of all it has.
     kl_limit: nats beyond which a KL costs more than the step's rewards can give; None without a KL.
     """
 
     step: int
     generated_tokens: int
     reward: float
-    accuracy: float
-    kl: float
+    accuracy: float | None
+    kl: float | None
     grad_norm: float
     clipped: bool = False
     informative: float = 1.0
@@ -65,6 +66,7 @@ class Update:
     agreement: float | None = None
     held_out: float | None = None
     kl_limit: float | None = None
+    effective: float | None = None
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ def runaway(updates: Sequence[Update]) -> str:
     the equilibrium π ∝ π₀ e^{r/β} the KL is E[r]/β − log E₀[e^{r/β}], never more than this.
     """
     last = updates[-WINDOW:]
-    kl = fmean(u.kl for u in last)
-    if len(last) < WINDOW or kl <= widest(last) or kl <= (limit := widest(updates)):
+    known = [u.kl for u in last if u.kl is not None]
+    if len(known) < WINDOW or (kl := fmean(known)) <= widest(last) or kl <= (limit := widest(updates)):
         return ""
     return (
         f"runaway: the KL to the starting model is {kl:.3g} nats over the last {WINDOW} steps; beyond "

@@ -11,6 +11,7 @@ the reference is in the reward, so both shrink alike. What a baseline does to re
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from alftbench.games.rewards import Rule
@@ -19,7 +20,7 @@ from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import sampled
 from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, informative_share, kl_limit
 from alftbench_trainers.loop.needs import filled
-from alftbench_trainers.loop.options import GroupOptions
+from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 from alftbench_trainers.loop.policy import Policy
 from alftbench_trainers.loop.rewards import Baseline, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
@@ -41,7 +42,7 @@ class Judging:
 
 
 def train_group(request: TrainRequest, options: GroupOptions, trainer: str, judging: Judging) -> TrainResult:
-    """Train until the budget is used up; resumes from the newest state in the request's folder.
+    """Train with a reward until the budget is used up.
 
     Args:
         request: what to train, on what, for how long.
@@ -49,12 +50,30 @@ def train_group(request: TrainRequest, options: GroupOptions, trainer: str, judg
         trainer: the recipe's name, for messages.
         judging: what rollouts are worth.
     """
-    policy = open_policy(request, options, "reference_log_prob" in judging.needs)
+
+    def step(policy: Policy) -> Update:
+        return train_step(request, options, policy, trainer, judging)
+
+    return run_steps(request, options, step, referring="reference_log_prob" in judging.needs)
+
+
+def run_steps(
+    request: TrainRequest, options: LoopOptions, step: Callable[[Policy], Update], referring: bool
+) -> TrainResult:
+    """Step until the budget is used up; resumes from the newest state in the request's folder.
+
+    Args:
+        request: what to train, on what, for how long.
+        options: of the loop.
+        step: one batch and one optimiser step on it.
+        referring: does a step ask for the reference model, whatever β is?
+    """
+    policy = open_policy(request, options, referring)
     for update in policy.updates:  # what was logged and got lost since
         request.on_update(update)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
         started = time.perf_counter()
-        update = train_step(request, options, policy, trainer, judging)
+        update = step(policy)
         policy.cost = replace(policy.cost, seconds=policy.cost.seconds + time.perf_counter() - started)
         request.on_update(update)
         policy.updates.append(update)
@@ -79,7 +98,7 @@ def train_step(
     policy.cost = sampled(policy.cost, policy.model, batch)
     known = filled(policy, rollouts, batch, judging.needs, request.seed)
     rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
-    ascent = policy.update(batch, rewards_R, baselines_R, rate, known.reference)
+    ascent = policy.update(options, batch, rewards_R, baselines_R, rate, known.reference)
     return Update(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,

@@ -30,8 +30,8 @@ Estimator = Annotated[
 
 
 @dataclass(frozen=True)
-class GroupOptions:
-    """Options that all recipes have; a recipe with more of them adds fields to a subclass.
+class LoopOptions:
+    """Options that all trainers have; one with more of them adds fields to a subclass.
 
     The default learning rate suits the embedded model of 0.15M parameters; for a billion start near 1e-6.
     """
@@ -45,8 +45,6 @@ class GroupOptions:
     temperature: Annotated[Positive, "of the policy that is trained, in sampling and log-probabilities alike"] = (
         1.0
     )
-    scale: Annotated[Literal["none", "std"], "std divides advantages by their group's standard deviation"] = "none"
-    baseline: Baseline = "mean"
     max_grad_norm: Annotated[Positive, "longer gradients are shortened to this norm"] = 10.0
     rows: Annotated[int, at_least(1), "completions per forward and backward pass; lower it if memory runs out"] = (
         512
@@ -56,15 +54,28 @@ class GroupOptions:
         int, at_least(0), "steps over which the learning rate rises, while AdamW's moments are rough"
     ] = 10
 
-    def __post_init__(self) -> None:
-        """Refuse a group too small for its baseline."""
-        if self.baseline == "jackknife":
-            checked_group(self.group)
+    @property
+    def drawn(self) -> int:
+        """Completions that a step draws of each phrasing."""
+        return self.group
 
     @property
     def remembers(self) -> float:
         """ρ, how much of what earlier steps drew counts in this one's rewards; 0 for nothing."""
         return 0.0
+
+
+@dataclass(frozen=True)
+class GroupOptions(LoopOptions):
+    """Options of all recipes with a reward: what is subtracted from it, and by what it is divided."""
+
+    scale: Annotated[Literal["none", "std"], "std divides advantages by their group's standard deviation"] = "none"
+    baseline: Baseline = "mean"
+
+    def __post_init__(self) -> None:
+        """Refuse a group too small for its baseline."""
+        if self.baseline == "jackknife":
+            checked_group(self.group)
 
     @property
     def closed(self) -> bool:

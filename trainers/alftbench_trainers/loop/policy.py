@@ -18,7 +18,7 @@ from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import scored, trained
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.memory import AnswerMemory
-from alftbench_trainers.loop.options import GroupOptions
+from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 
 MOST_LOST = 0.5  # of the weights may stay as they are in a step at half the learning rate
 
@@ -46,11 +46,12 @@ def check_learns(model: Any, learning_rate: float) -> None:
 class Ascent:
     """What one update was.
 
-    kl: sampled KL to the reference in nats, 0 where β is. norm: of the gradient before it was shortened. skipped:
-    rollouts whose advantage is exactly 0, which no pass was made for.
+    kl: sampled KL to the reference in nats, 0 where β is, None where nothing was sampled from the policy. norm: of
+    the gradient before it was shortened. skipped: rollouts whose advantage is exactly 0, which no pass was made
+    for.
     """
 
-    kl: float
+    kl: float | None
     norm: float
     skipped: int = 0
 
@@ -66,7 +67,7 @@ class Policy:
     """
 
     def __init__(
-        self, request: TrainRequest, options: GroupOptions, weights: str | None = None, referring: bool = False
+        self, request: TrainRequest, options: LoopOptions, weights: str | None = None, referring: bool = False
     ) -> None:
         model, device, trusted = request.model, request.device, request.trust_remote_code
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
@@ -84,6 +85,7 @@ class Policy:
 
     def update(
         self,
+        options: GroupOptions,
         batch: RolloutBatch,
         rewards_R: Tensor,
         baselines_R: Tensor,
@@ -93,6 +95,7 @@ class Policy:
         """One optimiser step on reward − β log(π/π₀); gradients add up over chunks of whole groups.
 
         Args:
+            options: what the advantages are.
             batch: G completions of each prompt.
             rewards_R: of the completions.
             baselines_R: what is subtracted.
@@ -103,14 +106,34 @@ class Policy:
             Diverged: the gradient is not finite; the weights are left as they were.
         """
         self.optimizer.zero_grad()
-        if self.options.beta > 0:
-            kl = self._ascend_with_penalty(batch, rewards_R, baselines_R, reference)
+        if options.beta > 0:
+            kl = self._ascend_with_penalty(options, batch, rewards_R, baselines_R, reference)
             return Ascent(kl, self._step(learning_rate))
-        trained = self._ascend(batch, rewards_R, baselines_R)
-        return Ascent(0.0, self._step(learning_rate), len(batch.completions) - trained)
+        group, no_R = batch.counts_P[0], torch.zeros_like(rewards_R)
+        advantages_R = group_advantages_of(options, rewards_R, baselines_R, no_R, group)
+        return Ascent(0.0, *self._ascend(batch, advantages_R, learning_rate))
+
+    def fit(self, batch: RolloutBatch, weights_R: Tensor, learning_rate: float) -> Ascent:
+        """One optimiser step of maximum likelihood on weighted completions, −(1/R) Σ_r w_r log π(y_r).
+
+        Args:
+            batch: completions, of whatever model.
+            weights_R: how much each counts; those of weight 0 cost no pass.
+            learning_rate: of this step.
+
+        Raises:
+            Diverged: the gradient is not finite; the weights are left as they were.
+        """
+        self.optimizer.zero_grad()
+        return Ascent(None, *self._ascend(batch, weights_R, learning_rate))
 
     def _ascend_with_penalty(
-        self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor, reference: Sequence[Tensor] | None
+        self,
+        options: GroupOptions,
+        batch: RolloutBatch,
+        rewards_R: Tensor,
+        baselines_R: Tensor,
+        reference: Sequence[Tensor] | None,
     ) -> float:
         """Gradients where β > 0: an advantage waits for its rollout's own pass, so that pass is made for all.
 
@@ -123,20 +146,18 @@ class Policy:
             log_probs_RT = self.log_probs(self.model, part)
             [reference_RT] = [reference[place]] if reference else self.score(self.reference, part)
             log_ratio_R = (log_probs_RT.detach() - reference_RT).sum(-1)
-            penalties_R = self.options.beta * log_ratio_R
-            group = part.counts_P[0]
-            advantages_R = self._advantages(rewards_R[rows], baselines_R[rows], penalties_R, group)
+            terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
+            advantages_R = group_advantages_of(options, *terms_R, part.counts_P[0])
             self._backward(part, log_probs_RT, advantages_R, len(batch.completions))
             log_ratios.append(log_ratio_R)
         return float(torch.cat(log_ratios).mean())
 
-    def _ascend(self, batch: RolloutBatch, rewards_R: Tensor, baselines_R: Tensor) -> int:
-        """Gradients where β = 0: advantages are known before any pass, and those of 0 need none.
+    def _ascend(self, batch: RolloutBatch, advantages_R: Tensor, learning_rate: float) -> tuple[float, int]:
+        """A step where advantages are known before any pass, and those of 0 need none.
 
         Returns:
-            Rollouts that passes were made for.
+            The gradient's norm, and the rollouts that no pass was made for.
         """
-        advantages_R = self._advantages(rewards_R, baselines_R, torch.zeros_like(rewards_R), batch.counts_P[0])
         kept_R = advantages_R != 0
         kept, advantages_R = batch.only(kept_R.tolist()), advantages_R[kept_R]
         for prompts, rows in kept.chunks(self.options.rows):
@@ -145,12 +166,7 @@ class Policy:
         if not kept.completions:  # the optimiser steps on what it remembers of earlier gradients, as ever
             for parameter in self.model.parameters():
                 parameter.grad = torch.zeros_like(parameter)
-        return len(kept.completions)
-
-    def _advantages(self, rewards_R: Tensor, baselines_R: Tensor, penalties_R: Tensor, group: int) -> Tensor:
-        options = self.options
-        r, b, c = (term_R.to(penalties_R).reshape(-1, group) for term_R in (rewards_R, baselines_R, penalties_R))
-        return group_advantages(r, b, c, options.scale, options.baseline == "mean").flatten()
+        return self._step(learning_rate), len(batch.completions) - len(kept.completions)
 
     def _backward(self, part: RolloutBatch, log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> None:
         loss = policy_gradient_loss(log_probs_RT, advantages_R.to(log_probs_RT), n_rollouts)
@@ -180,3 +196,11 @@ class Policy:
         self.optimizer.step()
         self.step += 1
         return float(norm)
+
+
+def group_advantages_of(
+    options: GroupOptions, rewards_R: Tensor, baselines_R: Tensor, penalties_R: Tensor, group: int
+) -> Tensor:
+    """The advantages of rollouts in a row, by the options of a recipe, shape (R,)."""
+    r, b, c = (term_R.to(penalties_R).reshape(-1, group) for term_R in (rewards_R, baselines_R, penalties_R))
+    return group_advantages(r, b, c, options.scale, options.baseline == "mean").flatten()

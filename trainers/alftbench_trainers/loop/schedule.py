@@ -9,7 +9,7 @@ from alftbench.base.seeds import stream
 from alftbench.errors import UsageError
 from alftbench.training.trainer import TrainRequest, TrainSuite
 from alftbench.types import Budget, Orbit
-from alftbench_trainers.loop.options import GroupOptions
+from alftbench_trainers.loop.options import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def schedule(suites: Sequence[TrainSuite], per_step: int, seed: int, step: int) 
     return items
 
 
-def check_plan(options: GroupOptions, suites: Sequence[TrainSuite], budget: Budget, seed: int) -> None:
+def check_plan(options: LoopOptions, suites: Sequence[TrainSuite], budget: Budget, seed: int) -> None:
     """Refuse what cannot train, before the model is loaded.
 
     Raises:
@@ -50,14 +50,14 @@ def check_plan(options: GroupOptions, suites: Sequence[TrainSuite], budget: Budg
         raise UsageError(f"--budget-tokens {budget.tokens}: one step may take {least}; give more")
 
 
-def longest_step(options: GroupOptions, suites: Sequence[TrainSuite], seed: int, step: int) -> int:
+def longest_step(options: LoopOptions, suites: Sequence[TrainSuite], seed: int, step: int) -> int:
     """Tokens that a step generates if every one of its rollouts runs to the token limit."""
     items = schedule(suites, options.orbits, seed, step)
     longest = max(item.suite.max_tokens for item in items)
-    return options.group * longest * sum(len(item.orbit.variants) for item in items)
+    return options.drawn * longest * sum(len(item.orbit.variants) for item in items)
 
 
-def has_budget(request: TrainRequest, options: GroupOptions, step: int, tokens: int) -> bool:
+def has_budget(request: TrainRequest, options: LoopOptions, step: int, tokens: int) -> bool:
     """Does step number `step` fit after `tokens` tokens, however long its rollouts get?"""
     budget = request.budget
     if budget.steps is not None and step >= budget.steps:
@@ -66,7 +66,7 @@ def has_budget(request: TrainRequest, options: GroupOptions, step: int, tokens: 
     return budget.tokens is None or needed <= budget.tokens
 
 
-def learning_rate(options: GroupOptions, budget: Budget, step: int, tokens: int) -> float:
+def learning_rate(options: LoopOptions, budget: Budget, step: int, tokens: int) -> float:
     """Linear warm-up, then linearly down to a tenth as the budget is used up."""
     warm = min(1.0, (step + 1) / (options.warmup + 1))
     used = max(step / budget.steps if budget.steps else 0.0, tokens / budget.tokens if budget.tokens else 0.0)

@@ -21,7 +21,7 @@ from alftbench.errors import AlftbenchError, BadInput, first_line
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
 from alftbench_trainers.loop.memory import AnswerMemory
-from alftbench_trainers.loop.options import GroupOptions
+from alftbench_trainers.loop.options import LoopOptions
 from alftbench_trainers.loop.policy import Policy
 
 
@@ -38,7 +38,7 @@ class SavedState:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-def open_policy(request: TrainRequest, options: GroupOptions, referring: bool = False) -> Policy:
+def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = False) -> Policy:
     """The policy of the newest state in the request's folder, or of the request's model at the start.
 
     Args:

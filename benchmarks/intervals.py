@@ -1,6 +1,6 @@
 """Coverage of intervals, size and power of paired tests, by simulation where the truth is known.
 
-    python benchmarks/statistics.py [repetitions]
+    python benchmarks/intervals.py [repetitions]
 
 A cell has S seeds, P problems, n samples. Problem p is solved at seed s with the chance logit⁻¹(a_p + b_s + c_sp),
 with a of standard deviation 1.5 and, where seeds differ, b of 0.15 and c of 0.3 (points of accuracy: about 3 and
