@@ -22,6 +22,8 @@ from alftbench.base.validate import Key, Rule, Together, at_least, at_most, brie
 from alftbench.errors import BadInput
 from alftbench.games.game import Game, Prompt
 from alftbench.games.objectives import (
+    LARGEST_INDEX,
+    LEAST_INDEX,
     BetaDivergence,
     Coherence,
     Consensus,
@@ -38,7 +40,6 @@ from alftbench.games.objectives import (
     distribution,
     indicator_bonus,
 )
-from alftbench.games.objectives.bregman import LARGEST_INDEX, LEAST_INDEX
 
 T = TypeVar("T")
 _LARGEST = 1e100

@@ -24,7 +24,11 @@ _STARTS = 8
 
 
 def project(
-    game: Game, tolerance: float, features: tuple[FloatArray, ...] | None, max_iterations: int
+    game: Game,
+    tolerance: float,
+    features: tuple[FloatArray, ...] | None,
+    max_iterations: int,
+    log_q_Z: FloatArray | None = None,
 ) -> Solution:
     """Minimise β Σ_i w_i KL(π_i‖π0_i) over a class of policies on traces, subject to p_i = q for every prompt.
 
@@ -38,6 +42,7 @@ def project(
         tolerance: on the gap, or with features on the squared slope within the class.
         features: one array (traces, features) per prompt, or None.
         max_iterations: Newton steps allowed.
+        log_q_Z: the q that all must have, within a class; left out, the cheapest is found.
 
     Returns:
         A solution; *stalled* where no policy of the class was found whose phrasings agree.
@@ -57,7 +62,7 @@ def project(
             0,
             found.history,
         )
-    return _Class(game, features).solve(tolerance, max_iterations)
+    return _Class(game, features, log_q_Z).solve(tolerance, max_iterations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +91,9 @@ class _Point:
 class _Class:
     """The exponential family π_i ∝ π0_i exp(θ·φ_i), θ shared by the orbit."""
 
-    def __init__(self, game: Game, features: tuple[FloatArray, ...]) -> None:
+    def __init__(self, game: Game, features: tuple[FloatArray, ...], log_q_Z: FloatArray | None = None) -> None:
         self.game = game
+        self.q_Z = None if log_q_Z is None else np.exp(log_q_Z)
         # Answers that not every prompt can give are out of the class, as the objective demands.
         self.kept = tuple(
             np.flatnonzero((row[x.answer_Y] > -np.inf) & (x.log_prob_Y > -np.inf))
@@ -116,8 +122,11 @@ class _Class:
         moves = np.array(
             [hot.T @ (p[:, None] * phi) for p, phi, hot in zip(pi, centred, self.one_hot, strict=True)]
         )
-        disagreement = (w[:, None] * (p_PZ - w @ p_PZ)).ravel()
-        derivative = (w[:, None, None] * (moves - np.einsum("p,pzk->zk", w, moves))).reshape(-1, theta_K.size)
+        # Where q is free it is the policies' own mean, and moves with them.
+        middle_Z = w @ p_PZ if self.q_Z is None else self.q_Z
+        drag_ZK = np.einsum("p,pzk->zk", w, moves) if self.q_Z is None else 0.0
+        disagreement = (w[:, None] * (p_PZ - middle_Z)).ravel()
+        derivative = (w[:, None, None] * (moves - drag_ZK)).reshape(-1, theta_K.size)
         slope = beta * fisher @ theta_K
         nu = np.linalg.lstsq(derivative.T, -slope, rcond=1e-12)[0]
         residual = slope + derivative.T @ nu
@@ -127,7 +136,8 @@ class _Class:
         """Newton's step on the Lagrangian, and the one with the Fisher matrix alone, which never climbs."""
         beta, w = self.game.beta, self.game.weights_P
         u_PZ = here.nu.reshape(w.size, -1)
-        u_PZ = u_PZ - w @ u_PZ
+        if self.q_Z is None:
+            u_PZ = u_PZ - w @ u_PZ
         bent = np.zeros_like(here.fisher)
         rows = zip(w, here.log_traces, here.centred, self.one_hot, u_PZ, strict=True)
         for weight, log_pi, phi, hot, u_Z in rows:
@@ -194,14 +204,21 @@ class _Class:
         if gap <= tolerance and status is Status.RESTRICTED:
             status = Status.CONVERGED
         if not np.isfinite(gap):
-            apart = float(np.ptp(np.exp(policy.log_p_PZ), axis=0).max())
-            detail = f"No policy of the class was found whose phrasings agree: they differ by up to {apart:.2g}."
+            detail = self._apart(np.exp(policy.log_p_PZ))
         target = game.objective.target(policy.log_p_PZ, game.weights_P)
         history = History((gap,), value_T)
         return Solution(
             game, "direct", status, policy.log_p_PZ, target, value, gap, len(value_T) - 1, history,
             log_traces=policy.log_traces, detail=detail,
         )  # fmt: skip
+
+    def _apart(self, p_PZ: FloatArray) -> str:
+        """By how much the best that was found misses what was asked."""
+        if self.q_Z is not None:
+            apart = float(np.abs(p_PZ - self.q_Z).max())
+            return f"No policy of the class was found that has the consensus: it is off by up to {apart:.2g}."
+        apart = float(np.ptp(p_PZ, axis=0).max())
+        return f"No policy of the class was found whose phrasings agree: they differ by up to {apart:.2g}."
 
 
 def _error(point: _Point) -> float:

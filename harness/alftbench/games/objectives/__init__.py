@@ -1,7 +1,7 @@
 """Answer-level objectives: one prompt at a time, tied over an orbit, or linear constraints."""
 
 from alftbench.games.objectives.base import Objective, best_response
-from alftbench.games.objectives.bregman import BetaDivergence, TsallisDiversity
+from alftbench.games.objectives.bregman import LARGEST_INDEX, LEAST_INDEX, BetaDivergence, TsallisDiversity
 from alftbench.games.objectives.constraint import Constraint
 from alftbench.games.objectives.orbit import (
     Coherence,
@@ -22,6 +22,8 @@ from alftbench.games.objectives.single import (
 )
 
 __all__ = [
+    "LARGEST_INDEX",
+    "LEAST_INDEX",
     "BetaDivergence",
     "Coherence",
     "Consensus",

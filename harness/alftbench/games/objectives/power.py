@@ -9,6 +9,7 @@ probability, which lies between −log Z and 0.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import wrightomega
@@ -17,6 +18,8 @@ from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.games.numerics import log_normalise, log_of
 
 _ROUNDS = 100
+_FEW = 12
+"""Rounds in which Newton's method on all answers at once settles, unless it started too far away."""
 _NEAR = 1e-3
 """Error of log Σ p from which Newton's method on all answers at once is quadratic."""
 _SETTLED = 1e-14
@@ -67,17 +70,70 @@ def anchored_maximum(log_q_PZ: FloatArray, ratio: float, order: float) -> FloatA
         return log_normalise(log_q_PZ)
     # Relative to the largest answer nothing large is left to cancel.
     d_PZ = np.where(possible_PZ, log_q_PZ - log_q_PZ.max(axis=1, keepdims=True), 0.0)
-    log_ratio = float(np.log(ratio))
-
-    def mass(t_P1: FloatArray) -> tuple[FloatArray, FloatArray]:
-        below_PZ = _below(d_PZ, log_ratio + order * t_P1, order)
-        return _log_mass(t_P1 + below_PZ, possible_PZ, _slope(t_P1, below_PZ, log_ratio, order))
-
-    top_P1 = log_normalise(log_q_PZ).max(axis=1, keepdims=True)
+    curve = _Anchored(d_PZ, possible_PZ, float(np.log(ratio)), order)
     least_P1 = -np.log(possible_PZ.sum(axis=1, keepdims=True))
-    t_P1 = _largest(mass, least_P1, (top_P1 + ratio * least_P1) / (1.0 + ratio), _NEAR)
-    below_PZ = _below(d_PZ, log_ratio + order * t_P1, order)
-    return np.where(possible_PZ, _polished(d_PZ, t_P1, below_PZ, log_ratio, order, possible_PZ), -np.inf)
+    total_P1 = np.exp(d_PZ).sum(axis=1, keepdims=True, where=possible_PZ)
+    start_P1 = (ratio * least_P1 - np.log(total_P1)) / (1.0 + ratio)
+    log_p_PZ, settled = curve.polished(start_P1, _FEW)
+    if not settled:
+        log_p_PZ, _ = curve.polished(_largest(curve.mass, least_P1, start_P1, _NEAR), _ROUNDS)
+    return np.where(possible_PZ, log_p_PZ, -np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchored:
+    """The curve of p with x + R log_b(e^x) = d, x = log p − t and R = ρ e^{bt}, before they sum to one.
+
+    d_PZ: how far log q lies below its largest, 0 where an answer is impossible.
+    """
+
+    d_PZ: FloatArray
+    possible_PZ: BoolArray
+    log_ratio: float
+    order: float
+
+    def mass(self, t_P1: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The logarithm of Σ p at t, and its derivative; every log p rises by (1 + R)/(1 + ρ p^b)."""
+        x_PZ, log_R_P1 = self.below(t_P1), self.log_ratio + self.order * t_P1
+        with np.errstate(over="ignore"):
+            slope_PZ = np.exp(np.logaddexp(0.0, log_R_P1) - np.logaddexp(0.0, log_R_P1 + self.order * x_PZ))
+        return _log_mass(t_P1 + x_PZ, self.possible_PZ, slope_PZ)
+
+    def below(self, t_P1: FloatArray) -> FloatArray:
+        """The x ≤ 0 at t: Wright's ω, then Newton's method, for ω loses digits as b → 0."""
+        d_PZ, b, log_R_P1 = self.d_PZ, self.order, self.log_ratio + self.order * t_P1
+        R_P1 = np.exp(log_R_P1)
+        if b == 0.0:
+            return d_PZ / (1.0 + R_P1)
+        omega = wrightomega(log_R_P1 + R_P1 + b * d_PZ)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x_PZ = np.where(omega > 1.0, (np.log(omega) - log_R_P1) / b, d_PZ + (R_P1 - omega) / b)
+        x_PZ = np.clip(x_PZ, d_PZ, 0.0)
+        for _ in range(_ROUNDS):
+            change = (x_PZ + R_P1 * deformed_log(x_PZ, b) - d_PZ) / (1.0 + R_P1 * np.exp(b * x_PZ))
+            x_PZ = np.clip(x_PZ - change, d_PZ, 0.0)
+            if np.abs(change).max() <= _NEAR:
+                break
+        return np.asarray(x_PZ)
+
+    def polished(self, t_P1: FloatArray, rounds: int) -> tuple[FloatArray, bool]:
+        """Newton's method on x and t at once, with Σ p = 1: log p, and whether it settled."""
+        x_PZ = self.below(t_P1)
+        for _ in range(rounds):
+            R_P1 = np.exp(self.log_ratio + self.order * t_P1)
+            excess_PZ = self.d_PZ - x_PZ - R_P1 * deformed_log(x_PZ, self.order)
+            slope_PZ = 1.0 + R_P1 * np.exp(self.order * x_PZ)
+            p_PZ = np.where(self.possible_PZ, np.exp(t_P1 + x_PZ), 0.0)
+            weight_PZ = p_PZ / slope_PZ
+            missing_P1 = 1.0 - (p_PZ + weight_PZ * excess_PZ).sum(axis=1, keepdims=True)
+            rise_P1 = missing_P1 / weight_PZ.sum(axis=1, keepdims=True)
+            change_PZ = (excess_PZ + rise_P1) / slope_PZ
+            top_P1 = rise_P1 / (1.0 + R_P1)
+            t_P1 = np.minimum(0.0, t_P1 + top_P1)
+            x_PZ = np.clip(x_PZ + (change_PZ - top_P1), self.d_PZ, 0.0)
+            if np.abs(change_PZ).max(where=self.possible_PZ, initial=0.0) <= _QUADRATIC:
+                return t_P1 + x_PZ, True
+        return t_P1 + x_PZ, False
 
 
 def free_maximum(y_PZ: FloatArray, order: float) -> FloatArray:
@@ -139,52 +195,3 @@ def _log_mass(log_p_PZ: FloatArray, possible_PZ: BoolArray, slope_PZ: FloatArray
     with np.errstate(invalid="ignore"):
         moved_P1 = np.where(p_PZ > 0, p_PZ * slope_PZ, 0.0).sum(axis=1, keepdims=True)
     return log_of(total_P1), moved_P1 / total_P1
-
-
-def _slope(t_P1: FloatArray, below_PZ: FloatArray, log_ratio: float, order: float) -> FloatArray:
-    """The derivative dlog p/dt = (1 + ρ p_max^b)/(1 + ρ p^b) on the anchored curve."""
-    log_top_P1 = log_ratio + order * t_P1
-    with np.errstate(over="ignore"):
-        return np.asarray(np.exp(np.logaddexp(0.0, log_top_P1) - np.logaddexp(0.0, log_top_P1 + order * below_PZ)))
-
-
-def _below(d_PZ: FloatArray, log_R_P1: FloatArray, order: float) -> FloatArray:
-    """The x ≤ 0 with x + R log_b(e^x) = d: how far log p lies below the largest; Wright's ω, one Newton step.
-
-    ω loses digits as b → 0, where Newton from the logarithm's x = d/(1 + R) makes up for it.
-    """
-    R_P1 = np.exp(log_R_P1)
-    if order == 0.0:
-        return d_PZ / (1.0 + R_P1)
-    omega = wrightomega(log_R_P1 + R_P1 + order * d_PZ)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x_PZ = np.where(omega > 1.0, (np.log(omega) - log_R_P1) / order, d_PZ + (R_P1 - omega) / order)
-    x_PZ = np.clip(x_PZ, d_PZ, 0.0)
-    for _ in range(_ROUNDS):
-        error = x_PZ + R_P1 * np.expm1(order * x_PZ) / order - d_PZ
-        change = error / (1.0 + R_P1 * np.exp(order * x_PZ))
-        x_PZ = np.clip(x_PZ - change, d_PZ, 0.0)
-        if np.abs(change).max() <= _NEAR:
-            break
-    return np.asarray(x_PZ)
-
-
-def _polished(
-    d_PZ: FloatArray, t_P1: FloatArray, x_PZ: FloatArray, log_ratio: float, order: float, possible_PZ: BoolArray
-) -> FloatArray:
-    """Newton's method on x + R log_b(e^x) = d and Σ e^{t + x} = 1 at once, R = ρ e^{bt}."""
-    for _ in range(_ROUNDS):
-        R_P1 = np.exp(log_ratio + order * t_P1)
-        excess_PZ = d_PZ - x_PZ - R_P1 * deformed_log(x_PZ, order)
-        slope_PZ = 1.0 + R_P1 * np.exp(order * x_PZ)
-        p_PZ = np.where(possible_PZ, np.exp(t_P1 + x_PZ), 0.0)
-        weight_PZ = p_PZ / slope_PZ
-        missing_P1 = 1.0 - (p_PZ + weight_PZ * excess_PZ).sum(axis=1, keepdims=True)
-        rise_P1 = missing_P1 / weight_PZ.sum(axis=1, keepdims=True)
-        change_PZ = (excess_PZ + rise_P1) / slope_PZ
-        top_P1 = rise_P1 / (1.0 + R_P1)
-        t_P1 = t_P1 + top_P1
-        x_PZ = x_PZ + (change_PZ - top_P1)
-        if np.abs(np.where(possible_PZ, change_PZ, 0.0)).max() <= _QUADRATIC:
-            break
-    return t_P1 + x_PZ
