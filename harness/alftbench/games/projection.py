@@ -35,7 +35,7 @@ def project(
     Without features the class is every policy, and the I-projection has a closed form: q ∝ Π p0_i^{w_i}, traces
     given the answer as in the reference. With π_i(y) ∝ π0_i(y) exp(θ·φ_i(y)) it is Newton's method on the
     Lagrangian, whose multipliers u_i (Σ_i w_i u_i = 0) are the target's strategy within the class. That problem
-    is not convex: the best of eight descents is returned.
+    is not convex: the best of nine descents is returned, one of them from the member nearest to p_i = q above.
 
     Args:
         game: a game of hard coherence.
@@ -93,6 +93,7 @@ class _Class:
 
     def __init__(self, game: Game, features: tuple[FloatArray, ...], log_q_Z: FloatArray | None = None) -> None:
         self.game = game
+        self.features_given = features
         self.q_Z = None if log_q_Z is None else np.exp(log_q_Z)
         # Answers that not every prompt can give are out of the class, as the objective demands.
         self.kept = tuple(
@@ -168,13 +169,26 @@ class _Class:
         return here
 
     def solve(self, tolerance: float, max_iterations: int) -> Solution:
-        """The best of what is reached from the reference and from a few random policies of the class."""
+        """The best of what is reached from the reference, the two-step member and random policies of the class."""
+        here, status, values = self._best(self._starts(tolerance, max_iterations), tolerance, max_iterations)
+        return self._solution(here, status, tolerance, tuple(values))
+
+    def _starts(self, tolerance: float, max_iterations: int) -> list[FloatArray]:
+        """Parameters to descend from; where q is free also those of the best member at the reference's own q."""
         K = self.features[0].shape[1]
-        starts = np.vstack([np.zeros(K), np.random.default_rng(0).normal(size=(_STARTS - 1, K))])
+        starts = [np.zeros(K), *np.random.default_rng(0).normal(size=(_STARTS - 1, K))]
+        if self.q_Z is not None:
+            return starts
+        fixed = _Class(self.game, self.features_given, exact(self.game).log_target_Z)
+        return [*starts, fixed._best(starts, tolerance, max_iterations)[0].theta_K]
+
+    def _best(
+        self, starts: list[FloatArray], tolerance: float, max_iterations: int
+    ) -> tuple[_Point, Status, list[float]]:
+        """The cheapest end of the descents from some starts, before those that did not settle."""
         ends = [self._descend(self.at(start), tolerance, max_iterations) for start in starts]
         ranks = [(status is not Status.RESTRICTED, here.cost) for here, status, _ in ends]
-        here, status, values = ends[min(range(len(ends)), key=lambda k: ranks[k])]
-        return self._solution(here, status, tolerance, tuple(values))
+        return ends[min(range(len(ends)), key=lambda k: ranks[k])]
 
     def _descend(self, here: _Point, tolerance: float, max_iterations: int) -> tuple[_Point, Status, list[float]]:
         """Steps until the class is exhausted, where they end, and the cost on the way."""
