@@ -143,7 +143,7 @@ def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray)
             powers = w @ cp.sum(cp.power(p, F.alpha), axis=1)
             return F.lambda_ / (F.alpha - 1) * (powers - 1) - w @ p @ F.bonus_Z
         case BetaDivergence():
-            return F.lambda_ * sum(w[i] * _density_power(F, p[i], m) for i, m in enumerate(possible))
+            return F.lambda_ * sum(w[i] * _of_target(F, p[i], m) for i, m in enumerate(possible))
         case TargetMatching():
             q = np.exp(F.log_q_Z)
             return F.lambda_ * sum(w[i] * cp.sum(cp.rel_entr(p[i, m], q[m])) for i, m in enumerate(possible))
@@ -153,11 +153,27 @@ def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray)
     raise TypeError(f"no convex problem is written here for {F.name}")
 
 
-def _density_power(F: BetaDivergence, p: cp.Variable, possible: np.ndarray) -> cp.Expression:
-    """D_b(p‖q) of one prompt, from its definition; b ≠ 0."""
-    b, q, x = F.order, np.exp(F.log_q_Z), p[np.flatnonzero(possible)]
+def _of_target(F: BetaDivergence, p: cp.Variable, possible: np.ndarray) -> cp.Expression:
+    """D_b(p‖q) of one prompt with all of q, b ≠ 0."""
+    q = np.exp(F.log_q_Z)
+    rest = float((q[~possible] ** (1 + F.order)).sum()) / (1 + F.order)
+    return density_power(p[np.flatnonzero(possible)], q[possible], F.order) + rest
+
+
+def density_power(p: cp.Expression, q: FloatArray, b: float) -> cp.Expression:
+    """D_b(p‖q) from its definition, b ≠ 0."""
     fixed = float((q ** (1 + b)).sum()) / (1 + b)
-    return cp.sum(cp.power(x, 1 + b)) / (b * (1 + b)) - x @ q[possible] ** b / b + fixed
+    return cp.sum(cp.power(p, 1 + b)) / (b * (1 + b)) - p @ q**b / b + fixed
+
+
+def assert_minimum(cost: cp.Expression, rules: list[cp.Constraint], p: cp.Variable, at: FloatArray) -> None:
+    """The cost at a point is Clarabel's minimum, to 1e-6, and the point keeps the rules."""
+    problem = cp.Problem(cp.Minimize(cost), rules)
+    _solve(problem)
+    least = float(problem.solution.opt_val)
+    p.value = at
+    assert abs(float(cost.value) - least) <= 1e-6 * max(1.0, abs(least))
+    assert all(rule.violation().max() <= 1e-12 for rule in rules)
 
 
 def _coupling(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray) -> cp.Expression:
