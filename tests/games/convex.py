@@ -10,6 +10,7 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.games import (
+    BetaDivergence,
     Coherence,
     Consensus,
     Constraint,
@@ -21,6 +22,7 @@ from alftbench.games import (
     PairwiseCoherence,
     QuadraticDiversity,
     TargetMatching,
+    TsallisDiversity,
 )
 from alftbench.games.numerics import kl, log_of
 
@@ -44,15 +46,20 @@ def minimum(game: Game) -> Minimum:
     p = cp.Variable(game.log_reference_PZ.shape)
     cost, rules = _game(game, p)
     problem = cp.Problem(cp.Minimize(cost / unit(game)), rules)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-        problem.solve(solver=cp.CLARABEL)
+    _solve(problem)
     log_p_PZ = log_of(_cleaned(game, p.value))
     value = game.value(log_p_PZ)
     if isinstance(game.objective, Constraint):
         # Clarabel's policies miss a constraint by its accuracy, where our J is infinite.
         value = game.beta * float(game.weights_P @ kl(log_p_PZ, game.log_reference_PZ))
     return Minimum(value, log_p_PZ, problem.status == cp.OPTIMAL)
+
+
+def _solve(problem: cp.Problem) -> None:
+    """By Clarabel; cvxpy puts its policies into its own formulas, where −1e-12 has no root and no logarithm."""
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        problem.solve(solver=cp.CLARABEL)
 
 
 def conjugate(game: Game, u_PZ: FloatArray) -> float:
@@ -63,10 +70,9 @@ def conjugate(game: Game, u_PZ: FloatArray) -> float:
     gain = cp.sum(cp.multiply(game.weights_P[:, None] * u_PZ, p))
     scale = max(1.0, float(np.abs(u_PZ).max()), float(getattr(game.objective, "lambda_", 0.0)))
     problem = cp.Problem(cp.Maximize((gain - cost) / scale), [*_simplex(game, p), p[possible] >= 0, *rules])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-        problem.solve(solver=cp.CLARABEL)
-    return scale * float(problem.value)
+    _solve(problem)
+    # The solver's own optimum: `problem.value` is F at its policies, and an answer at −1e-10 has no entropy.
+    return scale * float(problem.solution.opt_val)
 
 
 def nearest_agreement(game: Game) -> float:
@@ -133,6 +139,11 @@ def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray)
             return -F.lambda_ * (w @ cp.sum(cp.entr(p), axis=1)) - w @ p @ F.bonus_Z
         case QuadraticDiversity():
             return F.lambda_ / 2 * (w @ cp.sum(cp.square(p), axis=1)) - w @ p @ F.bonus_Z
+        case TsallisDiversity():
+            powers = w @ cp.sum(cp.power(p, F.alpha), axis=1)
+            return F.lambda_ / (F.alpha - 1) * (powers - 1) - w @ p @ F.bonus_Z
+        case BetaDivergence():
+            return F.lambda_ * sum(w[i] * _of_target(F, p[i], m) for i, m in enumerate(possible))
         case TargetMatching():
             q = np.exp(F.log_q_Z)
             return F.lambda_ * sum(w[i] * cp.sum(cp.rel_entr(p[i, m], q[m])) for i, m in enumerate(possible))
@@ -140,6 +151,29 @@ def _separate(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray)
             assert F.log_q_Z is not None
             return -F.lambda_ * (w @ p @ np.where(np.isfinite(F.log_q_Z), F.log_q_Z, 0.0))
     raise TypeError(f"no convex problem is written here for {F.name}")
+
+
+def _of_target(F: BetaDivergence, p: cp.Variable, possible: np.ndarray) -> cp.Expression:
+    """D_b(p‖q) of one prompt with all of q, b ≠ 0."""
+    q = np.exp(F.log_q_Z)
+    rest = float((q[~possible] ** (1 + F.order)).sum()) / (1 + F.order)
+    return density_power(p[np.flatnonzero(possible)], q[possible], F.order) + rest
+
+
+def density_power(p: cp.Expression, q: FloatArray, b: float) -> cp.Expression:
+    """D_b(p‖q) from its definition, b ≠ 0."""
+    fixed = float((q ** (1 + b)).sum()) / (1 + b)
+    return cp.sum(cp.power(p, 1 + b)) / (b * (1 + b)) - p @ q**b / b + fixed
+
+
+def assert_minimum(cost: cp.Expression, rules: list[cp.Constraint], p: cp.Variable, at: FloatArray) -> None:
+    """The cost at a point is Clarabel's minimum, to 1e-6, and the point keeps the rules."""
+    problem = cp.Problem(cp.Minimize(cost), rules)
+    _solve(problem)
+    least = float(problem.solution.opt_val)
+    p.value = at
+    assert abs(float(cost.value) - least) <= 1e-6 * max(1.0, abs(least))
+    assert all(rule.violation().max() <= 1e-12 for rule in rules)
 
 
 def _coupling(F: Objective, p: cp.Variable, w: FloatArray, possible: np.ndarray) -> cp.Expression:

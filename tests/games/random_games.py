@@ -6,6 +6,7 @@ import numpy as np
 
 from alftbench.base.arrays import FloatArray
 from alftbench.games import (
+    BetaDivergence,
     Coherence,
     Consensus,
     Constraint,
@@ -17,6 +18,7 @@ from alftbench.games import (
     PairwiseCoherence,
     QuadraticDiversity,
     TargetMatching,
+    TsallisDiversity,
 )
 from alftbench.games.objectives import distribution
 
@@ -25,7 +27,13 @@ CONVEX = (
     "diversity",
     "diversity+correctness",
     "quadratic_diversity",
+    "tsallis_0.5",
+    "tsallis_1.5",
+    "tsallis_3",
     "target_matching",
+    "beta_-0.5",
+    "beta_0.5",
+    "beta_2",
     "constraint",
     "coherence",
     "hard_coherence",
@@ -68,7 +76,12 @@ def overlapping_marginals(rng: np.random.Generator, P: int, Z: int) -> FloatArra
 
 def _objective(kind: str, rng: np.random.Generator, p0_PZ: FloatArray, lambda_: float) -> Objective:
     Z = p0_PZ.shape[1]
+    family, _, number = kind.partition("_")
+    if family == "beta":
+        return BetaDivergence(lambda_, float(number), _target(rng, p0_PZ))
     bonus = (rng.random(Z) < 0.3).astype(float)
+    if family == "tsallis":
+        return TsallisDiversity(lambda_, float(number), bonus)
     builders = {
         "correctness": lambda: Correctness(bonus),
         "diversity": lambda: Diversity(lambda_, np.zeros(Z)),

@@ -37,6 +37,8 @@ SPECS = {
     "correctness": {"correct": ["12"]},
     "diversity": {"lambda": 0.3, "correct": ["12"], "eta": 2},
     "quadratic_diversity": {"lambda": 0.3},
+    "tsallis_diversity": {"lambda": 0.3, "alpha": 1.5, "correct": ["12"]},
+    "beta_divergence": {"lambda": 1, "order": 0.5, "target": {"12": 3, "7": 1, "8": 1}},
     "target_matching": {"lambda": 1, "target": {"12": 3, "7": 1, "8": 1}},
     "constraint": {"answers": ["12"], "A": [[1]], "b": [0.4]},
     "coherence": {"lambda": 1},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from math import log
 
@@ -13,7 +14,16 @@ from hypothesis import strategies as st
 from scipy.special import digamma
 
 from alftbench.errors import UsageError
-from alftbench.games import ESTIMATORS, Coherence, Consensus, Correctness, Diversity, QuadraticDiversity, log_table
+from alftbench.games import (
+    ESTIMATORS,
+    Coherence,
+    Consensus,
+    Correctness,
+    Diversity,
+    QuadraticDiversity,
+    TsallisDiversity,
+    log_table,
+)
 from alftbench.games.objectives import indicator_bonus
 from alftbench.games.rewards import (
     U_STATISTIC,
@@ -27,10 +37,11 @@ from alftbench.games.rewards import (
     one_by_one,
     one_of_each,
     quadratic,
+    tsallis,
 )
 from alftbench.training.trainer import OptionInfo
 from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
-from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
+from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME, TSALLIS_GRPO
 from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
 
 PLUG_IN = FromCounts("plug-in")
@@ -126,6 +137,8 @@ def test_a_batch_of_orbits_is_each_of_them():
     [
         (entropy, Diversity(1.0, np.zeros(3))),
         (quadratic, QuadraticDiversity(1.0, np.zeros(3))),
+        (partial(tsallis, alpha=0.5), TsallisDiversity(1.0, 0.5, np.zeros(3))),
+        (partial(tsallis, alpha=3.0), TsallisDiversity(1.0, 3.0, np.zeros(3))),
         (coherence, Coherence(1.0)),
         (consensus, Consensus(1.0)),
         (lambda seen, target: correctness(seen), Correctness(indicator_bonus(np.array([True, False, False])))),
@@ -160,6 +173,11 @@ def test_recipes_mix_their_terms():
     np.testing.assert_allclose(diverse.reward(seen), [[1 + half, half], [1, 1]], atol=1e-12)
     gini = DIVERSITY_GAME({"diversity": "0.5", "objective": "quadratic"})
     np.testing.assert_allclose(gini.reward(seen), [[1, 0], [0.5, 0.5]])
+    # α = 2 is twice quadratic, from the same U-statistic; α = 1.5 is −3 √p̂ with the p̂ of the estimator.
+    twice = TSALLIS_GRPO({"diversity": "0.25", "alpha": "2"})
+    np.testing.assert_allclose(twice.reward(seen), gini.reward(seen))
+    root = TSALLIS_GRPO({"diversity": "0.5", "estimator": "plug-in"})
+    np.testing.assert_allclose(root.reward(seen), [[1 - 1.5 * 0.5**0.5, -1.5 * 0.5**0.5], [-0.5, -0.5]])
 
 
 def test_label_free_coherence_does_not_look_at_labels():
@@ -179,6 +197,8 @@ def test_label_free_coherence_does_not_look_at_labels():
             "must be one of auto, plug-in, digamma, minimax",
         ),
         (DIVERSITY_GAME, {"estimator": "digamma", "objective": "quadratic"}, "has an exact one of its own"),
+        (TSALLIS_GRPO, {"alpha": "1"}, "option alpha=1: must be a number, .*not 1, which is objective=entropy"),
+        (TSALLIS_GRPO, {"alpha": "0"}, "at least 0.01"),
         (DIVERSITY_GAME, {"group": "1"}, "group=1: must be a whole number, at least 2"),
         (DIVERSITY_GAME, {"learning_rate": "-1"}, "must be a number, above 0"),
         (DIVERSITY_GAME, {"scale": "max"}, "must be one of none, std"),
@@ -194,7 +214,7 @@ def test_wrong_options_are_named(recipe, options, message):
         recipe(options)
 
 
-@pytest.mark.parametrize("recipe", [VANILLA_GRPO, COHERENCE_GRPO, DIVERSITY_GAME])
+@pytest.mark.parametrize("recipe", [VANILLA_GRPO, COHERENCE_GRPO, DIVERSITY_GAME, TSALLIS_GRPO])
 def test_a_recipe_tells_every_option_with_its_default_and_meaning(recipe):
     told = recipe.info.options
     assert {option.name: option.default for option in told} == recipe({}).config()

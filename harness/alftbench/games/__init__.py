@@ -14,6 +14,7 @@ from alftbench.games.history import History
 from alftbench.games.loading import load_game
 from alftbench.games.numerics import kl, total_variation
 from alftbench.games.objectives import (
+    BetaDivergence,
     Coherence,
     Consensus,
     Constraint,
@@ -24,6 +25,7 @@ from alftbench.games.objectives import (
     PairwiseCoherence,
     QuadraticDiversity,
     TargetMatching,
+    TsallisDiversity,
     best_response,
 )
 from alftbench.games.plotting import check_picture, plot
@@ -35,6 +37,7 @@ from alftbench.games.traces import lift, marginalise, trace_drift
 __all__ = [
     "ESTIMATORS",
     "SOLVERS",
+    "BetaDivergence",
     "Coherence",
     "Consensus",
     "Constraint",
@@ -52,6 +55,7 @@ __all__ = [
     "TargetMatching",
     "TracePolicy",
     "TraceQuality",
+    "TsallisDiversity",
     "TwoPlayerGap",
     "best_response",
     "certificate",

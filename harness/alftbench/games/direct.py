@@ -50,7 +50,7 @@ def direct(
 
     Source: arXiv 2511.08440 (direct projection); Kakade 2001 for the natural gradient.
     """
-    phi = _checked(game, features)
+    phi = checked_features(game, features)
     if isinstance(game.objective, HardCoherence):
         return project(game, tolerance, phi, max_iterations)
     needs_gradient(game, "direct")
@@ -91,7 +91,12 @@ def _success(game: Game, gap: float, tolerance: float) -> Status:
     return Status.CONVERGED if game.objective.convex else Status.LOCAL
 
 
-def _checked(game: Game, features: Sequence[FloatArray] | None) -> tuple[FloatArray, ...] | None:
+def checked_features(game: Game, features: Sequence[FloatArray] | None) -> tuple[FloatArray, ...] | None:
+    """The features as arrays, None for none.
+
+    Raises:
+        BadInput: they do not fit the traces.
+    """
     if features is None:
         return None
     arrays = tuple(np.asarray(phi, dtype=float) for phi in features)

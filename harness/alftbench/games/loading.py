@@ -18,10 +18,13 @@ import numpy as np
 from alftbench.base.arrays import FloatArray
 from alftbench.base.bounds import JSON_BYTES, read_text
 from alftbench.base.jsonio import SURROGATE, JsonObject, parse_json
-from alftbench.base.validate import Key, Rule, Together, at_least, brief, examine
+from alftbench.base.validate import Key, Rule, Together, at_least, at_most, brief, examine
 from alftbench.errors import BadInput
 from alftbench.games.game import Game, Prompt
 from alftbench.games.objectives import (
+    LARGEST_INDEX,
+    LEAST_INDEX,
+    BetaDivergence,
     Coherence,
     Consensus,
     Constraint,
@@ -32,6 +35,7 @@ from alftbench.games.objectives import (
     PairwiseCoherence,
     QuadraticDiversity,
     TargetMatching,
+    TsallisDiversity,
     arithmetic_mean,
     distribution,
     indicator_bonus,
@@ -105,6 +109,16 @@ class _Diversity(_Strength, Together):
 @dataclass(frozen=True, kw_only=True)
 class _TargetMatching(_Strength):
     target: TargetShares
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tsallis(_Diversity):
+    alpha: Annotated[float, at_least(LEAST_INDEX), at_most(LARGEST_INDEX)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BetaDivergence(_TargetMatching):
+    order: Annotated[float, at_least(LEAST_INDEX - 1), at_most(LARGEST_INDEX - 1)]
 
 
 @dataclass(frozen=True)
@@ -250,9 +264,17 @@ _KINDS: dict[str, tuple[type[Any], Callable[[Any, Mapping[str, int], Game], Obje
         _Diversity,
         lambda entry, index, _: QuadraticDiversity(entry.strength, _bonus_Z(entry, index)),
     ),
+    "tsallis_diversity": (
+        _Tsallis,
+        lambda entry, index, _: TsallisDiversity(entry.strength, entry.alpha, _bonus_Z(entry, index)),
+    ),
     "target_matching": (
         _TargetMatching,
         lambda entry, index, _: TargetMatching(entry.strength, _target(entry.target, index)),
+    ),
+    "beta_divergence": (
+        _BetaDivergence,
+        lambda entry, index, _: BetaDivergence(entry.strength, entry.order, _target(entry.target, index)),
     ),
     "constraint": (_Constraint, _constraint),
     "coherence": (_Coherence, lambda entry, *_: HardCoherence() if entry.hard else Coherence(entry.strength)),

@@ -24,20 +24,25 @@ _STARTS = 8
 
 
 def project(
-    game: Game, tolerance: float, features: tuple[FloatArray, ...] | None, max_iterations: int
+    game: Game,
+    tolerance: float,
+    features: tuple[FloatArray, ...] | None,
+    max_iterations: int,
+    log_q_Z: FloatArray | None = None,
 ) -> Solution:
     """Minimise β Σ_i w_i KL(π_i‖π0_i) over a class of policies on traces, subject to p_i = q for every prompt.
 
     Without features the class is every policy, and the I-projection has a closed form: q ∝ Π p0_i^{w_i}, traces
     given the answer as in the reference. With π_i(y) ∝ π0_i(y) exp(θ·φ_i(y)) it is Newton's method on the
     Lagrangian, whose multipliers u_i (Σ_i w_i u_i = 0) are the target's strategy within the class. That problem
-    is not convex: the best of eight descents is returned.
+    is not convex: the best of nine descents is returned, one of them from the member nearest to p_i = q above.
 
     Args:
         game: a game of hard coherence.
         tolerance: on the gap, or with features on the squared slope within the class.
         features: one array (traces, features) per prompt, or None.
         max_iterations: Newton steps allowed.
+        log_q_Z: the q that all must have, within a class; left out, the cheapest is found.
 
     Returns:
         A solution; *stalled* where no policy of the class was found whose phrasings agree.
@@ -57,7 +62,7 @@ def project(
             0,
             found.history,
         )
-    return _Class(game, features).solve(tolerance, max_iterations)
+    return _Class(game, features, log_q_Z).solve(tolerance, max_iterations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +91,10 @@ class _Point:
 class _Class:
     """The exponential family π_i ∝ π0_i exp(θ·φ_i), θ shared by the orbit."""
 
-    def __init__(self, game: Game, features: tuple[FloatArray, ...]) -> None:
+    def __init__(self, game: Game, features: tuple[FloatArray, ...], log_q_Z: FloatArray | None = None) -> None:
         self.game = game
+        self.features_given = features
+        self.q_Z = None if log_q_Z is None else np.exp(log_q_Z)
         # Answers that not every prompt can give are out of the class, as the objective demands.
         self.kept = tuple(
             np.flatnonzero((row[x.answer_Y] > -np.inf) & (x.log_prob_Y > -np.inf))
@@ -116,8 +123,11 @@ class _Class:
         moves = np.array(
             [hot.T @ (p[:, None] * phi) for p, phi, hot in zip(pi, centred, self.one_hot, strict=True)]
         )
-        disagreement = (w[:, None] * (p_PZ - w @ p_PZ)).ravel()
-        derivative = (w[:, None, None] * (moves - np.einsum("p,pzk->zk", w, moves))).reshape(-1, theta_K.size)
+        # Where q is free it is the policies' own mean, and moves with them.
+        middle_Z = w @ p_PZ if self.q_Z is None else self.q_Z
+        drag_ZK = np.einsum("p,pzk->zk", w, moves) if self.q_Z is None else 0.0
+        disagreement = (w[:, None] * (p_PZ - middle_Z)).ravel()
+        derivative = (w[:, None, None] * (moves - drag_ZK)).reshape(-1, theta_K.size)
         slope = beta * fisher @ theta_K
         nu = np.linalg.lstsq(derivative.T, -slope, rcond=1e-12)[0]
         residual = slope + derivative.T @ nu
@@ -127,7 +137,8 @@ class _Class:
         """Newton's step on the Lagrangian, and the one with the Fisher matrix alone, which never climbs."""
         beta, w = self.game.beta, self.game.weights_P
         u_PZ = here.nu.reshape(w.size, -1)
-        u_PZ = u_PZ - w @ u_PZ
+        if self.q_Z is None:
+            u_PZ = u_PZ - w @ u_PZ
         bent = np.zeros_like(here.fisher)
         rows = zip(w, here.log_traces, here.centred, self.one_hot, u_PZ, strict=True)
         for weight, log_pi, phi, hot, u_Z in rows:
@@ -158,13 +169,26 @@ class _Class:
         return here
 
     def solve(self, tolerance: float, max_iterations: int) -> Solution:
-        """The best of what is reached from the reference and from a few random policies of the class."""
+        """The best of what is reached from the reference, the two-step member and random policies of the class."""
+        here, status, values = self._best(self._starts(tolerance, max_iterations), tolerance, max_iterations)
+        return self._solution(here, status, tolerance, tuple(values))
+
+    def _starts(self, tolerance: float, max_iterations: int) -> list[FloatArray]:
+        """Parameters to descend from; where q is free also those of the best member at the reference's own q."""
         K = self.features[0].shape[1]
-        starts = np.vstack([np.zeros(K), np.random.default_rng(0).normal(size=(_STARTS - 1, K))])
+        starts = [np.zeros(K), *np.random.default_rng(0).normal(size=(_STARTS - 1, K))]
+        if self.q_Z is not None:
+            return starts
+        fixed = _Class(self.game, self.features_given, exact(self.game).log_target_Z)
+        return [*starts, fixed._best(starts, tolerance, max_iterations)[0].theta_K]
+
+    def _best(
+        self, starts: list[FloatArray], tolerance: float, max_iterations: int
+    ) -> tuple[_Point, Status, list[float]]:
+        """The cheapest end of the descents from some starts, before those that did not settle."""
         ends = [self._descend(self.at(start), tolerance, max_iterations) for start in starts]
         ranks = [(status is not Status.RESTRICTED, here.cost) for here, status, _ in ends]
-        here, status, values = ends[min(range(len(ends)), key=lambda k: ranks[k])]
-        return self._solution(here, status, tolerance, tuple(values))
+        return ends[min(range(len(ends)), key=lambda k: ranks[k])]
 
     def _descend(self, here: _Point, tolerance: float, max_iterations: int) -> tuple[_Point, Status, list[float]]:
         """Steps until the class is exhausted, where they end, and the cost on the way."""
@@ -194,14 +218,21 @@ class _Class:
         if gap <= tolerance and status is Status.RESTRICTED:
             status = Status.CONVERGED
         if not np.isfinite(gap):
-            apart = float(np.ptp(np.exp(policy.log_p_PZ), axis=0).max())
-            detail = f"No policy of the class was found whose phrasings agree: they differ by up to {apart:.2g}."
+            detail = self._apart(np.exp(policy.log_p_PZ))
         target = game.objective.target(policy.log_p_PZ, game.weights_P)
         history = History((gap,), value_T)
         return Solution(
             game, "direct", status, policy.log_p_PZ, target, value, gap, len(value_T) - 1, history,
             log_traces=policy.log_traces, detail=detail,
         )  # fmt: skip
+
+    def _apart(self, p_PZ: FloatArray) -> str:
+        """By how much the best that was found misses what was asked."""
+        if self.q_Z is not None:
+            apart = float(np.abs(p_PZ - self.q_Z).max())
+            return f"No policy of the class was found that has the consensus: it is off by up to {apart:.2g}."
+        apart = float(np.ptp(p_PZ, axis=0).max())
+        return f"No policy of the class was found whose phrasings agree: they differ by up to {apart:.2g}."
 
 
 def _error(point: _Point) -> float:

@@ -13,7 +13,7 @@ from alftbench.base.arrays import BoolArray, FloatArray
 from alftbench.errors import UsageError
 from alftbench.games.game import Game
 from alftbench.games.numerics import log_normalise
-from alftbench.games.objectives import Correctness, Diversity, QuadraticDiversity
+from alftbench.games.objectives import Correctness, Diversity, QuadraticDiversity, TsallisDiversity
 from alftbench.games.plotting import check_picture, new_figure
 from alftbench.games.rewards import FixedPoint, RuleInfo, UpdateOf, Way, limit, predicted
 
@@ -181,7 +181,7 @@ class Reference:
         objective = game.objective
         if right:
             correct_Z = _among(names, right)
-        elif isinstance(objective, (Correctness, Diversity, QuadraticDiversity)):
+        elif isinstance(objective, (Correctness, Diversity, QuadraticDiversity, TsallisDiversity)):
             correct_Z = np.asarray(objective.bonus_Z[possible_Z] > 0)
         else:
             correct_Z = np.zeros(len(names), dtype=bool)

@@ -1,6 +1,7 @@
 """Answer-level objectives: one prompt at a time, tied over an orbit, or linear constraints."""
 
 from alftbench.games.objectives.base import Objective, best_response
+from alftbench.games.objectives.bregman import LARGEST_INDEX, LEAST_INDEX, BetaDivergence, TsallisDiversity
 from alftbench.games.objectives.constraint import Constraint
 from alftbench.games.objectives.orbit import (
     Coherence,
@@ -21,6 +22,9 @@ from alftbench.games.objectives.single import (
 )
 
 __all__ = [
+    "LARGEST_INDEX",
+    "LEAST_INDEX",
+    "BetaDivergence",
     "Coherence",
     "Consensus",
     "Constraint",
@@ -31,6 +35,7 @@ __all__ = [
     "PairwiseCoherence",
     "QuadraticDiversity",
     "TargetMatching",
+    "TsallisDiversity",
     "arithmetic_mean",
     "best_response",
     "common_support",

@@ -69,7 +69,7 @@ class Diversity(Objective):
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
         """F = Σ_i w_i Σ_z p_i (λ log p_i − b)."""
-        return float(weights_P @ expectation(log_p_PZ, self.lambda_ * log_p_PZ - self.bonus_Z))
+        return float(weights_P @ expectation(log_p_PZ, _scaled(self.lambda_, log_p_PZ) - self.bonus_Z))
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target u = λ log p − b, up to a constant."""
