@@ -136,6 +136,27 @@ def test_twelve_orders_of_magnitude_and_zeros(kind, index):
         assert np.array_equal(found.p_PZ == 0, np.exp(found.log_p_PZ) == 0)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_no_method_claims_what_is_no_number(seed):
+    """Any λ/β, index, zeros and probabilities of 1e-300: a distribution, numbers, and success only with a gap."""
+    rng = np.random.default_rng(seed)
+    P, Z, lambda_ = int(rng.integers(1, 4)), int(rng.integers(2, 12)), float(10 ** rng.uniform(-6, 6))
+    rarest, possible = ((-300, 1.0), (-3, 1.0), (-30, 0.5))[seed % 3]
+    p0 = 10 ** rng.uniform(rarest, 0, size=(P, Z)) * (rng.random((P, Z)) < possible)
+    p0[:, 0] += 0.1
+    index = float(rng.choice([0.01, 0.3, 0.7, 1.5, 4.0, 100.0]))
+    q = rng.dirichlet(np.ones(Z)) * (rng.random(Z) < 0.7)
+    q[0] += 0.01
+    bonus = (rng.random(Z) < 0.3).astype(float)
+    for F in (TsallisDiversity(lambda_, index, bonus), BetaDivergence(lambda_, index - 1, log_of(q / q.sum()))):
+        game, tolerance = Game.from_marginals(p0, F, 1.0), 1e-9 * max(1.0, lambda_)
+        for method in ("mirror", "no-regret", "ascent", "alternating", "direct"):
+            found = solve(game, method, tolerance, max_iterations=40)
+            assert np.allclose(found.p_PZ.sum(axis=1), 1.0, atol=1e-9)
+            assert not np.isnan([found.gap, found.value]).any()
+            assert found.converged <= (np.isfinite(found.value) and 0 <= found.gap <= tolerance)
+
+
 def test_small_alpha_raises_rare_answers_most():
     """At equal λ a rare answer gains more the smaller α is: p^{α−1} is what it is paid."""
     p0 = np.array([[0.9, 0.099, 0.001]])

@@ -309,7 +309,7 @@ def test_methods_refuse_what_they_cannot_do():
         solve(Game.from_marginals(P0, Coherence(1.0), 1.0), "two-step", mean="harmonic")
 
 
-@pytest.mark.parametrize("kind", [*MIRRORED, "free_consensus"])
+@pytest.mark.parametrize("kind", [*MIRRORED, "beta_-0.5", "free_consensus"])
 @pytest.mark.parametrize("method", ["alternating", "mirror", "no-regret", "direct", "wild mirror"])
 def test_nothing_ends_in_a_nan(kind, method):
     """Whatever the dynamics do over four orders of magnitude, the result is a distribution and a number."""

@@ -20,9 +20,11 @@ from alftbench.games import (
     Consensus,
     Correctness,
     Diversity,
+    Game,
     QuadraticDiversity,
     TsallisDiversity,
     log_table,
+    solve,
 )
 from alftbench.games.objectives import indicator_bonus
 from alftbench.games.rewards import (
@@ -178,6 +180,17 @@ def test_recipes_mix_their_terms():
     np.testing.assert_allclose(twice.reward(seen), gini.reward(seen))
     root = TSALLIS_GRPO({"diversity": "0.5", "estimator": "plug-in"})
     np.testing.assert_allclose(root.reward(seen), [[1 - 1.5 * 0.5**0.5, -1.5 * 0.5**0.5], [-0.5, -0.5]])
+
+
+@pytest.mark.parametrize(("alpha", "apart"), [("2", 1e-6), ("3", 1e-6), ("1.5", 0.01), ("0.5", 0.05)])
+def test_tsallis_ends_where_its_game_says(alpha, apart):
+    """With whole α the reward is unbiased and the prediction at G is the declared game's; else nearly (TV)."""
+    p0_VZ, correct_Z = np.array([[0.35, 0.25, 0.2, 0.1, 0.1]]), np.array([True, True, True, False, False])
+    trainer = TSALLIS_GRPO({"alpha": alpha})
+    objective, beta = trainer.game(correct_Z)
+    declared = solve(Game.from_marginals(p0_VZ, objective, beta)).p_PZ
+    predicted = np.exp(trainer.predicted(np.log(p0_VZ), correct_Z, None))
+    assert np.abs(predicted - declared).sum() / 2 <= apart
 
 
 def test_label_free_coherence_does_not_look_at_labels():

@@ -68,9 +68,13 @@ def _descend(descent: _Descent, tolerance: float, max_iterations: int) -> tuple[
     policy = TracePolicy(descent.game, descent.start())
     gaps, values = [policy.gap], [policy.value]
     while True:
-        direction, slope = descent.direction(policy.log_traces)
+        with np.errstate(over="ignore", invalid="ignore"):
+            direction, slope = descent.direction(policy.log_traces)
         if descent.is_stationary(gaps[-1], slope, tolerance):
             status = _success(descent.game, gaps[-1], tolerance)
+            break
+        if not np.isfinite(slope):  # An answer so rare that the target's answer to it is beyond float64.
+            status = Status.STALLED
             break
         if len(gaps) > max_iterations:
             status = Status.ITERATION_LIMIT

@@ -13,7 +13,7 @@ from alftbench.errors import BadInput
 from alftbench.games.numerics import expectation, log_tilted
 from alftbench.games.objectives.base import Objective
 from alftbench.games.objectives.power import anchored_maximum, deformed_difference, deformed_log, free_maximum
-from alftbench.games.objectives.single import forbid_zeros, largest
+from alftbench.games.objectives.single import forbid_zeros, largest, scaled
 
 LEAST_INDEX, LARGEST_INDEX = 0.01, 100.0
 """Range of Tsallis' α, and of 1 + b: within it the solvers were tried; F is convex for every α > 0."""
@@ -119,13 +119,13 @@ class TsallisDiversity(PowerObjective):
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
         """F = Σ_i w_i Σ_z p_i (λ (p_i^{α−1} − 1)/(α − 1) − b)."""
-        spread = self.lambda_ * deformed_log(log_p_PZ, self.alpha - 1.0) if self.lambda_ else 0.0
-        return float(weights_P @ expectation(log_p_PZ, spread - self.bonus_Z))
+        spread_PZ = scaled(self.lambda_, deformed_log(log_p_PZ, self.alpha - 1.0))
+        return float(weights_P @ expectation(log_p_PZ, spread_PZ - self.bonus_Z))
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target u = λ α (p^{α−1} − 1)/(α − 1) − b, up to a constant."""
         k, b = self.power
-        return (k * deformed_log(log_p_PZ, b) if k else np.zeros_like(log_p_PZ)) - self.bonus_Z
+        return scaled(k, deformed_log(log_p_PZ, b)) - self.bonus_Z
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +163,7 @@ class BetaDivergence(PowerObjective):
     @property
     def bonus(self) -> FloatArray:
         """The reward λ (q^b − 1)/b."""
-        if self.lambda_ == 0.0:
-            return np.zeros_like(self.log_q_Z)
-        return self.lambda_ * deformed_log(self.log_q_Z, self.order)
+        return scaled(self.lambda_, deformed_log(self.log_q_Z, self.order))
 
     def given(self, share: float) -> BetaDivergence:
         """D_b(share p‖q)/share is share^b D_b(p‖q/share), up to a constant."""
@@ -183,9 +181,7 @@ class BetaDivergence(PowerObjective):
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target u = λ (p^b − q^b)/b."""
-        if self.lambda_ == 0.0:
-            return np.zeros_like(log_p_PZ)
-        return self.lambda_ * deformed_difference(log_p_PZ, self.log_q_Z, self.order)
+        return scaled(self.lambda_, deformed_difference(log_p_PZ, self.log_q_Z, self.order))
 
     def target(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The fixed q."""

@@ -69,11 +69,11 @@ class Diversity(Objective):
 
     def value(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> float:
         """F = Σ_i w_i Σ_z p_i (λ log p_i − b)."""
-        return float(weights_P @ expectation(log_p_PZ, _scaled(self.lambda_, log_p_PZ) - self.bonus_Z))
+        return float(weights_P @ expectation(log_p_PZ, scaled(self.lambda_, log_p_PZ) - self.bonus_Z))
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target u = λ log p − b, up to a constant."""
-        return _scaled(self.lambda_, log_p_PZ) - self.bonus_Z
+        return scaled(self.lambda_, log_p_PZ) - self.bonus_Z
 
     def conjugate(self, u_PZ: FloatArray, possible_PZ: BoolArray, weights_P: FloatArray) -> float:
         """F* = λ log Σ exp((u + b)/λ), the soft maximum of u + b."""
@@ -205,7 +205,7 @@ class TargetMatching(Objective):
 
     def gradient(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The target u = λ (log p − log q), up to a constant."""
-        return _scaled(self.lambda_, log_ratio(log_p_PZ, self.log_q_Z))
+        return scaled(self.lambda_, log_ratio(log_p_PZ, self.log_q_Z))
 
     def target(self, log_p_PZ: FloatArray, weights_P: FloatArray) -> FloatArray:
         """The fixed q."""
@@ -227,12 +227,13 @@ class TargetMatching(Objective):
 
 def geometric_mixture(log_p: FloatArray, log_q: FloatArray, share: float) -> FloatArray:
     """The mixture log p^share q^{1−share}, unnormalised; a zero to the power 0 is 1."""
-    return _scaled(share, log_p) + _scaled(1.0 - share, log_q)
+    return scaled(share, log_p) + scaled(1.0 - share, log_q)
 
 
-def _scaled(factor: float, log_p: FloatArray) -> FloatArray:
+def scaled(factor: float, log_p: FloatArray) -> FloatArray:
     """The product factor · log p with 0 · log 0 = 0."""
-    return factor * log_p if factor else np.zeros_like(log_p)
+    with np.errstate(over="ignore"):
+        return factor * log_p if factor else np.zeros_like(log_p)
 
 
 def forbid_zeros(log_p0_PZ: FloatArray, log_q_Z: FloatArray) -> FloatArray:
