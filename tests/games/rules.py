@@ -32,7 +32,7 @@ def record_of_texts(class_NVG, p_VZ, correct_Z, unanswered=None):
     if unanswered is not None:
         remembered[:, unanswered] = 0
     own = np.stack([np.log(p_VZ[v])[class_NVG[:, v]] for v in phrasings], axis=1)
-    ref = np.stack([reference[v][class_NVG[:, v]] for v in phrasings], axis=1)
+    ref = np.stack([reference[v % len(reference)][class_NVG[:, v]] for v in phrasings], axis=1)
     cross = np.stack([np.log(p_VZ[other])[class_NVG] for other in phrasings], axis=-1)
     seen = class_NVG if unanswered is None else np.where(class_NVG == unanswered, NO_ANSWER, class_NVG)
     memory = Remembered(remembered, steps=10**15, decay=1 - 1e-12)
