@@ -25,19 +25,16 @@ def rule_for(name):
     return info.rule(estimator="digamma") if info.estimator == "variance-optimal" else info.rule()
 
 
-def record_of_texts(class_VG, p_VZ, correct_Z, unanswered=None):
-    """One rollout after the other: a policy with one text per answer, remembered as it is."""
-    V, G = class_VG.shape
-    reference = REFERENCE[correct_Z.size]
+def record_of_texts(class_NVG, p_VZ, correct_Z, unanswered=None):
+    """A policy with one text per answer, remembered as it is."""
+    reference, phrasings = REFERENCE[correct_Z.size], range(len(p_VZ))
     remembered = p_VZ.copy()
     if unanswered is not None:
         remembered[:, unanswered] = 0
-    own, ref, cross = np.zeros((V, G)), np.zeros((V, G)), np.zeros((V, G, V))
-    for v, g in product(range(V), range(G)):
-        z = class_VG[v, g]
-        own[v, g], ref[v, g] = np.log(p_VZ[v, z]), reference[v, z]
-        cross[v, g] = [np.log(p_VZ[other, z]) for other in range(V)]
-    seen = class_VG if unanswered is None else np.where(class_VG == unanswered, NO_ANSWER, class_VG)
+    own = np.stack([np.log(p_VZ[v])[class_NVG[:, v]] for v in phrasings], axis=1)
+    ref = np.stack([reference[v % len(reference)][class_NVG[:, v]] for v in phrasings], axis=1)
+    cross = np.stack([np.log(p_VZ[other])[class_NVG] for other in phrasings], axis=-1)
+    seen = class_NVG if unanswered is None else np.where(class_NVG == unanswered, NO_ANSWER, class_NVG)
     memory = Remembered(remembered, steps=10**15, decay=1 - 1e-12)
     return GroupRecord(seen, correct_Z, own, ref, cross, remembered=memory)
 
@@ -45,14 +42,14 @@ def record_of_texts(class_VG, p_VZ, correct_Z, unanswered=None):
 def brute_force(rule, p_VZ, correct_Z, group, kinds, unanswered=None):
     """E[r_1 − b_1 | z_1 = z] over every sequence of draws of the orbit, for each baseline."""
     V, Z = p_VZ.shape
-    a = {kind: np.zeros((V, Z)) for kind in kinds}
-    for draws in product(range(Z), repeat=V * group):
-        class_VG = np.array(draws).reshape(V, group)
-        chance = np.prod([p_VZ[v, z] for v in range(V) for z in class_VG[v]])
-        record = record_of_texts(class_VG, p_VZ, correct_Z, unanswered)
-        rewards_VG = rule(record)
-        for kind in kinds:
-            first_V = (rewards_VG - baselines(rule, record, rewards_VG, kind))[:, 0]
-            for v in range(V):
-                a[kind][v, class_VG[v, 0]] += chance * first_V[v] / p_VZ[v, class_VG[v, 0]]
+    class_NVG = np.array(list(product(range(Z), repeat=V * group))).reshape(-1, V, group)
+    chance_N = np.prod([p_VZ[v][class_NVG[:, v]].prod(axis=-1) for v in range(V)], axis=0)
+    record = record_of_texts(class_NVG, p_VZ, correct_Z, unanswered)
+    rewards_NVG = rule(record)
+    a = {}
+    for kind in kinds:
+        first_NV = (rewards_NVG - baselines(rule, record, rewards_NVG, kind))[..., 0]
+        first = [[class_NVG[:, v, 0] == z for z in range(Z)] for v in range(V)]
+        sums = [[(chance_N * first_NV[:, v])[first[v][z]].sum() for z in range(Z)] for v in range(V)]
+        a[kind] = np.array(sums) / p_VZ
     return a

@@ -49,8 +49,8 @@ def test_the_point_it_rests_at_is_a_local_maximum_of_what_is_ascended(name):
 
     rng = np.random.default_rng(0)
     best = value(name, p_PZ)
-    for shift in rng.normal(scale=0.05, size=(4, *P0.shape)):
-        found = minimize(less, (np.log(p_PZ) + shift).ravel(), method="BFGS", options={"gtol": 1e-8})
+    for shift in rng.normal(scale=0.05, size=(2, *P0.shape)):
+        found = minimize(less, (np.log(p_PZ) + shift).ravel(), method="BFGS", options={"gtol": 1e-5})
         assert -found.fun <= best + 1e-7
 
 

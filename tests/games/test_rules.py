@@ -123,6 +123,23 @@ def test_the_rewards_of_an_orbit(name):
     np.testing.assert_allclose(rule(ORBIT), rewards, atol=1e-12)
 
 
+def test_a_vote_less_may_change_the_majority():
+    """Against the definition W(n) − W(n − 1 of z), W the share of the mode that is right."""
+    rng, right = np.random.default_rng(5), np.array([True, False, True, False, False])
+
+    def share_right(counts_Z):
+        top = counts_Z == counts_Z.max()
+        return right[top].mean() if counts_Z.max() > 0 else 0.0
+
+    for group in (1, 2, 3, 5, 8) * 20:
+        class_G = rng.integers(-1, 5, group)
+        counts_Z = np.array([(class_G == z).sum() for z in range(5)])
+        truth = [
+            0.0 if z < 0 else share_right(counts_Z) - share_right(counts_Z - (np.arange(5) == z)) for z in class_G
+        ]
+        np.testing.assert_allclose(majority_gain(GroupRecord(class_G[None], right)), [truth], atol=1e-12)
+
+
 def test_a_text_earns_what_the_other_phrasings_think_of_it():
     cross_VGV = np.array([[[-1, -3, -2], [-1, -1, -1]], [[-2, -4, -6], [0, -2, -4]], [[-9, -9, -3], [-1, -3, -2]]])
     record = GroupRecord(

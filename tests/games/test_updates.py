@@ -113,12 +113,40 @@ def test_a_rule_that_looks_at_answers_which_nobody_gave_has_no_table():
     agrees(among_all_right, THREE[:1], THREE_RIGHT, 3)
 
 
-def test_pairs_of_more_than_two_phrasings_have_no_table():
+THREE_PHRASINGS = np.array([[0.5, 0.3, 0.2], [0.25, 0.15, 0.6], [0.1, 0.45, 0.45]])
+
+
+def test_pairs_of_more_than_two_phrasings_are_summed():
     """How the others' counts are spread over phrasings matters to pairs, and not to coherence."""
-    p_VZ = np.array([[0.3, 0.7], [0.8, 0.2], [0.55, 0.45]])
-    assert expected_update(pairwise_coherence, p_VZ, TWO_RIGHT, 2).way is Way.ENUMERATION
-    pooled = expected_update(lambda record: coherence(record, FromCounts("plug-in")), p_VZ, TWO_RIGHT, 2)
+    pairs = expected_update(pairwise_coherence, THREE_PHRASINGS, THREE_RIGHT, 2)
+    assert pairs.way is Way.PAIRS
+    for unanswered in (None, 1):
+        agrees(pairwise_coherence, THREE_PHRASINGS, THREE_RIGHT, 2, unanswered)
+    pooled = expected_update(
+        lambda record: coherence(record, FromCounts("plug-in")), THREE_PHRASINGS, THREE_RIGHT, 2
+    )
     assert pooled.way is Way.OWN_COUNTS
+
+
+def products_of_pairs(record):
+    """Looks at two other phrasings at once."""
+    counts_VZ = record.counts_VZ
+    return record.at_own_answer(np.prod(1.0 + counts_VZ, axis=-2, keepdims=True), 0.0)
+
+
+def test_what_is_no_sum_over_pairs_is_enumerated():
+    assert expected_update(products_of_pairs, THREE_PHRASINGS, THREE_RIGHT, 2).way is Way.ENUMERATION
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_pairs_of_many_phrasings_and_answers_are_within_four_standard_errors(monkeypatch, baseline):
+    p_VZ = np.random.default_rng(2).dirichlet(np.ones(7), size=4)
+    asked = (pairwise_coherence, p_VZ, np.arange(7) == 0, 5, baseline, 6)
+    exact = expected_update(*asked)
+    monkeypatch.setattr("alftbench.games.rewards.update.pair_table", refuse)
+    sampled = expected_update(*asked, draws=400)
+    assert (exact.way, sampled.way) == (Way.PAIRS, Way.SAMPLING)
+    assert (np.abs(sampled.values_VZ - exact.values_VZ) <= 4 * sampled.error_VZ + 1e-12).all()
 
 
 @pytest.mark.parametrize("group", [2, 3, 4, 8])
@@ -129,7 +157,7 @@ def test_sampling_an_orbit_is_within_four_standard_errors(monkeypatch, name, gro
     asked = {kind: (TWO, TWO_RIGHT, group, kind, None, REFERENCE[2][:2]) for kind in kinds}
     exact = {kind: expected_update(rule, *asked[kind]) for kind in kinds}
     monkeypatch.setattr("alftbench.games.rewards.update.LARGEST_ENUMERATION", 0)
-    for table in ("reward_table", "verdict_table"):
+    for table in ("reward_table", "pair_table", "verdict_table"):
         monkeypatch.setattr(f"alftbench.games.rewards.update.{table}", refuse)
     for kind in kinds:
         sampled = expected_update(rule, *asked[kind], draws=1000)

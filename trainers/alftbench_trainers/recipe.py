@@ -112,7 +112,7 @@ class RecipeTrainer(Generic[OptionsT]):
         That is where scaling or tempering changes the game, where a memory makes the update one of the past, where
         a rule asks for what answers alone do not have, and where the iteration finds no fixed point.
         """
-        if not self.options.closed or self.options.remembers or self.recipe.needs:
+        if not self.options.closed or self.options.remembers or self.recipe.needs - {"uniform"}:
             return None
         options = self.options
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,8 +38,15 @@ def rules_command(
         list[str] | None,
         typer.Option("--p0", help="Or their probabilities: 0.3,0.5,0.2; once for every phrasing."),
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Or a finished run, whose answers to --problem they are.")
+    ] = None,
+    problem: Annotated[str, typer.Option("--problem", help="The id of a problem of --run.")] = "",
     right: Annotated[
-        str, typer.Option("--right", help="The right answers: names of the game's, or 0,2,… of --p0's.")
+        str, typer.Option("--right", help="The right answers: names of the game's or run's, or 0,2,… of --p0's.")
+    ] = "",
+    silent: Annotated[
+        str, typer.Option("--silent", help="The answer of --game or --p0 that stands for no answer.")
     ] = "",
     plot_file: Annotated[
         Path | None, typer.Option("--plot", help="Draw reward and objective over p (PNG).")
@@ -54,7 +62,7 @@ def rules_command(
     kind, _, said = name.partition(":")
     info = rule_info(kind)
     settings = info.read(pairs_of(info, said))
-    reference, beta = reference_of(game, p0 or [], right, beta)
+    reference, beta = reference_of(Start(game, p0 or [], run, problem, right, silent), beta)
     tell(info, settings, group, baseline, beta, reference, plot_file, output_format)
 
 
@@ -100,30 +108,61 @@ def description(info: RuleInfo) -> dict[str, Any]:
     }
 
 
-def reference_of(
-    game: Path | None, p0: list[str], right: str, beta: float | None
-) -> tuple[Reference | None, float]:
+@dataclass(frozen=True)
+class Start:
+    """What the options say of where training starts."""
+
+    game: Path | None
+    p0: list[str]
+    run: Path | None
+    problem: str
+    right: str
+    silent: str
+
+    def check(self) -> None:
+        """Refuse what is said twice, or of something that is not there.
+
+        Raises:
+            UsageError: it is.
+        """
+        said = [name for name, value in (("--game", self.game), ("--p0", self.p0), ("--run", self.run)) if value]
+        if len(said) > 1:
+            raise UsageError(f"{' and '.join(said)} all say where training starts; give one")
+        if bool(self.run) != bool(self.problem):
+            raise UsageError("--run and --problem belong together: a finished run, and the id of a problem in it")
+        if self.right and not said:
+            raise UsageError("--right names answers of --game, --p0 or --run; give one of them")
+        if self.silent and (self.run or not said):
+            raise UsageError("--silent names an answer of --game or --p0; of a run it is recorded")
+
+
+def reference_of(start: Start, beta: float | None) -> tuple[Reference | None, float]:
     """Where training starts, if that was said, and β.
 
     Raises:
-        UsageError: both were said, or one of them is wrong.
+        UsageError: the options contradict one another, or one of them is wrong.
+        BadInput: a file cannot be read, or the run is not complete.
+        UnknownName: the run has no such problem.
     """
+    from alftbench.evaluation.answers import recorded_partition
     from alftbench.games import load_game
     from alftbench.games.rule_view import Reference
 
     if beta is not None and not 0 < beta < float("inf"):
         raise UsageError(f"--beta {beta:g}: must be above 0 and finite")
-    names = [name.strip() for name in right.split(",") if name.strip()]
-    if game is not None and p0:
-        raise UsageError("--game and --p0 both say where training starts; give one")
-    if game is not None:
-        loaded = load_game(game)
-        return Reference.of_game(loaded, names), loaded.beta if beta is None else beta
-    if not p0:
-        if names:
-            raise UsageError("--right names answers of --game or --p0; give one of them")
-        return None, DEFAULT_BETA if beta is None else beta
-    return Reference.of_marginals([numbers(row) for row in p0], names), DEFAULT_BETA if beta is None else beta
+    start.check()
+    names = [name.strip() for name in start.right.split(",") if name.strip()]
+    usual = DEFAULT_BETA
+    if start.game is not None:
+        game = load_game(start.game)
+        reference, usual = Reference.of_game(game, names), game.beta
+    elif start.run is not None:
+        reference = Reference.of_partition(recorded_partition(start.run, start.problem), names)
+    elif start.p0:
+        reference = Reference.of_marginals([numbers(row) for row in start.p0], names)
+    else:
+        return None, usual if beta is None else beta
+    return reference.with_silence(start.silent) if start.silent else reference, usual if beta is None else beta
 
 
 def numbers(row: str) -> list[float]:
@@ -194,14 +233,18 @@ def points_table(points: RulePoints, group: int, baseline: str, beta: float) -> 
 
     from alftbench.base.tables import Number, Table, columns
 
-    headings, shown = [], []
-    for v in range(len(points.log_p0_VZ)):
-        of = f" {v}" if len(points.log_p0_VZ) > 1 else ""
+    reference, headings, shown = points.reference, [], []
+    for v in range(len(reference.log_p0_VZ)):
+        of = f" {v}" if len(reference.log_p0_VZ) > 1 else ""
         headings += [f"reference{of}", f"G = {group}{of}", f"G → ∞{of}"]
-        shown += [points.log_p0_VZ[v], points.at_group.log_p_PZ[v], points.at_limit.log_p_PZ[v]]
+        shown += [reference.log_p0_VZ[v], points.at_group.log_p_PZ[v], points.at_limit.log_p_PZ[v]]
     rows = tuple(
-        (name, "right" if correct else "", *(Number(float(np.exp(row[z])), ".4f") for row in shown))
-        for z, (name, correct) in enumerate(zip(points.answers, points.correct_Z, strict=True))
+        (
+            name,
+            "right" if correct else "silent" if z == reference.unanswered else "",
+            *(Number(float(np.exp(row[z])), ".4f") for row in shown),
+        )
+        for z, (name, correct) in enumerate(zip(reference.answers, reference.correct_Z, strict=True))
     )
     title = f"Where it settles, next to the reference: β = {beta:g}, baseline {baseline}"
     return Table(title, columns("answer", "", *headings), rows)
@@ -235,10 +278,12 @@ def points_json(points: RulePoints | None) -> dict[str, Any]:
 
     if points is None:
         return {}
+    reference, silent = points.reference, points.reference.unanswered
     return {
-        "answers": list(points.answers),
-        "right": points.correct_Z.tolist(),
-        "reference": np.exp(points.log_p0_VZ).tolist(),
+        "answers": list(reference.answers),
+        "right": reference.correct_Z.tolist(),
+        "silent": None if silent is None else reference.answers[silent],
+        "reference": np.exp(reference.log_p0_VZ).tolist(),
         "way": points.way.value,
         "fixed_points": {
             which: {

@@ -10,13 +10,15 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from alftbench.answers.find.extract import GUESSES
 from alftbench.answers.partition import by_orbit, outcome
 from alftbench.base.jsonio import read_jsonl
-from alftbench.errors import BadInput
+from alftbench.errors import BadInput, UnknownName
 from alftbench.evaluation.run_folder import ANSWERS, SAMPLE_ORDER, RunFolder, read_record, read_sealed
 from alftbench.suites.base import Suite
 from alftbench.suites.grade import grade_orbits
@@ -118,14 +120,39 @@ def read_partitions(folder: Path, suite: Suite, orbits: Sequence[Orbit]) -> Iter
             yield as_partition(orbit, recorded_VN)
 
 
+def recorded_partition(folder: Path, problem_id: str) -> AnswerPartition:
+    """The classes of one problem's answers in a complete run, from its answers.jsonl.gz alone.
+
+    Raises:
+        BadInput: the run is not complete, has no such file, or a file cannot be read.
+        UnknownName: the run has no such problem.
+    """
+    if read_record(folder).status != "complete":
+        raise BadInput(f"{folder}: the run is not complete; give its command again, and it goes on")
+    if not (folder / ANSWERS).exists():
+        raise BadInput(f"{folder}: has no {ANSWERS}; evaluate again, and it gets one")
+    problems, asked = [], []
+    for name, rows in groupby(read_answers(folder), attrgetter("problem_id")):
+        problems.append(name)
+        if name == problem_id:
+            asked = list(rows)
+    if not asked:
+        raise UnknownName("problem", problem_id, problems)
+    return _partition(problem_id, [list(rows) for _, rows in groupby(asked, attrgetter("variant"))])
+
+
 def as_partition(orbit: Orbit, recorded_VN: Sequence[Sequence[RecordedAnswer]]) -> AnswerPartition:
     """The partition of which an orbit's answers were recorded."""
+    return _partition(orbit.problem.id, recorded_VN)
+
+
+def _partition(problem_id: str, recorded_VN: Sequence[Sequence[RecordedAnswer]]) -> AnswerPartition:
     recorded = [row for rows in recorded_VN for row in rows]
     right = {row.class_key: row.right for row in recorded if row.class_key is not None}
     classes = sorted(right)
     place: dict[str | None, int] = {None: NO_ANSWER, **{name: z for z, name in enumerate(classes)}}
     return AnswerPartition(
-        problem_id=orbit.problem.id,
+        problem_id=problem_id,
         classes_Z=tuple(classes),
         correct_Z=tuple(right[name] for name in classes),
         class_VN=tuple(tuple(place[row.class_key] for row in rows) for rows in recorded_VN),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from alftbench.games.numerics import log_normalise
 from alftbench.games.objectives import Correctness, Diversity, QuadraticDiversity, TsallisDiversity
 from alftbench.games.plotting import check_picture, new_figure
 from alftbench.games.rewards import FixedPoint, RuleInfo, UpdateOf, Way, limit, predicted
+from alftbench.types import AnswerPartition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+NOTHING = "no answer"
 _RIGHT_AND_WRONG = np.array([True, False])
 _EVEN = np.log([0.5, 0.5])
 
@@ -87,17 +89,13 @@ class RulePoints:
     """Where a rule settles from a reference, next to it.
 
     Args:
-        answers: their names.
-        log_p0_VZ: the reference's log answer marginals.
-        correct_Z: whether an answer is right.
+        reference: where training starts.
         at_group: at G.
         at_limit: as G → ∞.
         way: how the update at G was computed.
     """
 
-    answers: tuple[str, ...]
-    log_p0_VZ: FloatArray
-    correct_Z: BoolArray
+    reference: Reference
     at_group: FixedPoint
     at_limit: FixedPoint
     way: Way
@@ -125,14 +123,15 @@ def rule_points(
         UsageError: the rule, or the baseline, refuses the group or the orbit.
     """
     rule, log_p0_VZ, correct_Z = info.rule(**settings), reference.log_p0_VZ, reference.correct_Z
+    silent = reference.unanswered
 
     def population(p_VZ: FloatArray) -> FloatArray:
-        return info.population(p_VZ, correct_Z, None, log_p0_VZ, **settings)
+        return info.population(p_VZ, correct_Z, silent, log_p0_VZ, **settings)
 
-    way = UpdateOf(rule, correct_Z, len(log_p0_VZ), group, baseline, log_p0_VZ=log_p0_VZ).way
-    at_group = predicted(rule, log_p0_VZ, correct_Z, beta, group, baseline)
+    way = UpdateOf(rule, correct_Z, len(log_p0_VZ), group, baseline, silent, log_p0_VZ).way
+    at_group = predicted(rule, log_p0_VZ, correct_Z, beta, group, baseline, silent)
     at_limit = limit(population, log_p0_VZ, beta)
-    return RulePoints(reference.answers, log_p0_VZ, correct_Z, at_group, at_limit, way)
+    return RulePoints(reference, at_group, at_limit, way)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +142,46 @@ class Reference:
         answers: their names.
         log_p0_VZ: log p₀, one row per phrasing, every answer possible.
         correct_Z: whether an answer is right.
+        unanswered: the class that stands for no answer, if any; it is not right.
     """
 
     answers: tuple[str, ...]
     log_p0_VZ: FloatArray
     correct_Z: BoolArray
+    unanswered: int | None = None
+
+    def with_silence(self, silent: str) -> Reference:
+        """The same with an answer that stands for none.
+
+        Raises:
+            UsageError: it is none of the answers, or a right one.
+        """
+        if silent not in self.answers:
+            raise UsageError(f"the silent answer {silent!r} is none of the answers {', '.join(self.answers)}")
+        unanswered = self.answers.index(silent)
+        if self.correct_Z[unanswered]:
+            raise UsageError(f"answer {silent!r} is said to be right and to be none")
+        return replace(self, unanswered=unanswered)
+
+    @classmethod
+    def of_partition(cls, partition: AnswerPartition, right: Sequence[str]) -> Reference:
+        """Of the answers that a problem was given: their shares in every phrasing.
+
+        One that another phrasing gave and this one did not counts as half a draw: every answer must be possible.
+        No answer is a class of its own where it occurred. The right answers are the recorded ones unless others
+        are given.
+
+        Raises:
+            UsageError: a right answer is none of them.
+        """
+        names, Z = partition.classes_Z, len(partition.classes_Z)
+        correct_Z = _among(names, right) if right else np.array(partition.correct_Z, dtype=bool)
+        # NO_ANSWER, −1, is counted in the last column.
+        counts_VZ = np.array([np.bincount(np.array(row) % (Z + 1), minlength=Z + 1) for row in partition.class_VN])
+        if not counts_VZ[:, Z].any():
+            return cls(names, log_normalise(np.log(np.maximum(counts_VZ[:, :Z], 0.5))), correct_Z)
+        log_p0_VZ = log_normalise(np.log(np.maximum(counts_VZ, 0.5)))
+        return cls((*names, NOTHING), log_p0_VZ, np.append(correct_Z, False), Z)
 
     @classmethod
     def of_marginals(cls, p0_VZ: Sequence[Sequence[float]], right: Sequence[str]) -> Reference:

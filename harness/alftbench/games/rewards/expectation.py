@@ -10,17 +10,21 @@ rule allows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from alftbench.base.arrays import FloatArray
+from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.errors import UsageError
 from alftbench.games.estimators import bernstein
 from alftbench.games.rewards.group import BoolArray, Rule
-from alftbench.games.rewards.made_up import DIFFERENT, orbits_of_counts
+from alftbench.games.rewards.made_up import DIFFERENT, counts_in_orbits, orbits_of_counts
 from alftbench.types import NO_ANSWER
 
+Elsewhere: TypeAlias = Callable[[FloatArray, int], FloatArray]
+"""(answer marginals (V, Z), G) ↦ the weights of an answer's counts in other groups, shape (V, Z, B)."""
 DEVIATION_FLOOR = 1e-4
 """What is added to a group's standard deviation before a division by it."""
 KINDS = ((False, True), (True, True), (False, False))
@@ -54,17 +58,10 @@ def reward_table(rule: Rule, group: int, phrasings: int = 1) -> FloatArray:
     Raises:
         UsageError: the reward depends on more than the answer's own counts and correctness.
     """
-    size = group * phrasings
+    packed, spread = (counts_in_orbits(group, phrasings, spread) for spread in (False, True))
     tables = []
-    for right, answered in KINDS:
-        first, *others = (
-            rule(orbits_of_counts(group, phrasings, filler_S, answered, correct_Z, spread))[..., 0, 0]
-            for filler_S, correct_Z, spread in (
-                (np.ones(size, dtype=np.int64), np.array([right, False]), False),
-                (1 + np.arange(size) % DIFFERENT, np.array([right, *[True] * DIFFERENT]), True),
-                (np.full(size, NO_ANSWER), np.array([right, False]), False),
-            )
-        )
+    for kind in KINDS:
+        first, *others = rewards_of_counts(rule, group, kind, (packed, spread, packed))
         if not all(np.allclose(first, other, rtol=1e-12, atol=1e-12, equal_nan=True) for other in others):
             raise UsageError("the rule looks at more than an answer's own counts; enumerate its groups instead")
         tables.append(first)
@@ -72,8 +69,33 @@ def reward_table(rule: Rule, group: int, phrasings: int = 1) -> FloatArray:
     return table[..., :1] if (table == table[..., :1]).all() else table
 
 
+def rewards_of_counts(
+    rule: Rule, group: int, kind: tuple[bool, bool], counts_V: tuple[IntArray, IntArray, IntArray]
+) -> tuple[FloatArray, ...]:
+    """What an answer earns with its counts, if all others say the same, say different things, or do not answer.
+
+    Args:
+        rule: takes a batch of orbits.
+        group: G.
+        kind: of the answer, of `KINDS`.
+        counts_V: how often each phrasing gives it, with any axes before V; for each of the three.
+    """
+    right, answered = kind
+    fillers = np.arange(group * counts_V[0].shape[-1])
+    alike, mixed = np.array([right, False]), np.array([right, *[True] * DIFFERENT])
+    cases = ((np.ones_like(fillers), alike), (1 + fillers % DIFFERENT, mixed), (fillers * 0 + NO_ANSWER, alike))
+    return tuple(
+        rule(orbits_of_counts(counts, group, filler_S, answered, correct_Z))[..., 0, 0]
+        for counts, (filler_S, correct_Z) in zip(counts_V, cases, strict=True)
+    )
+
+
 def table_moments(
-    reward_CAB: FloatArray, p_VZ: FloatArray, correct_Z: BoolArray, unanswered: int | None = None
+    reward_CAB: FloatArray,
+    p_VZ: FloatArray,
+    correct_Z: BoolArray,
+    unanswered: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Moments:
     """Both averages, exact.
 
@@ -85,11 +107,12 @@ def table_moments(
         p_VZ: answer marginals; where B = 1 the phrasings do not meet, and there may be any number of them.
         correct_Z: whether an answer is right.
         unanswered: the class that stands for no answer, if any.
+        elsewhere: the weights of b where it is not the count in the orbit; from `counts_by_pairs`.
 
     Source: the polynomial form is that of arXiv 2605.30154's abstract; the others' share is derived here.
     """
     G, B = reward_CAB.shape[1:]
-    others_VZB = np.ones((*p_VZ.shape, 1)) if B == 1 else _counts_elsewhere(p_VZ, G)
+    others_VZB = np.ones((*p_VZ.shape, 1)) if B == 1 else (elsewhere or _counts_elsewhere)(p_VZ, G)
     wrong_VZA, right_VZA, none_VZA = (others_VZB @ reward_AB.T for reward_AB in reward_CAB)
     given_VZA = np.where(correct_Z[:, None], right_VZA, wrong_VZA)
     if unanswered is not None:

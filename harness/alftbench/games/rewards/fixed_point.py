@@ -56,7 +56,11 @@ class FixedPoint:
 def iterate(
     field: Field, log_p_PZ: FloatArray, step: float, tolerance: float = 1e-9, rounds: int = _ROUNDS
 ) -> FixedPoint:
-    """Damped iteration of log p ← log p + η a(z); without progress it goes back to the best point with η/2.
+    """Damped iteration of log p ← log p + η a(z).
+
+    Where a(z) turns round from one step to the next, η was too long and is made shorter; where it keeps its
+    direction η grows again, up to what it was at first. Without progress the iteration goes back to the best point
+    with η/2.
 
     Args:
         field: a.
@@ -65,19 +69,30 @@ def iterate(
         tolerance: the residual, in reward, that is small enough.
         rounds: how often a is asked for, at most.
     """
-    best, best_residual, waited = log_p_PZ, np.inf, 0
+    best, best_residual, waited, longest = log_p_PZ, np.inf, 0, step
+    last_PZ = np.zeros_like(log_p_PZ)
     for _ in range(rounds):
         a_PZ = field(log_p_PZ)
-        residual = float(np.abs(a_PZ[log_p_PZ > np.log(_NEGLIGIBLE)]).max())
+        moving_PZ = np.where(log_p_PZ > np.log(_NEGLIGIBLE), a_PZ, 0.0)
+        residual = float(np.abs(moving_PZ).max())
         waited += 1
         if residual < best_residual:
             best, best_residual, waited = log_p_PZ, residual, 0
         if residual <= tolerance:
             break
         if waited == _PATIENCE:
-            log_p_PZ, a_PZ, step, waited = best, field(best), step / 2, 0
+            log_p_PZ, a_PZ, step, longest, waited = best, field(best), step / 2, longest / 2, 0
+        step = min(longest, step * _lengthened(moving_PZ, last_PZ))
+        last_PZ = moving_PZ
         log_p_PZ = log_normalise(log_p_PZ + np.clip(step * a_PZ, -1.0, 1.0))
     return FixedPoint(best, best_residual)
+
+
+def _lengthened(now_PZ: FloatArray, last_PZ: FloatArray) -> float:
+    """By what to multiply a step: less than 1 where the advantages turned round, more where they did not turn."""
+    both = float(np.linalg.norm(now_PZ) * np.linalg.norm(last_PZ))
+    cosine = float((now_PZ * last_PZ).sum()) / both if both else 0.0
+    return 0.7 if cosine < -0.3 else 1.1 if cosine > 0.3 else 1.0
 
 
 def centred(a_PZ: FloatArray, log_p_PZ: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -90,8 +91,11 @@ class GroupRecord:
     @cached_property
     def counts_VZ(self) -> IntArray:
         """How often a phrasing's group gave each answer: n_v(z)."""
-        classes = np.arange(self.correct_Z.size)
-        return np.asarray((self.class_VG[..., None] == classes).sum(axis=-2))
+        *rows, group = self.class_VG.shape
+        columns = self.correct_Z.size + 1  # the last is no answer, −1
+        place = np.arange(prod(rows))[:, None] * columns + self.class_VG.reshape(-1, group) % columns
+        counts = np.bincount(place.ravel(), minlength=prod(rows) * columns)
+        return np.asarray(counts.reshape(*rows, columns)[..., :-1])
 
     @property
     def correct_VG(self) -> BoolArray:

@@ -67,28 +67,41 @@ def one_text_each(
 
 
 def orbits_of_counts(
-    group: int, phrasings: int, filler_S: IntArray, answered: bool, correct_Z: BoolArray, spread: bool
+    counts_V: IntArray, group: int, filler_S: IntArray, answered: bool, correct_Z: BoolArray
 ) -> GroupRecord:
-    """Orbits for every (a, b): class 0 first in its group and a times more, b times elsewhere; others fill up.
+    """Orbits in whose phrasings class 0 comes first, so many times; others fill up.
+
+    Args:
+        counts_V: how often each phrasing gives class 0, at most G; with any axes before V.
+        group: G.
+        filler_S: what the other rollouts say, at least V·G entries.
+        answered: if not, class 0 is no answer.
+        correct_Z: whether an answer is right.
+    """
+    phrasings = counts_V.shape[-1]
+    filler_VG = filler_S[: phrasings * group].reshape(phrasings, group)
+    first = 0 if answered else NO_ANSWER
+    return GroupRecord(np.where(np.arange(group) < counts_V[..., None], first, filler_VG), correct_Z)
+
+
+def counts_in_orbits(group: int, phrasings: int, spread: bool) -> IntArray:
+    """Counts of an answer for every (a, b): a besides the first rollout in its group, b elsewhere.
 
     Args:
         group: G.
         phrasings: V.
-        filler_S: what the other rollouts say, at least V·G entries.
-        answered: if not, class 0 is no answer.
-        correct_Z: whether an answer is right.
         spread: are the b over the other phrasings in turn, or in the first that has room?
+
+    Returns:
+        Shape (G, G (V−1) + 1, V).
     """
-    elsewhere = group * (phrasings - 1)
-    a, b = np.arange(group)[:, None, None], np.arange(elsewhere + 1)[:, None]
-    first = 0 if answered else NO_ANSWER
-    place = np.arange(elsewhere)
-    turn = place % group * (phrasings - 1) + place // group if spread else place
-    own = np.where(np.arange(group) <= a, first, filler_S[:group])
-    other = np.where(turn < b, first, filler_S[group : group + elsewhere])
-    shape = (group, elsewhere + 1)
-    rows = [np.broadcast_to(own, (*shape, group)), np.broadcast_to(other, (*shape, elsewhere))]
-    return GroupRecord(np.concatenate(rows, axis=-1).reshape(*shape, phrasings, group), correct_Z)
+    others = phrasings - 1
+    a, b = np.arange(group)[:, None, None], np.arange(group * others + 1)[:, None]
+    place = np.arange(others)
+    elsewhere = -((place - b) // max(others, 1)) if spread else b - group * place
+    shape = (group, len(b))
+    rows = [np.broadcast_to(1 + a, (*shape, 1)), np.broadcast_to(np.clip(elsewhere, 0, group), (*shape, others))]
+    return np.concatenate(rows, axis=-1)
 
 
 def groups_of_verdicts(

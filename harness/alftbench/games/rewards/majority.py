@@ -18,7 +18,10 @@ def majority(record: GroupRecord) -> FloatArray:
     Its limit 1{z = argmax p} jumps where two answers change places, so it ascends max p wherever it does not.
     Source: TTRL, arXiv 2504.16084.
     """
-    return record.at_own_answer(shared_mode(record.counts_VZ), 0.0)
+    votes_VG = np.where(record.answered_VG, record.own_VG, 0)
+    top_V1 = votes_VG.max(axis=-1, keepdims=True)
+    first_V1, _ = _answers_of(record, votes_VG, top_V1)
+    return np.where((votes_VG == top_V1) & record.answered_VG, 1 / np.maximum(first_V1, 1), 0.0)
 
 
 def majority_elsewhere(record: GroupRecord) -> FloatArray:
@@ -71,11 +74,16 @@ def majority_gain(record: GroupRecord) -> FloatArray:
     Expected given z that is the gradient of P(the majority of G is right), over G and up to a constant: the second
     term does not depend on z. It uses labels. Source: maj@k of arXiv 2503.19595, with k = G.
     """
-    counts_VZ = record.counts_VZ
-    each = np.eye(record.correct_Z.size, dtype=counts_VZ.dtype)
-    less_VZZ = np.maximum(counts_VZ[..., None, :] - each, 0)
-    gain_VZ = _right(counts_VZ, record)[..., None] - _right(less_VZZ, record)
-    return record.at_own_answer(gain_VZ, 0.0)
+    votes_VG = np.where(record.answered_VG, record.own_VG, 0)
+    top_V1 = votes_VG.max(axis=-1, keepdims=True)
+    (first_V1, right_V1), (second_V1, joining_V1) = (_answers_of(record, votes_VG, top_V1 - n) for n in (0, 1))
+    # One vote less changes the mode where the answer is of the first: it drops out of a tie, or joins the second.
+    right_VG = record.correct_VG
+    out_VG = (right_V1 - right_VG) / np.maximum(first_V1 - 1, 1)
+    joined_VG = (top_V1 > 1) * (joining_V1 + right_VG) / (second_V1 + 1)
+    less_VG = np.where(first_V1 > 1, out_VG, joined_VG)
+    in_mode = (votes_VG == top_V1) & record.answered_VG
+    return np.where(in_mode, right_V1 / np.maximum(first_V1, 1) - less_VG, 0.0)
 
 
 def novelty_in_majority(record: GroupRecord) -> FloatArray:
@@ -104,9 +112,12 @@ def shared_mode(votes_VZ: IntArray | FloatArray) -> FloatArray:
     return np.asarray(wins / np.maximum(wins.sum(axis=-1, keepdims=True), 1))
 
 
-def _right(votes_VZ: IntArray, record: GroupRecord) -> FloatArray:
-    """Whether the majority is right."""
-    return np.asarray((shared_mode(votes_VZ) * record.correct_Z).sum(axis=-1))
+def _answers_of(record: GroupRecord, votes_VG: IntArray, count_V1: IntArray) -> tuple[FloatArray, FloatArray]:
+    """How many answers have this many votes, at least one, and how many of these are right."""
+    voted_VG = (votes_VG == count_V1) & (count_V1 > 0)
+    each_V1 = np.maximum(count_V1, 1)
+    all_V1, right_V1 = (x.sum(axis=-1, keepdims=True) / each_V1 for x in (voted_VG, voted_VG & record.correct_VG))
+    return np.asarray(all_V1), np.asarray(right_V1)
 
 
 def _stretched(value_VG: FloatArray, inside_VG: BoolArray) -> FloatArray:

@@ -1,11 +1,12 @@
 """The update that a rule makes on average at group size G: E[r_1 − b_1 | z_1 = z], by the cheapest way there is.
 
     own counts      a table and binomials, any number of answers: most rules
+    pairs           a table and binomials, any number of answers: sums over pairs of phrasings
     right rollouts  a table and trinomials, any number of answers: rules of how many of the group are right
     enumeration     a sum over all count vectors: any rule, few answers
     sampling        any rule; its standard error is with it
 
-Which way a rule allows is found by asking it about made-up groups. The first three are exact.
+Which way a rule allows is found by asking it about made-up groups. All but the last are exact.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from alftbench.games.rewards.enumeration import LARGEST_ENUMERATION, count_vecto
 from alftbench.games.rewards.expectation import Moments, reward_table, table_moments
 from alftbench.games.rewards.group import BoolArray, GroupRecord, Rule
 from alftbench.games.rewards.made_up import bare, looks_at_own_group_only, one_text_each, pairs_of_orbits
+from alftbench.games.rewards.pairs import counts_by_pairs, pair_table
 from alftbench.games.rewards.sampling import sampled_update
 from alftbench.games.rewards.verdicts import verdict_moments, verdict_table
 
@@ -36,6 +38,7 @@ class Way(StrEnum):
     """How an expectation was computed."""
 
     OWN_COUNTS = "own counts"
+    PAIRS = "pairs of phrasings"
     RIGHT_ROLLOUTS = "right rollouts"
     ENUMERATION = "enumeration"
     SAMPLING = "sampling"
@@ -133,7 +136,11 @@ class UpdateOf:
 
     def _found(self, sizes: tuple[int, ...]) -> tuple[Way, tuple[Averages, ...]]:
         """The first way that the rule allows at every group size."""
-        ways = {Way.OWN_COUNTS: self._by_own_counts, Way.RIGHT_ROLLOUTS: self._by_right_rollouts}
+        ways = {
+            Way.OWN_COUNTS: self._by_own_counts,
+            Way.PAIRS: self._by_pairs,
+            Way.RIGHT_ROLLOUTS: self._by_right_rollouts,
+        }
         for way, by in ways.items():
             try:
                 return way, tuple(by(size) for size in sizes)
@@ -149,6 +156,10 @@ class UpdateOf:
     def _by_own_counts(self, size: int) -> Averages:
         table = reward_table(self.rule, size, self.phrasings)
         return lambda p_VZ: table_moments(table, p_VZ, self.correct_Z, self.unanswered)
+
+    def _by_pairs(self, size: int) -> Averages:
+        table = pair_table(self.rule, size, self.phrasings)
+        return lambda p_VZ: table_moments(table, p_VZ, self.correct_Z, self.unanswered, counts_by_pairs)
 
     def _by_right_rollouts(self, size: int) -> Averages:
         probe = bare(self._probes(), self.correct_Z, self.unanswered)
