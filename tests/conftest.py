@@ -93,8 +93,8 @@ def warm(fork, tmp_path):
 MEGABYTES = 512
 LIGHT = (
     "alftbench.cli", "alftbench.suites.show", "alftbench.evaluation.plan", "alftbench.compare.compare",
-    "alftbench.games", "alftbench.publish.board", "alftbench.lm_eval.importing", "alftbench.answers.pairs",
-    "alftbench.answers.judge.judge", "httpx2", "alftbench.backends.openai.backend",
+    "alftbench.games.rule_view", "alftbench.publish.board", "alftbench.lm_eval.importing",
+    "alftbench.answers.pairs", "alftbench.answers.judge.judge", "httpx2", "alftbench.backends.openai.backend",
     "alftbench.evaluation.evaluate", "alftbench.cli.progress",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from alftbench.equilibrium.stages import DRAWS, FEATURES, NAMES, features, stage
 from alftbench.errors import PluginError
 from alftbench_trainers.recipes.coherence_grpo import COHERENCE_GRPO
 from alftbench_trainers.recipes.diversity_game import DIVERSITY_GAME
+from alftbench_trainers.recipes.labels import NOISY_VERIFIER, SPURIOUS
 from alftbench_trainers.recipes.vanilla_grpo import VANILLA_GRPO
 
 CORRECT_Z = np.array([True, False, False, False])  # the last is no answer
@@ -74,6 +75,22 @@ def test_what_counts_answers_is_predicted_elsewhere_than_declared(trainer):
     assert values["reached_to_declared"] == pytest.approx(values["base_to_declared"])
     p_VZ = np.exp(trainer.predicted(np.log(P0_VZ), CORRECT_Z, 3))
     assert values["predicted_accuracy"] == pytest.approx(features(p_VZ, CORRECT_Z)["accuracy"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "earned_Z"),
+    [
+        (SPURIOUS({"beta": "0.5"}), [0.5, 0.5, 0.5, 0.5]),
+        (NOISY_VERIFIER({"beta": "0.5"}), [0.7, 0.3, 0.3, 0.0]),
+        (NOISY_VERIFIER({"beta": "0.5", "true_positive": "0.2"}), [0.2, 0.3, 0.3, 0.0]),
+    ],
+)
+def test_a_reward_at_random_is_predicted_by_its_rates(trainer, earned_Z):
+    """As p ∝ p₀ e^{rate/β}: the reference for spurious rewards; among answers, Youden's J times correctness."""
+    p_VZ = np.exp(trainer.predicted(np.log(P0_VZ), CORRECT_Z, 3))
+    assert p_VZ == pytest.approx(tilted(np.exp(np.array(earned_Z) / 0.5)), abs=1e-7)
+    values = stage_values(traces(P0_VZ), trainer.game(CORRECT_Z), trainer)
+    assert values["predicted_to_declared"] < 1e-7
 
 
 def test_answers_that_a_list_does_not_tell_are_left_out():

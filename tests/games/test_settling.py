@@ -20,6 +20,7 @@ from alftbench.games.rewards import (
     predicted,
     rule_info,
 )
+from alftbench.games.rewards.fixed_point import centred, iterate
 from alftbench.games.rewards.made_up import one_text_each
 
 P0 = np.array([[0.4, 0.25, 0.2, 0.15], [0.2, 0.35, 0.15, 0.3]])
@@ -119,6 +120,15 @@ def test_maxrl_without_a_target_settles_at_its_closed_form():
     assert np.log(right / (1 - right)) == pytest.approx(
         np.log(before / (1 - before)) + 1 / (BETA * right), abs=4e-3
     )
+
+
+@pytest.mark.parametrize("slope", [0.05, 0.39, 0.4, 0.41, 4.0])
+def test_a_step_that_is_too_long_is_made_shorter(slope):
+    """At a = −slope (log p − log p*) a step of 5 multiplies the distance by 1 − 5 slope: 0.75, about −1, or −19."""
+    log_p_PZ, end_PZ = np.log(P0), np.log(P0[::-1])
+    point = iterate(lambda log_p: centred(slope * (end_PZ - log_p), log_p), log_p_PZ, step=5.0, rounds=200)
+    assert point.residual <= 1e-9
+    np.testing.assert_allclose(np.exp(point.log_p_PZ), P0[::-1], atol=1e-7)
 
 
 def test_larger_groups_settle_nearer_to_the_limit():

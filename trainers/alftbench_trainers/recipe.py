@@ -21,7 +21,8 @@ from alftbench_trainers.loop.schedule import check_plan
 
 OptionsT = TypeVar("OptionsT", bound=GroupOptions)
 
-NEEDS = ("log_prob", "reference_log_prob", "cross_log_prob", "uniform")
+UNIFORM = "uniform"
+NEEDS = ("log_prob", "reference_log_prob", "cross_log_prob", UNIFORM)
 """What a rule may ask of rollouts beyond what was drawn; fields of `GroupRecord`, the first three cost passes."""
 
 
@@ -110,9 +111,10 @@ class RecipeTrainer(Generic[OptionsT]):
         """Where the expected update at this G, estimator and baseline vanishes; None where no formula says so.
 
         That is where scaling or tempering changes the game, where a memory makes the update one of the past, where
-        a rule asks for what answers alone do not have, and where the iteration finds no fixed point.
+        a rule asks for what answers alone do not have, and where the iteration finds no fixed point. Of a reward
+        at random the rates are enough: no expected update sees its numbers.
         """
-        if not self.options.closed or self.options.remembers or self.recipe.needs - {"uniform"}:
+        if not self.options.closed or self.options.remembers or self.recipe.needs - {UNIFORM}:
             return None
         options = self.options
         try:

@@ -18,7 +18,8 @@ NOISY_VERIFIER = of_rule(
     false_positive=0.3,
     true_positive=0.7,
 )
-"""arXiv 2601.04411. At the default Youden's J is 0.4: as vanilla-grpo with η = 0.4, and noise."""
+"""arXiv 2601.04411. At the default Youden's J is 0.4: as vanilla-grpo with η = 0.4, and noise. No answer never
+passes, so beside it a wrong answer earns the false positive rate."""
 
 SPURIOUS = of_rule(
     "spurious",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, make_dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, get_type_hints
 
 from alftbench.base.arrays import FloatArray
@@ -60,16 +60,7 @@ class RuleInfo:
     @property
     def settings(self) -> type:
         """A dataclass of its settings with defaults, for `alftbench.base.settings`."""
-        hints = get_type_hints(self.function, include_extras=True)
-        parameters = inspect.signature(self.function).parameters.values()
-        fields: list[tuple[str, Any, Any]] = [
-            (parameter.name, hints[parameter.name], field(default=parameter.default))
-            for parameter in parameters
-            if parameter.kind is parameter.KEYWORD_ONLY
-        ]
-        if self.estimator:
-            fields.append(("estimator", _ESTIMATOR, field(default=self.estimator)))
-        return make_dataclass("Settings", fields, frozen=True)
+        return _settings(self)
 
     def read(self, pairs: Mapping[str, str]) -> dict[str, Any]:
         """All settings by name; those not given keep their defaults.
@@ -121,3 +112,18 @@ class RuleInfo:
         if "log_p0_VZ" in inspect.signature(self.objective).parameters:
             settings["log_p0_VZ"] = log_p0_VZ
         return self.objective(p_VZ, correct_Z, **settings)
+
+
+@cache
+def _settings(info: RuleInfo) -> type:
+    """A dataclass of a rule's settings; asked for with every group that is rewarded, so made once."""
+    hints = get_type_hints(info.function, include_extras=True)
+    parameters = inspect.signature(info.function).parameters.values()
+    fields: list[tuple[str, Any, Any]] = [
+        (parameter.name, hints[parameter.name], field(default=parameter.default))
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    if info.estimator:
+        fields.append(("estimator", _ESTIMATOR, field(default=info.estimator)))
+    return make_dataclass("Settings", fields, frozen=True)
