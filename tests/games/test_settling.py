@@ -124,7 +124,7 @@ def test_maxrl_without_a_target_settles_at_its_closed_form():
 
 @pytest.mark.parametrize("slope", [0.05, 0.39, 0.4, 0.41, 4.0])
 def test_a_step_that_is_too_long_is_made_shorter(slope):
-    """At a = −slope (log p − log p*) a step of 5 multiplies the distance by 1 − 5 slope: 0.75, about −1, or −19."""
+    """At a = −slope (log p − log p*) a step of 5 multiplies the distance by 1 − 5 slope: 0.75, about −1, −19."""
     log_p_PZ, end_PZ = np.log(P0), np.log(P0[::-1])
     point = iterate(lambda log_p: centred(slope * (end_PZ - log_p), log_p), log_p_PZ, step=5.0, rounds=200)
     assert point.residual <= 1e-9
