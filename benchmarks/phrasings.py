@@ -213,6 +213,7 @@ def drawn(record: dict[str, object], path: Path) -> None:
             axes.loglog([row["M"] for row in rows], values, marker=marker, alpha=0.7, label=method)
         axes.set(title=title, xlabel="phrasings M", xticks=PHRASINGS, xticklabels=PHRASINGS)
         axes.minorticks_off()
+    axes.set_ylim(1e-4, 1e-2)  # else noise fills the picture
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=90)
 
