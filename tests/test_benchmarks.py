@@ -1,6 +1,8 @@
 """The benchmarks use what the packages have: they run by hand, long after a move."""
 
 import ast
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,3 +16,38 @@ def test_every_import_from_the_harness_exists(path):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("alftbench"):
             for alias in node.names:
                 exec(f"from {node.module} import {alias.name}", {})
+
+
+@pytest.fixture(scope="module")
+def phrasings():
+    """The benchmark of what phrasings cost, as a module."""
+    path = BENCHMARKS[0].with_name("phrasings.py")
+    spec = importlib.util.spec_from_file_location("phrasings", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["phrasings"] = module  # its dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_exponent_of_a_power_is_that_power(phrasings):
+    fit = phrasings.exponent([2, 4, 8, 16], [3 * M**2 for M in (2, 4, 8, 16)])
+    assert fit["k"] == pytest.approx(2)
+    assert fit["low"] <= fit["k"] <= fit["high"]
+    assert phrasings.exponent([2, 4], [0, 0]) is None
+
+
+def test_phrasings_are_different_and_equal_in_length(phrasings):
+    texts = [variant.messages[0]["content"] for variant in phrasings.phrased(12, 34, 16).variants]
+    assert len(set(texts)) == 16
+    assert len({len(text) for text in texts}) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_trace_coherence_scores_every_rollout_under_every_phrasing(phrasings, tmp_path, count):
+    group = 3
+    beside = phrasings.step_cost("consensus-grpo", count, 0, group, tmp_path)
+    trace = phrasings.step_cost("trace-coherence", count, 0, group, tmp_path)
+    assert beside["generated_tokens"] == trace["generated_tokens"]
+    assert beside["forward_passes"] == 3 * count * group  # drawn, under the reference, with gradient
+    assert trace["forward_passes"] - beside["forward_passes"] == count**2 * group
+    assert trace["backward_passes"] == beside["backward_passes"] == count * group
