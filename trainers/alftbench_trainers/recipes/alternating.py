@@ -10,8 +10,8 @@ objective=diversity   F = λ Σ p log p − η Σ c p: p* ∝ p₀ e^{−u/β}, 
                       From λ = β on the rounds cycle or diverge.
 
 A round is one gradient step on new problems, so the fit is never a whole best response and damps the rounds. What
-the reference's samples lack cannot be fitted: an answer must have been drawn in each phrasing. For coherence a sample
-without an answer counts nothing.
+the reference's samples lack cannot be fitted: an answer must have been drawn in each phrasing. For coherence a
+sample without an answer counts nothing.
 Source: Distributional Alignment Games, arXiv 2604.27166.
 """
 
