@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.statistics import CELLS, POWER_CELL, Cell, simulate
+from benchmarks.intervals import CELLS, POWER_CELL, Cell, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference

@@ -172,11 +172,12 @@ def test_a_need_that_nothing_fills_is_refused():
 def test_where_a_rule_with_needs_leads_is_not_said():
     """A prediction asks a rule about answers alone, of which nothing was drawn."""
     given = (np.log([[0.5, 0.5]]), np.array([True, False]), None)
-    plain, needing = (
+    plain, random, needing = (
         Recipe("mine", "A rule of a test.", GroupOptions, lambda r, o: correctness(r), needs=frozenset(needs))
-        for needs in ((), ("uniform",))
+        for needs in ((), ("uniform",), ("log_prob",))
     )
     assert plain({}).predicted(*given) is not None
+    assert random({}).predicted(*given) is not None  # no expectation sees the numbers
     assert needing({}).predicted(*given) is None
 
 

@@ -66,7 +66,7 @@ def test_the_gradient_is_that_of_the_whole_batch_and_only_what_was_run_is_counte
     rewards_R = torch.tensor(REWARDS[kind]).float().flatten()
     baselines_R = rewards_R.reshape(-1, GROUP).mean(-1).repeat_interleave(GROUP)
     whole, zeros = whole_gradient(ours, drawn, rewards_R, baselines_R)
-    ascent = ours.update(drawn, rewards_R, baselines_R, 0.0)
+    ascent = ours.update(ours.options, drawn, rewards_R, baselines_R, 0.0)
     for parameter, truth in zip(ours.model.parameters(), whole, strict=True):
         torch.testing.assert_close(parameter.grad, truth, atol=1e-5, rtol=1e-3)
     assert ascent.skipped == zeros
@@ -81,9 +81,9 @@ def test_where_nothing_is_learned_the_optimiser_still_steps_on_what_it_remembers
     ours, theirs, drawn = policy(tmp_path), policy(tmp_path), batch()
     rewards_R = torch.tensor(REWARDS["all"]).float().flatten()
     for each in (ours, theirs):
-        each.update(drawn, rewards_R, torch.ones(PROMPTS * GROUP), 1e-2)
+        each.update(each.options, drawn, rewards_R, torch.ones(PROMPTS * GROUP), 1e-2)
     before = [parameter.clone() for parameter in ours.model.parameters()]
-    ascent = ours.update(drawn, rewards_R, rewards_R, 1e-2)
+    ascent = ours.update(ours.options, drawn, rewards_R, rewards_R, 1e-2)
     theirs.optimizer.zero_grad()
     (0.0 * token_log_probs(theirs.model, drawn.prompts, drawn.completions, 0)).sum().backward()
     theirs._step(1e-2)
