@@ -16,7 +16,7 @@ from alftbench.base.locks import sole_writer
 from alftbench.base.provenance import versions
 from alftbench.errors import PluginError
 from alftbench.evaluation.answers import read_partitions, record_answers
-from alftbench.evaluation.measure import metrics_content, right_answers
+from alftbench.evaluation.measure import metrics_content
 from alftbench.evaluation.plan import Plan
 from alftbench.evaluation.run_folder import NotAllThere, RunFolder, existing, still_sealed, verify_samples
 from alftbench.metrics.base import Metric
@@ -125,5 +125,5 @@ def measure(plan: Plan, run: RunFolder, metrics: Sequence[Metric]) -> None:
     """Record the answers of a complete run, then measure them; memory holds one problem of either."""
     record_answers(run, plan.suite, plan.orbits)
     partitions = partial(read_partitions, run.path, plan.suite, plan.orbits)
-    most = plan.suite.info.right_answers or right_answers(str(run.record.config["suite"]))
+    most = plan.suite.info.right_answers
     run.save_metrics(metrics_content(partitions, plan.orbits, metrics, plan.params.n, run.record.n_samples, most))
