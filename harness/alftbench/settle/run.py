@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from alftbench.base.jsonio import append_jsonl, digest, drop_torn_line, read_jsonl, without_nan, write_json
-from alftbench.errors import AlftbenchError, RunConflict
+from alftbench.base.jsonio import digest, write_json
+from alftbench.errors import AlftbenchError
 from alftbench.games import solve, total_variation
 from alftbench.games.rewards.fixed_point import FixedPoint
 from alftbench.settle.descent import Played, play_exact, play_sampled
@@ -20,9 +18,10 @@ from alftbench.settle.language import Language, TraceTree, make_language
 from alftbench.settle.measure import Distance, Settled, settled
 from alftbench.settle.population import fixed_point
 from alftbench.settle.report import SettleReport
+from alftbench.settle.runner import Row, play_all
 from alftbench.settle.settings import Arm, SettleSettings, arms
 from alftbench.settle.sweep import sweep
-from alftbench.types import Listener, Progress, nobody
+from alftbench.types import Listener, nobody
 
 SCHEMA = 1
 LEAST_SKEW = 5.0
@@ -32,7 +31,7 @@ def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Se
     """Run every arm that the folder does not hold yet, then report on all of them.
 
     Killing it loses at most one arm; the same settings in the same folder continue, and more seeds or the full
-    grid extend what is there. Every arm has its own random streams, so neither order nor interruption matters.
+    grid extend what is there.
 
     Args:
         settings: what to run.
@@ -42,21 +41,11 @@ def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Se
     Raises:
         RunConflict: the folder holds arms of other settings.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, wanted = folder / "arms.jsonl", list(arms(settings))
-    rows = _finished(path, settings)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # these matrices are too small to share among threads
-    try:
-        for done, arm in enumerate(wanted):
-            listen(Progress(arm.name, done, len(wanted)))
-            if arm.name not in rows:
-                rows[arm.name] = without_nan(_timed(arm, settings))
-                append_jsonl(path, [rows[arm.name]])
-    finally:
-        torch.set_num_threads(threads)
-    listen(Progress("summing up", len(wanted), len(wanted)))
-    report = SettleReport(settings, tuple(rows[arm.name] for arm in wanted), tuple(sweep(settings)))
+    wanted = list(arms(settings))
+    rows = play_all(
+        folder / "arms.jsonl", wanted, comparable(settings), lambda arm: _row(arm, settings), listen
+    )
+    report = SettleReport(settings, tuple(rows), tuple(sweep(settings)))
     write_json(folder / "settings.json", settings.to_json())
     return report
 
@@ -67,35 +56,15 @@ def comparable(settings: SettleSettings) -> str:
     return digest({"schema": SCHEMA, **chosen})
 
 
-def _finished(path: Path, settings: SettleSettings) -> dict[str, dict[str, Any]]:
-    """The arms that are on disk; a line that a kill left half-written is dropped."""
-    drop_torn_line(path)
-    if not path.exists():
-        return {}
-    rows = {str(row.get("name")): row for _, row in read_jsonl(path)}
-    if any(row.get("settings") != comparable(settings) for row in rows.values()):
-        raise RunConflict(f"{path} holds arms of other settings; choose another --output-dir or remove it")
-    return rows
-
-
-def _timed(arm: Arm, settings: SettleSettings) -> dict[str, Any]:
-    """One arm as one line."""
-    language = _language(arm.seed, settings)
-    started = time.perf_counter()
+def _row(arm: Arm, settings: SettleSettings) -> Row:
+    """What is known of one arm."""
+    language = language_of(arm.seed, settings)
     result = play(arm, settled(arm.game, language, settings), settings)
-    return {
-        "name": arm.name,
-        "variant": arm.variant,
-        **asdict(arm),
-        **result,
-        "skew": language.skew,
-        "settings": comparable(settings),
-        "seconds": round(time.perf_counter() - started, 2),
-    }
+    return {"variant": arm.variant, **asdict(arm), **result, "skew": language.skew}
 
 
 @lru_cache(maxsize=16)
-def _language(seed: int, settings: SettleSettings) -> Language:
+def language_of(seed: int, settings: SettleSettings) -> Language:
     """The seed's language.
 
     Raises:
