@@ -54,10 +54,10 @@ def exact_weights(settled: Settled, log_pi_PY: FloatArray) -> FloatArray:
     """
     game, tree = settled.game, settled.language.tree
     u_PZ = game.objective.gradient(marginals(tree, log_pi_PY), game.weights_P)
-    return _policy_weights(settled, log_pi_PY, -u_PZ[:, tree.answer_Y])
+    return policy_weights(settled, log_pi_PY, -u_PZ[:, tree.answer_Y])
 
 
-def _policy_weights(settled: Settled, log_pi_PY: FloatArray, reward_PY: FloatArray) -> FloatArray:
+def policy_weights(settled: Settled, log_pi_PY: FloatArray, reward_PY: FloatArray) -> FloatArray:
     """W = w π (r − β log π/π0 − mean)."""
     pi_PY = np.exp(log_pi_PY)
     a_PY = reward_PY - settled.game.beta * (log_pi_PY - settled.language.log_pi0_PY)
@@ -107,7 +107,7 @@ def sampled_weights(
     weights_PY = np.zeros_like(log_pi_PY)
     np.add.at(weights_PY, (np.arange(P)[:, None, None], drawn_PRG), credit_PRG)
     if arm.anchor == "loss":
-        weights_PY += _policy_weights(settled, log_pi_PY, np.zeros_like(log_pi_PY))
+        weights_PY += policy_weights(settled, log_pi_PY, np.zeros_like(log_pi_PY))
     return weights_PY
 
 
@@ -169,7 +169,8 @@ def _ascend(
     for step in range(steps):
         if step in marks:
             history.append((step * tokens_per_step, settled.distance(_log_probs(settled, policy))))
-        _step(policy, optimiser, weights, learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps)), step)
+        optimiser.param_groups[0]["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        ascend(policy, optimiser, weights, step)
         average.add(policy, step)
     final = settled.distance(_log_probs(settled, policy))
     history.append((steps * tokens_per_step, final))
@@ -178,15 +179,12 @@ def _ascend(
     return Played(final, settled.distance(averaged_PY), tuple(history), log_averaged_PZ)
 
 
-def _step(
-    policy: CausalPolicy, optimiser: torch.optim.Optimizer, weights: Weights, learning_rate: float, step: int
-) -> None:
+def ascend(policy: CausalPolicy, optimiser: torch.optim.Optimizer, weights: Weights, step: int = 0) -> None:
     """One ascent step on Σ W log π.
 
     Raises:
         Diverged: a log-probability is not a number.
     """
-    optimiser.param_groups[0]["lr"] = learning_rate
     log_pi = policy()
     scored_PY = log_pi.detach().double().numpy()
     if not np.isfinite(scored_PY).all():

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from alftbench.base.arrays import FloatArray, IntArray
 from alftbench.base.seeds import stream
+from alftbench.games.game import Prompt
 from alftbench.games.numerics import log_normalise
 from alftbench.games.traces import lift, marginalise
 
@@ -149,6 +150,11 @@ class Language:
     def log_p0_PZ(self) -> FloatArray:
         """The reference's log answer marginals, by direct marginalisation."""
         return marginals(self.tree, self.log_pi0_PY)
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The reference's traces as the prompts of a game."""
+        return tuple(Prompt(self.tree.answer_Y, row) for row in self.log_pi0_PY)
 
     @property
     def skew(self) -> float:

@@ -13,7 +13,6 @@ from alftbench.games import (
     Diversity,
     Game,
     Objective,
-    Prompt,
     QuadraticDiversity,
     TracePolicy,
     kl,
@@ -93,7 +92,6 @@ def settled(game: str, language: Language, settings: SettleSettings) -> Settled:
     """The game and its equilibrium, p* by direct marginalisation of the enumerated references."""
     tree = language.tree
     names = tuple(str(z) for z in range(tree.answers))
-    prompts = tuple(Prompt(tree.answer_Y, row) for row in language.log_pi0_PY)
-    posed = Game(settings.beta, objective_of(game, settings), names, prompts)
+    posed = Game(settings.beta, objective_of(game, settings), names, language.prompts)
     solution = solve(posed, "exact")
     return Settled(language, posed, solution.log_p_PZ, solution.value)

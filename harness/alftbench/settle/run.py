@@ -42,9 +42,7 @@ def run(settings: SettleSettings, folder: Path, listen: Listener = nobody) -> Se
         RunConflict: the folder holds arms of other settings.
     """
     wanted = list(arms(settings))
-    rows = play_all(
-        folder / "arms.jsonl", wanted, comparable(settings), lambda arm: _row(arm, settings), listen
-    )
+    rows = play_all(folder / "arms.jsonl", wanted, comparable(settings), lambda arm: _row(arm, settings), listen)
     report = SettleReport(settings, tuple(rows), tuple(sweep(settings)))
     write_json(folder / "settings.json", settings.to_json())
     return report
