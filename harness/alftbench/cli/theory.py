@@ -82,17 +82,37 @@ def solution_table(solution: Solution) -> Table:
 
 @app.command("settle")
 def settle_command(
-    full: Annotated[bool, typer.Option("--full", help="The whole grid, at least five seeds.")] = False,
+    experiment: Annotated[
+        str | None, typer.Argument(help="A question by name, see --list; without one the grid of games is played.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Name the questions, with what they cost.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The whole size; of the grid at least five seeds.")] = False,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds, each with its own language and draws.")] = 3,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw settle.png too; needs matplotlib.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Seeds, each with its own language and draws.")
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the figure too (PNG); needs matplotlib.")] = False,
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", help="Where the run is written and continued.")
-    ] = Path("runs/settle"),
+        Path | None,
+        typer.Option("--output-dir", help="Where the run is written and continued; else below runs/."),
+    ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Play the games on a model whose every trace is enumerated, and measure the distance to the equilibrium."""
+    """Play the games on a model whose every trace is enumerated, or answer one question about them."""
     use_threads(1)
+    if listed:
+        list_experiments(output_format)
+    elif experiment is None:
+        settle_grid(
+            full, seed, 3 if seeds is None else seeds, plot, output_dir or Path("runs/settle"), output_format
+        )
+    else:
+        folder = output_dir or Path("runs") / f"settle-{experiment}"
+        settle_experiment(experiment, full, seed, seeds, plot, folder, output_format)
+
+
+def settle_grid(full: bool, seed: int, seeds: int, plot: bool, output_dir: Path, output_format: Format) -> None:
+    """All games, estimators and group sizes."""
     from alftbench.cli.console import show
     from alftbench.cli.progress import progress_bar
     from alftbench.settle import SettleSettings, run
@@ -110,3 +130,44 @@ def settle_command(
         return
     show(*report.tables())
     say(f"run: {output_dir}")
+
+
+def settle_experiment(
+    name: str, full: bool, seed: int, seeds: int | None, plot: bool, folder: Path, output_format: Format
+) -> None:
+    """One question: its tables, its figure, its answer in a sentence.
+
+    Raises:
+        UnknownName: there is none of this name.
+    """
+    from alftbench.cli.console import show
+    from alftbench.cli.progress import progress_bar
+    from alftbench.errors import UnknownName
+    from alftbench.settle.experiments import EXPERIMENTS, Choice, run_experiment
+
+    if name not in EXPERIMENTS:
+        raise UnknownName("experiment", name, EXPERIMENTS)
+    with progress_bar(name) as listen:
+        finding = run_experiment(EXPERIMENTS[name], Choice(full, seed, seeds), folder, listen)
+    finding.write(folder)
+    if plot:
+        finding.draw(folder / f"{name}.png")
+    if output_format is Format.JSON:
+        echo_json({"folder": str(folder), **finding.to_json()})
+        return
+    show(*finding.tables())
+    say(finding.answer)
+    say(f"run: {folder}")
+
+
+def list_experiments(output_format: Format) -> None:
+    """Every question with its cost."""
+    from alftbench.base.tables import Column, Table
+    from alftbench.cli.console import show
+    from alftbench.settle.experiments import EXPERIMENTS
+
+    if output_format is Format.JSON:
+        echo_json([{"name": e.name, "question": e.question, "cost": e.cost} for e in EXPERIMENTS.values()])
+        return
+    headings = (Column("experiment"), Column("question", prose=True), Column("cost", prose=True))
+    show(Table("", headings, tuple((e.name, e.question, e.cost) for e in EXPERIMENTS.values())))

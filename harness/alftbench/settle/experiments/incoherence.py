@@ -155,6 +155,7 @@ def answer(rows: Sequence[Row]) -> str:
 def draw(figure: Figure, rows: Sequence[Row]) -> None:
     """An arrow a method from the base to the declared equilibrium, a panel a scale; a dot at the predicted one."""
     scales = [scale for (scale,) in distinct(rows, "scale") if scale > 0][-3:]
+    top = max(row["base"]["disagreement"] for row in rows)
     for axes, scale in zip(np.atleast_1d(figure.subplots(1, len(scales), sharey=True)), scales, strict=True):
         for i, row in enumerate(where(rows, scale=scale)):
             points = [(row[stage]["entropy"], row[stage]["disagreement"]) for stage in STAGES]
@@ -163,7 +164,7 @@ def draw(figure: Figure, rows: Sequence[Row]) -> None:
             axes.plot(*points[1], "s", color=f"C{i}", ms=4, label=row["method"])
             axes.plot(*points[2], "o", mfc="none", color=f"C{i}", ms=6)
             axes.plot(*points[0], "k*", ms=9)
-        axes.set(xlabel="entropy (nats)", title=f"odds of a mistake × {scale:g}", ylim=(-0.02, None))
+        axes.set(xlabel="entropy (nats)", title=f"odds of a mistake × {scale:g}", ylim=(-0.02, 1.15 * top))
     figure.axes[0].set_ylabel("disagreement w − a")
     figure.axes[0].legend(frameon=False, fontsize=8)
 
