@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 TEMPERED, COHERENCE = "tempered", "coherence"
 METHODS = {
-    "vanilla": "vanilla-grpo",
-    COHERENCE: "coherence-grpo",
-    "consensus": "coherence-grpo:objective=consensus",
-    "diversity": "diversity-game",
+    "vanilla": "vanilla-grpo:beta=0.2",
+    COHERENCE: "coherence-grpo:beta=0.2,coherence=0.6",
+    "consensus": "coherence-grpo:beta=0.2,coherence=0.6,objective=consensus",
+    "diversity": "diversity-game:beta=0.2,diversity=0.1",
 }
 MEASURES = ("entropy", "disagreement", "coherence", "accuracy")
 STAGES = ("base", "declared", "predicted")
@@ -173,7 +173,7 @@ INCOHERENCE = Experiment(
     name="incoherence",
     question="Does coherence training reduce incoherence?",
     cost="30 seconds; --full 2 minutes",
-    version=1,
+    version=2,
     arms=arms,
     play=play,
     tables=tables,

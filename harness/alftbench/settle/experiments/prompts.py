@@ -7,7 +7,7 @@ every size) and held-out ones of the test split. The measure is the total variat
 declared equilibrium of a problem, computed from the listed base: `reached_to_declared` of
 `alftbench.equilibrium.stages`. The base's own distance says how far there was to go.
 
-correctness is `vanilla-grpo`, coherence `coherence-grpo` without labels, both with their default options.
+correctness is `vanilla-grpo`, coherence `coherence-grpo` without labels at λ = 3β, both at β = 0.2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from alftbench.training.trainer import parse_spec
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = {"correctness": "vanilla-grpo", "coherence": "coherence-grpo"}
+METHODS = {"correctness": "vanilla-grpo:beta=0.2", "coherence": "coherence-grpo:beta=0.2,coherence=0.6"}
 SIDES = {"trained on": "train", "held out": "test"}
 KEPT = ("reached_to_declared", "base_to_declared", "predicted_to_declared", "reached_accuracy", "base_accuracy")
 
@@ -127,7 +127,7 @@ PROMPTS = Experiment(
     name="prompts",
     question="Do games generalise over prompts?",
     cost="2 minutes (60,000 tokens a run); --full 25 minutes (400,000)",
-    version=1,
+    version=2,
     arms=arms,
     play=play,
     tables=tables,
