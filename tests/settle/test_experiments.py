@@ -60,11 +60,11 @@ def test_a_target_that_knows_the_truth_gains_nothing():
 
 
 def test_names_and_choices_are_checked(light, tmp_path):
-    assert list(EXPERIMENTS) == ["alternating", "target-cost", "baselines"]
+    assert list(EXPERIMENTS) == ["alternating", "target-cost", "baselines", "prompts", "group-size", "incoherence"]
     with pytest.raises(UsageError, match="seeds is 0"):
         Choice(seeds=0)
     failed = light(tmp_path, "settle", "nothing")
     assert (failed.code, failed.err.count("\n")) == (2, 1)
-    assert "known: alternating, baselines, target-cost" in failed.err
+    assert "known: " + ", ".join(sorted(EXPERIMENTS)) in failed.err
     listed = light(tmp_path, "settle", "--list", "--format", "json")
     assert [row["name"] for row in json.loads(listed.out)] == list(EXPERIMENTS)

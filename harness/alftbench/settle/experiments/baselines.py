@@ -215,8 +215,8 @@ def answer(rows: Sequence[Row]) -> str:
     return (
         f"At G = {G} an unbiased Tsallis-2 reward ends {raw:.3f} (TV) from its equilibrium with the mean of the "
         f"group, {corrected:.1g} with λ raised by (G−1)/(G−α) and {jackknife:.1g} with the jackknife, while "
-        f"leave-one-out changes nothing; the plug-in's entropy, which no baseline distorts, is {logs[0]:.2f} off "
-        f"by its bias alone ({logs[1]:.2f} with the jackknife); trained policies ended {off:.3f} from the "
+        f"leave-one-out changes nothing; the plug-in's entropy is {logs[0]:.2f} off with the mean and "
+        f"{logs[1]:.2f} with the jackknife, for its own bias; trained policies ended {off:.3f} from their "
         f"prediction."
     )
 

@@ -182,7 +182,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     """Moving policies: the pair's gap. Policies that stand still: what the target could gain."""
     return [
         _table(rows, 0.1, "gap", "Gap of policy and target, policies that move", "mean ± sd over seeds, reward"),
-        _table(rows, 0.1, "tv", "Distance of policies that move to p*", "TV, mean ± sd over seeds"),
+        _table(rows, 0.1, "tv", "Distance to equilibrium, policies that move", "TV, mean ± sd over seeds"),
         _table(rows, 0.0, "target_regret", "What the target could gain, policies that stand still", "reward"),
     ]
 
