@@ -147,8 +147,8 @@ def test_every_reference_trainer_trains_and_repeats_itself(tmp_path, trainer):
     assert first.checkpoint_sha256 == second.checkpoint_sha256
     assert first.steps == 2
     if "beta=0" not in trainer:  # else what has nothing to teach is left out
-        assert first.cost["backward_passes"] == 2 * 80
-        assert first.cost["generated_tokens"] == first.cost["trained_tokens"] > 0
+        assert 2 * 10 < first.cost["backward_passes"] < 2 * 80  # of texts that were drawn twice, one
+        assert first.cost["generated_tokens"] > first.cost["trained_tokens"] > 0
     other = run_training(plan_training(job(trainer, seed=1)), tmp_path / "c")
     assert other.checkpoint_sha256 != first.checkpoint_sha256
 

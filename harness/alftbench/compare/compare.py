@@ -34,12 +34,14 @@ JobT = TypeVar("JobT", Trial, Measurement)
 def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lambda *_: None) -> CompareOutcome:
     """Run or continue a comparison's trials and publish its board; finished trials are not run again.
 
-    Two waves of jobs: all trials, then the measuring of each beside the base of its seed, which waits for both.
+    Two waves of jobs: all trials, the long ones first, so that no worker is left alone with one at the end; then
+    the measuring of each beside the base of its seed, which waits for both.
     The board shows every finished trial of its results folder, those of earlier comparisons too.
     """
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
-        failed = run_wave(run_trial, trials, request.workers, watch)
+        long_first = sorted(trials, key=lambda trial: trial.job is None)
+        failed = run_wave(run_trial, long_first, request.workers, watch)
         unfailed = [trial for trial in trials if trial.label not in failed]
         failed |= run_wave(measure_trial, measurements(unfailed), request.workers, watch)
         done = [trial.folder for trial in trials if trial.label not in failed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 
 TokenIds = tuple[int, ...]
@@ -31,6 +32,21 @@ class RolloutBatch:
     def tokens(self) -> int:
         """Tokens of all completions."""
         return sum(map(len, self.completions))
+
+    @cached_property
+    def distinct(self) -> tuple[RolloutBatch, list[int]]:
+        """The batch with each completion of a prompt once, and the place there of each of these R."""
+        completions: list[TokenIds] = []
+        places, counts, row = [], [], 0
+        for count in self.counts_P:
+            start = len(completions)
+            of_prompt = self.completions[row : row + count]
+            completions += dict.fromkeys(of_prompt)
+            place_of = {tokens: start + place for place, tokens in enumerate(completions[start:])}
+            places += [place_of[tokens] for tokens in of_prompt]
+            counts.append(len(completions) - start)
+            row += count
+        return RolloutBatch(self.prompts, tuple(completions), tuple(counts)), places
 
     def chunks(self, max_rows: int) -> list[tuple[slice, slice]]:
         """(prompts, completions) slices of at most `max_rows` completions, but never less than a prompt's own."""

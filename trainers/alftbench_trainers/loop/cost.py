@@ -1,4 +1,8 @@
-"""Counting what training spends, pass by pass: tokens, passes, estimated FLOPs."""
+"""Counting what training spends, pass by pass: tokens, passes, estimated FLOPs.
+
+Every drawn token is counted. Completions of a prompt that are the same are scored and trained on in one pass, and
+counted once there.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,7 @@ def sampled(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
 
 def scored(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
     """Add a pass that takes log-probabilities without gradient, of the policy or of its reference."""
+    batch, _ = batch.distinct
     return replace(
         cost,
         scored_tokens=cost.scored_tokens + batch.tokens,
@@ -56,6 +61,7 @@ def scored(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
 
 def trained(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
     """Add a forward and a backward pass."""
+    batch, _ = batch.distinct
     return replace(
         cost,
         trained_tokens=cost.trained_tokens + batch.tokens,

@@ -86,21 +86,26 @@ def add(fields: Sequence[Fields], rollouts: Sequence[OrbitRollouts], name: str, 
 def under_every_phrasing(policy: Policy, orbit: OrbitRollouts, own: bool) -> Fields:
     """Log π(y_vg | x_w) of an orbit's rollouts under each of its phrasings w: V passes over V · G completions.
 
+    Those that are the same, of whatever phrasing, are one.
+
     Args:
         policy: that drew them.
         orbit: the rollouts.
         own: is each one's log-probability under its own phrasing a field, too?
     """
     V, G = orbit.record.class_VG.shape
-    completions = [tokens for group in orbit.completions_VG for tokens in group]
-    rows = policy.options.rows
-    pieces = [(w, completions[start : start + rows]) for w in orbit.prompts_V for start in range(0, V * G, rows)]
+    whole = RolloutBatch((orbit.prompts_V[0],), tuple(t for group in orbit.completions_VG for t in group))
+    texts, places = whole.distinct
+    completions, rows = texts.completions, policy.options.rows
+    starts = range(0, len(completions), rows)
+    pieces = [(w, completions[start : start + rows]) for w in orbit.prompts_V for start in starts]
     batch = RolloutBatch(
         tuple(prompt for prompt, _ in pieces),
         tuple(tokens for _, piece in pieces for tokens in piece),
         tuple(len(piece) for _, piece in pieces),
     )
-    cross_VGV = totals(policy.score(policy.model, batch)).reshape(V, V, G).transpose(1, 2, 0)
+    log_probs_VT = totals(policy.score(policy.model, batch)).reshape(V, len(completions))
+    cross_VGV = log_probs_VT[:, places].reshape(V, V, G).transpose(1, 2, 0)
     fields: Fields = {"cross_log_prob_VGV": cross_VGV}
     if own:
         every = np.arange(V)

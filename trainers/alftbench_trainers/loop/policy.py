@@ -183,9 +183,13 @@ class Policy:
         return log_probs
 
     def log_probs(self, model: Any, part: RolloutBatch) -> Tensor:
-        """Log-probabilities of every token, shape (R, T)."""
+        """Log-probabilities of every token, shape (R, T); completions that are the same share one pass."""
+        distinct, places = part.distinct
         pad_id, temperature = self.tokenizer.pad_token_id, self.options.temperature
-        return token_log_probs(model, part.prompts, part.completions, pad_id, temperature, part.counts)
+        log_probs_DT = token_log_probs(
+            model, distinct.prompts, distinct.completions, pad_id, temperature, distinct.counts
+        )
+        return log_probs_DT[torch.tensor(places, device=log_probs_DT.device)]
 
     def _step(self, learning_rate: float) -> float:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm)

@@ -8,7 +8,6 @@ so what completions share is read once. All prompts walk together.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from alftbench.backends.base import TraceBounds
 from alftbench.backends.hf.choosing import nucleus
-from alftbench.backends.hf.generation import Decoding, prefill
+from alftbench.backends.hf.generation import Decoder, Decoding, decoder_of, prefill
 
 ROWS = 1024  # prefixes that are extended at a time; more only wait for memory
 LOGIT_BYTES = 1 << 27  # of them, where the vocabulary is large
 FIRST = 0.1  # ε of the first walk, as a share of the mass that may be left
 STEEPEST, FLATTEST = 1 / 64, 1 / 2  # by how much ε falls from one walk to the next
+HASTE = 0.5  # of the ε that should do: prefixes too many cost less than one more walk
 VANISHING = 1e-30  # an ε at which what is still missing is rounding
 
 Tokens = tuple[int, ...]
@@ -57,7 +56,7 @@ def enumerate_completions(
 ) -> list[Scores] | None:
     """The likeliest completions of each prompt, until no more than `bounds.mass` is left.
 
-    ε falls with the square of the mass still to be listed, about as fast as the tail of a small model asks.
+    ε falls a little faster than the square of the mass still to be listed, which the tail of a small model asks.
 
     Args:
         model: a causal language model in evaluation mode.
@@ -86,7 +85,7 @@ def enumerate_completions(
 
 def steeper(query: Query, share: float) -> Query:
     """The query with a smaller ε; `share`: the mass that may be left by what is."""
-    least = query.least * float(np.clip(share**2, STEEPEST, FLATTEST))
+    least = query.least * float(np.clip(HASTE * share**2, STEEPEST, FLATTEST))
     return Query(query.prompt, query.decoding, least, query.wanted)
 
 
@@ -128,17 +127,16 @@ def continuations(completions: Sequence[Tokens]) -> Continuations:
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """Unfinished prefixes of one length: the place of each one's prompt, its log π, shape (F,), logits and cache.
+    """Unfinished prefixes of one length: the place of each one's prompt, its log π, shape (F,), and logits.
 
-    mask_PL: which columns of the cache are each prompt's tokens, padded on the left.
+    decoder: has read them, a row each.
     """
 
     query_F: Tensor
     tokens_F: tuple[Tokens, ...]
     log_prob_F: Tensor
     logits: Tensor
-    cache: DynamicCache
-    mask_PL: Tensor
+    decoder: Decoder
 
 
 @torch.inference_mode()
@@ -170,7 +168,8 @@ def root(model: Any, queries: Sequence[Query]) -> Branch:
     """The prompts with nothing written."""
     logits, mask_PL, cache = prefill(model, [query.prompt for query in queries], queries[0].decoding.pad_id)
     P = len(queries)
-    return Branch(torch.arange(P), ((),) * P, torch.zeros(P, dtype=torch.float64), logits, cache, mask_PL)
+    decoder = decoder_of(model, cache, mask_PL, group=1, room=0)
+    return Branch(torch.arange(P), ((),) * P, torch.zeros(P, dtype=torch.float64), logits, decoder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,38 +200,16 @@ def likely_children(branch: Branch, queries: Sequence[Query]) -> Children:
 def extended_by(model: Any, branch: Branch, children: Children, running: Tensor) -> Iterator[Branch]:
     """The branches of the children that go on."""
     for kept in torch.split(running, rows_at_once(model)) if len(running) else ():
-        tokens, query_F = tuple(children.tokens_C[c] for c in kept.tolist()), children.query_C[kept]
-        cache = selected(branch.cache, children.parent_C[kept].to(model.device))
-        logits = read_last(model, tokens, cache, branch.mask_PL[query_F])
-        yield Branch(query_F, tokens, children.log_prob_C[kept], logits, cache, branch.mask_PL)
-
-
-def selected(cache: DynamicCache, rows: Tensor) -> DynamicCache:
-    """Some rows of a cache as one of their own."""
-    chosen = copy.copy(cache)
-    chosen.layers = [copy.copy(layer) for layer in cache.layers]
-    chosen.batch_select_indices(rows)
-    return chosen
+        tokens = tuple(children.tokens_C[c] for c in kept.tolist())
+        decoder = branch.decoder.taken(children.parent_C[kept].to(model.device))
+        logits = decoder.step(model, torch.tensor([prefix[-1] for prefix in tokens], device=model.device))
+        yield Branch(children.query_C[kept], tokens, children.log_prob_C[kept], logits, decoder)
 
 
 def rows_at_once(model: Any) -> int:
     """How many prefixes go through the model together; fewer where the vocabulary is large."""
     vocabulary = int(model.config.get_text_config().vocab_size)
     return max(1, min(ROWS, LOGIT_BYTES // (4 * vocabulary)))
-
-
-def read_last(model: Any, tokens: Sequence[Tokens], cache: DynamicCache, mask_FL: Tensor) -> Tensor:
-    """Logits after the last token of prefixes whose parents are the rows of the cache, which become theirs."""
-    last = torch.tensor([[prefix[-1]] for prefix in tokens], device=model.device)
-    mask = torch.cat([mask_FL, mask_FL.new_ones((len(tokens), len(tokens[0])))], dim=1)
-    out = model(
-        input_ids=last,
-        attention_mask=mask,
-        position_ids=mask.sum(-1, keepdim=True) - 1,
-        past_key_values=cache,
-        use_cache=True,
-    )
-    return out.logits[:, -1].float()  # type: ignore[no-any-return]
 
 
 def log_distribution(logits: Tensor, temperature: float, top_p: float) -> Tensor:

@@ -1,11 +1,14 @@
-"""Sampling with a causal transformer: one prefill per prompt, shared by all its draws.
+"""Sampling with a causal transformer: draws of a prompt go through the model once for as long as they agree.
 
 Used by the `hf` backend and by the trainers' rollouts. Every draw consumes its own uniform numbers, one per
-token, by inverse transform sampling, so a draw does not depend on what else is sampled beside it.
+token, by inverse transform sampling, so a draw does not depend on what else is sampled beside it. Draws that have
+written the same so far are one row of the batch, the prompt at first; where they choose different tokens the row
+is forked.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -88,23 +91,39 @@ def prefill(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[
 
 
 class Decoder(Protocol):
-    """Prompts that have been read, ready to take their draws' tokens one at a time."""
+    """Prompts that have been read, a row each, ready to take tokens one at a time."""
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows, in this order; one that is named twice is forked, one that is not is dropped."""
+        ...
+
+    def taken(self, rows: Tensor) -> Decoder:
+        """These rows as a decoder of their own, for one token more; this one stays as it is."""
+        ...
 
     def step(self, model: Any, tokens: Tensor) -> Tensor:
         """Logits after one more token of every row, shape (R, vocabulary)."""
         ...
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all but these rows, given in order."""
-        ...
 
+class SelectedCache:
+    """A `Decoder` for any architecture: transformers' own cache, the prompts' part copied into every row."""
 
-class RepeatedCache:
-    """A `Decoder` for any architecture: transformers' own cache, the prompts' part repeated for every draw."""
+    def __init__(self, cache: DynamicCache, mask: Tensor) -> None:
+        self.cache, self.mask = cache, mask
 
-    def __init__(self, cache: DynamicCache, mask: Tensor, group: int) -> None:
-        self.cache, self.mask = cache, mask.repeat_interleave(group, 0)
-        self.cache.batch_repeat_interleave(group)
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows."""
+        self.cache.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+
+    def taken(self, rows: Tensor) -> SelectedCache:
+        """These rows as a decoder of their own."""
+        cache = copy.copy(self.cache)
+        cache.layers = [copy.copy(layer) for layer in self.cache.layers]
+        other = SelectedCache(cache, self.mask)
+        other.select(rows)
+        return other
 
     def step(self, model: Any, tokens: Tensor) -> Tensor:
         """Logits after one more token of every row, shape (R, vocabulary)."""
@@ -118,16 +137,16 @@ class RepeatedCache:
         )
         return out.logits[:, -1].float()  # type: ignore[no-any-return]
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all but these rows."""
-        self.cache.batch_select_indices(rows)
-        self.mask = self.mask[rows]
+
+def decoder_of(model: Any, cache: DynamicCache, mask: Tensor, group: int, room: int) -> Decoder:
+    """Prompts that have been read, each to be forked into `group` rows of `room` tokens at most."""
+    return SharedPrefix(cache, mask, group, room) if supports(model.config) else SelectedCache(cache, mask)
 
 
 class RunningDraws:
     """What N draws have written so far, and which of them still run.
 
-    Shapes: tokens (N, T); lengths (N,); rows (R,), the draws that are in the batch; running (R,).
+    Shapes: tokens (N, T); lengths (N,); draws (D,), those that are in the batch; running (D,).
     """
 
     def __init__(self, n: int, room: Tensor, decoding: Decoding) -> None:
@@ -137,27 +156,27 @@ class RunningDraws:
         self.log_probs = torch.zeros(self.tokens.shape, device=device) if decoding.log_probs else None
         self.lengths = torch.zeros(n, dtype=torch.long, device=device)
         self.room = room
-        self.rows = torch.arange(n, device=device)
+        self.draws = torch.arange(n, device=device)
         self.running = torch.ones(n, dtype=torch.bool, device=device)
         self.end_ids = torch.tensor(sorted(decoding.end_ids), dtype=torch.long, device=device)
 
     def add(self, t: int, chosen: Tensor, logits: Tensor) -> None:
-        """Take token t of every row; rows that are over are marked."""
-        self.tokens[self.rows, t] = chosen
+        """Take token t of every draw in the batch; those that are over are marked."""
+        self.tokens[self.draws, t] = chosen
         if self.log_probs is not None:
-            self.log_probs[self.rows, t] = chosen_log_probs(logits, chosen)
-        self.lengths[self.rows[self.running]] = t + 1
-        self.running &= ~torch.isin(chosen, self.end_ids) & (t + 1 < self.room[self.rows])
+            self.log_probs[self.draws, t] = chosen_log_probs(logits, chosen)
+        self.lengths[self.draws[self.running]] = t + 1
+        self.running &= ~torch.isin(chosen, self.end_ids) & (t + 1 < self.room[self.draws])
         if self.decoding.halt and (t + 1) % HALT_EVERY == 0:
             for place in self.running.nonzero().flatten().tolist():
-                self.running[place] = not self.decoding.halt(self.tokens[self.rows[place], : t + 1].tolist())
+                self.running[place] = not self.decoding.halt(self.tokens[self.draws[place], : t + 1].tolist())
 
     def drop_ended(self) -> Tensor | None:
-        """The places of the rows that stay once enough have ended, else None."""
+        """The places of the draws that stay once enough have ended, else None."""
         if self.running.float().mean() > COMPACT_BELOW:
             return None
         keep = self.running.nonzero().squeeze(-1)
-        self.rows, self.running = self.rows[keep], self.running[keep]
+        self.draws, self.running = self.draws[keep], self.running[keep]
         return keep
 
     def completions(self) -> list[Completion]:
@@ -182,28 +201,48 @@ def generate(
     n_prompts, group = uniforms_PGT.shape[:2]
     uniforms = torch.from_numpy(uniforms_PGT.reshape(n_prompts * group, -1)).float().to(model.device)
     logits, mask, cache = prefill(model, prompts, decoding.pad_id)
-    if supports(model.config):
-        longest = min(decoding.max_tokens, decoding.context or decoding.max_tokens)
-        decoder: Decoder = SharedPrefix(cache, mask, group, longest)
-    else:
-        decoder = RepeatedCache(cache, mask, group)
+    longest = min(decoding.max_tokens, decoding.context or decoding.max_tokens)
+    decoder = decoder_of(model, cache, mask, group, longest)
     room = (decoding.context or 1 << 62) - mask.sum(-1).repeat_interleave(group)
     drawn = RunningDraws(len(uniforms), room, decoding)
-    decode(model, decoder, logits.repeat_interleave(group, 0), uniforms, drawn)
+    decode(model, decoder, logits, uniforms, drawn)
     rows = drawn.completions()
     return [rows[p * group : (p + 1) * group] for p in range(n_prompts)]
 
 
 def decode(model: Any, decoder: Decoder, logits: Tensor, uniforms: Tensor, drawn: RunningDraws) -> None:
-    """Token by token until every row has ended; ended rows leave the batch now and then."""
+    """Token by token until every draw has ended; ended draws leave the batch now and then."""
     decoding = drawn.decoding
+    row_D = torch.arange(len(logits), device=logits.device).repeat_interleave(len(uniforms) // len(logits))
     for t in range(decoding.max_tokens):
-        chosen = choose(logits, uniforms[drawn.rows, t], decoding.temperature, decoding.top_p)
-        drawn.add(t, chosen, logits)
+        logits_D = logits[row_D]
+        chosen = choose(logits_D, uniforms[drawn.draws, t], decoding.temperature, decoding.top_p)
+        drawn.add(t, chosen, logits_D)
         if t + 1 == decoding.max_tokens or not drawn.running.any():
             break
         keep = drawn.drop_ended()
         if keep is not None:
-            decoder.keep(keep)
-            chosen = chosen[keep]
-        logits = decoder.step(model, chosen)
+            row_D, chosen = row_D[keep], chosen[keep]
+        chosen = chosen.masked_fill(~drawn.running, decoding.pad_id)
+        parents, tokens, row_D = forks(row_D, chosen, logits.shape[-1])
+        decoder.select(parents)
+        logits = decoder.step(model, tokens)
+
+
+def forks(row_D: Tensor, chosen: Tensor, vocabulary: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows after the next token: one for every row and token that some draw in it chose.
+
+    A row's first goes on in its place, the others come after all of these, so that little has to be moved.
+
+    Args:
+        row_D: the row that each draw is in.
+        chosen: its next token.
+        vocabulary: the number of tokens there are.
+
+    Returns:
+        The row that each new one goes on from, its token, and the new row of each draw.
+    """
+    pairs, place_D = torch.unique(row_D * vocabulary + chosen, return_inverse=True)
+    forked = (pairs // vocabulary).diff(prepend=pairs.new_tensor([-1])) == 0
+    order = torch.cat([(~forked).nonzero().squeeze(-1), forked.nonzero().squeeze(-1)])
+    return pairs[order] // vocabulary, pairs[order] % vocabulary, order.argsort()[place_D]

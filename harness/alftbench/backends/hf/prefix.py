@@ -1,8 +1,9 @@
-"""Attention of a prompt's draws to their prompt, whose keys and values are held and read once for all of them.
+"""Attention of a prompt's rows to their prompt, whose keys and values are held and read once for all of them.
 
-At a decoding step every draw has one query. Those of a prompt's G draws form one matrix that meets the prompt's
-keys in one product; the tokens a draw has written itself lie in room taken once for the longest completion, so
-nothing is copied as they grow and a batch that is too large fails at its start. The softmax runs over both parts
+A row is what one draw has written, or several that agree so far. At a decoding step it has one query. Those of a
+prompt's rows form one matrix that meets the prompt's keys in one product; the tokens a row has written itself lie
+in room taken once for the longest completion of every draw, so nothing is copied as they grow and a batch that is
+too large fails at its start. The softmax runs over both parts
 together: the result is ordinary attention.
 
 The idea of one pass over a shared prefix: Juravsky et al., "Hydragen: High-Throughput LLM Inference with Shared
@@ -11,6 +12,7 @@ Prefixes", 2024, arXiv:2402.05099.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,39 +36,47 @@ def supports(config: Any) -> bool:
 
 
 class OwnTokens(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers leaves its hook untyped
-    """One layer's keys and values of what the draws wrote, in room for all of it: shape (R, K, T, D)."""
+    """One layer's keys and values of what the rows wrote, in room for all that may come: shape (N, K, T, D)."""
 
-    def __init__(self, like: Tensor, rows: int, room: int) -> None:
+    def __init__(self, like: Tensor, rows: int, room: tuple[int, int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        shape = (rows, like.shape[1], room, like.shape[3])
+        shape = (room[0], like.shape[1], room[1], like.shape[3])
         self.all_keys, self.all_values = like.new_empty(shape), like.new_empty(shape)
-        self.length = 0
+        self.rows, self.length = rows, 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Store the new token's keys and values; all that are stored so far."""
-        self.all_keys[:, :, self.length] = key_states[:, :, 0]
-        self.all_values[:, :, self.length] = value_states[:, :, 0]
+        """Store the new token's keys and values; all that are stored so far, shape (R, K, t, D)."""
+        self.all_keys[: self.rows, :, self.length] = key_states[:, :, 0]
+        self.all_values[: self.rows, :, self.length] = value_states[:, :, 0]
         self.length += 1
-        return self.all_keys[:, :, : self.length], self.all_values[:, :, : self.length]
+        return self.all_keys[: self.rows, :, : self.length], self.all_values[: self.rows, :, : self.length]
 
     def get_seq_length(self) -> int:
         """Tokens stored."""
         return self.length
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all but these rows, inside the same memory."""
+    def select(self, rows: Tensor, moved: Tensor) -> None:
+        """Go on with these rows, inside the same memory; `moved`: the places whose row is not there already."""
         for store in (self.all_keys, self.all_values):
-            store[: len(rows), :, : self.length] = store[rows, :, : self.length]
-        self.all_keys, self.all_values = self.all_keys[: len(rows)], self.all_values[: len(rows)]
+            store[moved, :, : self.length] = store[rows[moved], :, : self.length]
+        self.rows = len(rows)
+
+    def taken(self, rows: Tensor) -> OwnTokens:
+        """These rows in memory of their own, with room for one token more."""
+        other = OwnTokens(self.all_keys, len(rows), (len(rows), self.length + 1))
+        other.length = self.length
+        for store, own in ((self.all_keys, other.all_keys), (self.all_values, other.all_values)):
+            own[:, :, : self.length] = store[rows, :, : self.length]
+        return other
 
 
 class SharedPrefix:
-    """The cache of P prompts with G draws each, while the draws are decoded token by token.
+    """The cache of P prompts, a row each at first, while what their draws write is decoded token by token.
 
     Args:
         prompts: the filled cache of the prompts, keys and values of shape (P, K, L, D) per layer.
         mask: 1 on prompt tokens, 0 on padding, shape (P, L).
-        group: draws per prompt.
+        group: draws per prompt, the rows that it may be forked into.
         room: tokens that a draw may write.
     """
 
@@ -76,12 +86,14 @@ class SharedPrefix:
         dtype = self.keys[0].dtype
         self.bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
         self.bias = self.bias.masked_fill_(mask == 0, torch.finfo(dtype).min)[:, None, None]
-        self.prompt_R = torch.arange(len(mask), device=mask.device).repeat_interleave(group)
-        self.lengths_R = mask.sum(-1).repeat_interleave(group)
-        self.layers = [OwnTokens(keys, len(self.prompt_R), room) for keys in self.keys]
+        self.prompt_R = torch.arange(len(mask), device=mask.device)
+        self.lengths_R = mask.sum(-1)
+        self.layers = [OwnTokens(keys, len(mask), (len(mask) * group, room)) for keys in self.keys]
         self.own = Cache(layers=[*self.layers])
-        self.width = group
-        self.slot_R: Tensor | None = None  # the place of a row once groups are no longer whole
+        self.width = 1  # rows of a prompt at most
+        self.slot_R: Tensor | None = (
+            None  # the place of a row among those of all prompts, where they differ in number
+        )
 
     def step(self, model: Any, tokens: Tensor) -> Tensor:
         """Logits after one more token of every row, shape (R, vocabulary)."""
@@ -94,18 +106,34 @@ class SharedPrefix:
                 logits = model(input_ids=tokens[:, None], use_cache=True, **given).logits
         return logits[:, -1].float()
 
-    def keep(self, rows: Tensor) -> None:
-        """Drop all but these rows, given in order; a prompt without any leaves too."""
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows, in this order, forked where named twice; a prompt without any leaves too."""
+        moved = (rows != torch.arange(len(rows), device=rows.device)).nonzero().squeeze(-1)
+        if len(rows) == len(self.prompt_R) and not len(moved):
+            return
         for layer in self.layers:
-            layer.keep(rows)
+            layer.select(rows, moved)
+        self._regroup(rows)
+
+    def taken(self, rows: Tensor) -> SharedPrefix:
+        """These rows as a cache of their own, with room for one token more; this one stays as it is."""
+        other = copy.copy(self)
+        other.layers = [layer.taken(rows) for layer in self.layers]
+        other.own = Cache(layers=[*other.layers])
+        other._regroup(rows)
+        return other
+
+    def _regroup(self, rows: Tensor) -> None:
+        """Which prompt each of these rows has, and its place beside the others of that prompt."""
         self.lengths_R = self.lengths_R[rows]
         left, self.prompt_R, counts = torch.unique(self.prompt_R[rows], return_inverse=True, return_counts=True)
         if len(left) < len(self.bias):
             self.bias = self.bias[left]
             self.keys, self.values = [k[left] for k in self.keys], [v[left] for v in self.values]
         self.width = int(counts.max())
-        place_in_group = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[self.prompt_R]
-        self.slot_R = self.prompt_R * self.width + place_in_group
+        order = self.prompt_R.argsort(stable=True)
+        first_R = (counts.cumsum(0) - counts)[self.prompt_R]
+        self.slot_R = self.prompt_R * self.width + order.argsort() - first_R
 
     def attend(self, layer: int, query: Tensor, keys: Tensor, values: Tensor, scaling: float) -> Tensor:
         """softmax(q·[prompt keys, own keys]ᵀ · scaling) [prompt values, own values].
@@ -130,7 +158,7 @@ class SharedPrefix:
         return (seen_prompt + weights[..., length:] @ values).reshape(rows, 1, heads, width)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """(R, K, h, x) → (P, K, G·h, x): what belongs to a prompt side by side, zeros where a draw has ended."""
+        """(R, K, h, x) → (P, K, G·h, x): what belongs to a prompt side by side, zeros where it has fewer rows."""
         if self.slot_R is not None:
             padded = rows.new_zeros((len(self.bias) * self.width, *rows.shape[1:]))
             padded[self.slot_R] = rows
