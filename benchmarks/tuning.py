@@ -39,9 +39,9 @@ from alftbench.types import Budget
 
 RECORD = Path("results/zoo/tuning.jsonl")
 MULTIPLES = (0.5, 1.0, 2.0)
-TOKENS = 200_000
+TOKENS = 100_000
 SEED = 1_000  # none of the board's
-LISTED = ((SUMS, 6, 0.02), (SPLITS, 3, 0.1))  # problems of the second half, and what may stay unlisted
+LISTED = ((SUMS, 4, 0.02), (SPLITS, 2, 0.1))  # problems of the second half, and what may stay unlisted
 DEFAULT = 1.0
 
 
