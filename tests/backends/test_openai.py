@@ -17,7 +17,8 @@ import pytest
 from alftbench.answers.find.extract import extract
 from alftbench.backends.openai.client import seconds_asked
 from alftbench.errors import AlftbenchError
-from alftbench.evaluation.run_folder import read_record, verify
+from alftbench.evaluation.run_folder import read_record
+from alftbench.evaluation.verify import verify
 from alftbench.types import Outcome
 from tests.helpers import PARAMS, REPLIES, VARIANTS, Server, drawn, openai_backend, serving
 

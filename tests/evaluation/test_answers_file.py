@@ -29,7 +29,8 @@ from alftbench.evaluation.answers import (
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
-from alftbench.evaluation.run_folder import RunFolder, read_record, read_samples, verify
+from alftbench.evaluation.run_folder import RunFolder, read_record, read_samples
+from alftbench.evaluation.verify import verify
 from alftbench.suites.base import SuiteInfo
 from alftbench.suites.grade import grade, grade_orbits
 from alftbench.suites.load import Selection

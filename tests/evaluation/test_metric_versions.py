@@ -14,7 +14,8 @@ from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.measure import current_metrics, renew
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
-from alftbench.evaluation.run_folder import read_record, verify
+from alftbench.evaluation.run_folder import read_record
+from alftbench.evaluation.verify import verify
 from alftbench.publish.evidence import read_evidence
 from alftbench.suites.load import Selection
 

@@ -13,7 +13,8 @@ from alftbench.errors import BadInput, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
 from alftbench.evaluation.regrade import plan_regrade, regrade
-from alftbench.evaluation.run_folder import read_record, read_samples, verify
+from alftbench.evaluation.run_folder import read_record, read_samples
+from alftbench.evaluation.verify import verify
 from alftbench.suites.load import Selection
 
 GOLDEN = Path(__file__).parent / "golden"

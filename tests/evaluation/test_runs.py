@@ -29,7 +29,8 @@ from alftbench.base.seeds import stream
 from alftbench.errors import BadInput, PluginError, RunConflict, UsageError
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
-from alftbench.evaluation.run_folder import NotAllThere, RunFolder, read_record, verify
+from alftbench.evaluation.run_folder import NotAllThere, RunFolder, read_record
+from alftbench.evaluation.verify import verify
 from alftbench.suites.load import Selection, load_suite, read_orbits
 from alftbench.types import Sample
 

@@ -13,7 +13,8 @@ from alftbench.errors import BadInput, UnknownName, UsageError
 from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.plan import EvalRequest, plan
-from alftbench.evaluation.run_folder import read_record, read_samples, verify
+from alftbench.evaluation.run_folder import read_record, read_samples
+from alftbench.evaluation.verify import verify
 from alftbench.lm_eval.exporting import export
 from alftbench.lm_eval.importing import ImportRequest, plan_import
 from alftbench.lm_eval.rows import draws, read_rows, responses, task_of

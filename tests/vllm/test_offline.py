@@ -18,7 +18,8 @@ from alftbench.backends.base import BackendOptions
 from alftbench.backends.hf.backend import HfBackend
 from alftbench.backends.model_files import locate
 from alftbench.errors import UsageError
-from alftbench.evaluation.run_folder import read_record, verify
+from alftbench.evaluation.run_folder import read_record
+from alftbench.evaluation.verify import verify
 from alftbench.suites.arithmetic import SUMS
 from alftbench.types import SamplingParams
 

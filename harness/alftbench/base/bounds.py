@@ -28,17 +28,38 @@ GROWTH = 300  # and how many times its size; records of runs grow 5 to 45 times,
 
 
 def read_text(path: Path, most: int) -> str:
-    """The text of a file of at most `most` bytes.
+    """The text of a file of at most `most` bytes, see `read_bytes`.
+
+    Raises:
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    return read_bytes(path, most).decode("utf-8")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a file of at most `most` bytes; where it is not there, of the same one packed, `<name>.gz`.
 
     Raises:
         BadInput: it is larger.
-        OSError, UnicodeDecodeError: it cannot be read, or is no UTF-8.
+        OSError, EOFError, zlib.error: it cannot be read.
     """
-    with path.open("rb") as file:
-        content = file.read(most + 1)
+    packed = packed_name(path)
+    is_packed = packed.exists() and not path.exists()
+    with Unpacked(packed) if is_packed else path.open("rb") as file:
+        content = bytes(io.BufferedReader(file).read(most + 1)) if is_packed else file.read(most + 1)
     if len(content) > most:
         raise BadInput(f"{path}: larger than {most / MIB:g} MiB, the most that is read")
-    return content.decode("utf-8")
+    return content
+
+
+def is_there(path: Path) -> bool:
+    """Is a file there, as it is or packed?"""
+    return path.exists() or packed_name(path).exists()
+
+
+def packed_name(path: Path) -> Path:
+    """What a file is called once it is packed."""
+    return path.with_name(f"{path.name}.gz")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

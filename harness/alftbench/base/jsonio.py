@@ -173,7 +173,7 @@ def with_nan(values: Iterable[float | None]) -> list[float]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's value.
+    """A JSON file's value; also where it is packed, `<name>.gz`.
 
     Raises:
         BadInput: the file is missing, too large, or is not JSON.
@@ -184,7 +184,7 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path}: no such file") from None
     except BadInput:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: not readable as JSON: {error}") from error
 
 

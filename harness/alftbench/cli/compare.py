@@ -71,7 +71,10 @@ def compare_command(
     context: typer.Context,
     methods: Annotated[
         list[str] | None,
-        typer.Argument(help="Trainers, as name:key=value,..., or folders of finished runs, results or models."),
+        typer.Argument(
+            help="Trainers, as name:key=value,..., or folders of finished runs, results or models; those of the "
+            "board if not given and it is there."
+        ),
     ] = None,
     model: Model = "tiny-sums",
     suite: Annotated[
@@ -163,7 +166,7 @@ def compare_command(
     if allow_different:
         raise UsageError("--allow-different needs folders of finished runs")
     request = CompareRequest(
-        trainers=tuple(map(parse_spec, methods or DEFAULT_TRAINERS)),
+        trainers=tuple(map(parse_spec, methods or methods_of(output_dir / "leaderboards" / board))),
         model=model,
         suites=tuple(suite or DEFAULT_SUITES),
         seeds=seeds,
@@ -185,6 +188,13 @@ def compare_command(
     with job_bars() as watch:
         outcome = compare(request, planned, watch)
     print_comparison(request, outcome, output_format)
+
+
+def methods_of(board: Path) -> Sequence[str]:
+    """The methods that a board names, the usual ones where there is none yet."""
+    from alftbench.publish.board import Board
+
+    return Board.read(board).methods if (board / "board.toml").exists() else DEFAULT_TRAINERS
 
 
 def planned_as_json(trial: Trial) -> dict[str, Any]:

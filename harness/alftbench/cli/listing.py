@@ -31,6 +31,26 @@ def leaderboard_command(
     say(f"{len(compared.rows)} rows: {board}/README.md, index.html and table.csv")
 
 
+@app.command("pack")
+def pack_command(
+    results: Annotated[Path, typer.Argument(help="Folder results/<board> of finished runs.")],
+    into: Annotated[Path, typer.Argument(help="Folder that gets the evidence.")],
+    texts: Annotated[
+        list[int] | None,
+        typer.Option("--texts", help="Seed whose samples keep their texts; repeatable, 0 if not given."),
+    ] = None,
+) -> None:
+    """Pack a board's runs as evidence to publish: the answer of every sample, without checkpoints and traces."""
+    from alftbench.publish.board import trial_folders
+    from alftbench.publish.pack import pack
+
+    done = pack(trial_folders(results), into, texts or [0])
+    say(
+        f"{done.trials} trials, {done.runs} runs, {done.with_texts} with the texts of their samples: {into}, "
+        f"{done.bytes / 1e6:.1f} MB"
+    )
+
+
 def list_plugins(kind: str, output_format: Format) -> None:
     """Names and descriptions of every plugin of a kind; a broken one is named on stderr and passed over."""
     from alftbench.base import entry_points

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alftbench.base.arrays import FloatArray
+from alftbench.base.bounds import is_there
 from alftbench.base.jsonio import digest, read_jsonl, with_nan
 from alftbench.base.records import load_record, save_record
 from alftbench.base.validate import Made
@@ -245,7 +246,7 @@ def read_quality(folder: Path, record: RunRecord) -> Quality | None:
     Raises:
         BadInput: it was made from other samples or answers.
     """
-    if not (folder / QUALITY).exists():
+    if not is_there(folder / QUALITY):
         return None
     quality = read_quality_file(folder)
     if quality.inputs.get("samples_sha256") != record.samples_sha256:

@@ -18,7 +18,8 @@ from alftbench.errors import PluginError
 from alftbench.evaluation.answers import read_partitions, record_answers
 from alftbench.evaluation.measure import metrics_content
 from alftbench.evaluation.plan import Plan
-from alftbench.evaluation.run_folder import NotAllThere, RunFolder, existing, still_sealed, verify_samples
+from alftbench.evaluation.run_folder import NotAllThere, RunFolder, existing, still_sealed
+from alftbench.evaluation.verify import verify_samples
 from alftbench.metrics.base import Metric
 from alftbench.metrics.summary import metrics_for
 from alftbench.types import Listener, Progress, RunRecord, Sample, SampleKey, nobody

@@ -16,7 +16,8 @@ from alftbench.base.jsonio import read_json, without_nan
 from alftbench.base.locks import sole_writer
 from alftbench.errors import AlftbenchError, BadInput
 from alftbench.evaluation.answers import as_partition, read_answers
-from alftbench.evaluation.run_folder import METRICS, RunFolder, verify
+from alftbench.evaluation.run_folder import METRICS, RunFolder
+from alftbench.evaluation.verify import verify
 from alftbench.metrics.base import METRICS_VERSION, Metric
 from alftbench.metrics.phrasings import measure_phrasings
 from alftbench.metrics.summary import metrics_for, per_problem, recorded

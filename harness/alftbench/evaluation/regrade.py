@@ -13,7 +13,8 @@ from alftbench.evaluation.answers import read_answers
 from alftbench.evaluation.evaluate import evaluate
 from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.plan import EvalRequest, Plan
-from alftbench.evaluation.run_folder import METRICS, read_record, read_sealed, verify
+from alftbench.evaluation.run_folder import METRICS, read_record, read_sealed
+from alftbench.evaluation.verify import verify
 from alftbench.metrics.base import REDEFINED
 from alftbench.metrics.summary import metric_values, read_metrics
 from alftbench.suites.base import Suite

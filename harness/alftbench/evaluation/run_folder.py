@@ -13,10 +13,9 @@ import hashlib
 import heapq
 import json
 import shutil
-import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -24,9 +23,7 @@ from sys import intern
 from typing import Any, BinaryIO
 
 from alftbench.answers.confirm import drawn_secret
-from alftbench.base.bounds import Unpacked
 from alftbench.base.jsonio import (
-    BLOCK,
     append_jsonl,
     differences,
     digest,
@@ -39,7 +36,7 @@ from alftbench.base.jsonio import (
 )
 from alftbench.base.provenance import provenance
 from alftbench.base.records import load_record, save_record
-from alftbench.base.validate import Count, Text, Whole, read
+from alftbench.base.validate import read
 from alftbench.errors import BadInput, RunConflict
 from alftbench.types import RunRecord, Sample, SampleKey
 
@@ -51,28 +48,6 @@ METRICS = "metrics.json"
 SCRATCH = ".sorting"
 SAMPLE_ORDER = attrgetter("key")
 SORTED_AT_ONCE = 50_000  # samples in memory while a run is sealed
-
-
-@dataclass(frozen=True)
-class StatedSampling:
-    """What readers need of a configuration's sampling; the seed of an imported run may be unknown."""
-
-    n: Whole
-    seed: Count | None
-
-
-@dataclass(frozen=True)
-class StatedConfig:
-    """What readers need of a configuration."""
-
-    suite: Text
-    suite_version: str
-    suite_sha256: str
-    split: str
-    n_problems: Count
-    sampling: StatedSampling
-    backend: str
-    dtype: str | None
 
 
 class NotAllThere(BadInput):
@@ -344,53 +319,3 @@ def as_row(sample: Sample) -> dict[str, Any]:
 def to_line(sample: Sample) -> str:
     """A sample as it stands in a samples file."""
     return json.dumps(as_row(sample), ensure_ascii=False) + "\n"
-
-
-def verify_samples(path: Path) -> RunRecord:
-    """The record of a complete run whose samples are what was counted and hashed.
-
-    Raises:
-        BadInput: the run is unfinished, or its record or samples were changed after it was sealed.
-    """
-    record = read_record(path)
-    if record.status != "complete":
-        raise BadInput(f"{path}: the run is unfinished; run the same command again to complete it")
-    sealed = path / SEALED
-    if lines_digest(sealed) != (record.samples_sha256, record.n_samples):
-        raise BadInput(
-            f"{sealed}: digest differs from run.json; the samples were changed: put the file back, or remove it, "
-            f"and the same command draws them again"
-        )
-    return record
-
-
-def lines_digest(path: Path) -> tuple[str, int]:
-    """The digest and the number of a compressed file's lines."""
-    sha256, n_lines = hashlib.sha256(), 0
-    try:
-        with Unpacked(path) as file:
-            while block := file.read(BLOCK):
-                sha256.update(block)
-                n_lines += block.count(b"\n")
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(
-            f"{path}: cannot be read: {error}; put the file back, or remove it, and the same "
-            f"command makes it again"
-        ) from None
-    return sha256.hexdigest(), n_lines
-
-
-def verify(path: Path) -> RunRecord:
-    """`verify_samples`, and answers, where they are recorded, and metrics.json are what was made of them."""
-    record = verify_samples(path)
-    read(StatedConfig, record.config, f"{path / 'run.json'}: config", closed=False)
-    stated = (record.answers_sha256, record.n_samples)
-    if record.answers_sha256 is not None and lines_digest(path / ANSWERS) != stated:
-        raise BadInput(f"{path / ANSWERS}: digest differs from run.json; evaluate again to make it anew")
-    try:
-        metrics_sha256 = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
-    except OSError as error:
-        raise BadInput(f"{path / METRICS}: cannot be read: {error.strerror}") from None
-    if metrics_sha256 != record.metrics_sha256:
-        raise BadInput(f"{path / METRICS}: digest differs from run.json; evaluate again to make it anew")
-    return record

@@ -9,7 +9,8 @@ from alftbench.errors import UsageError
 from alftbench.evaluation.answers import read_partitions
 from alftbench.evaluation.measure import current_metrics
 from alftbench.evaluation.regrade import same_problems
-from alftbench.evaluation.run_folder import read_sealed, verify
+from alftbench.evaluation.run_folder import read_sealed
+from alftbench.evaluation.verify import verify
 from alftbench.lm_eval.layout import Evaluated, Task, write_layout
 from alftbench.suites.load import load_suite
 

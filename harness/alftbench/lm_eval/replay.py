@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from alftbench.backends.base import ARGS, BackendInfo, BackendOptions, refuse_engine_options
 from alftbench.base.settings import read_settings
 from alftbench.errors import BadInput, UsageError
-from alftbench.evaluation.run_folder import read_samples, verify_samples
+from alftbench.evaluation.run_folder import read_samples
+from alftbench.evaluation.verify import verify_samples
 from alftbench.lm_eval.rows import draws, read_rows
 from alftbench.types import Sample, SampleKey, SamplingParams, Variant
 

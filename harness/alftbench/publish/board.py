@@ -23,9 +23,10 @@ from alftbench.base.provenance import in_words
 from alftbench.base.validate import NOT_EMPTY, Text, Together, read
 from alftbench.errors import BadInput
 from alftbench.evaluation.measure import renew
+from alftbench.evaluation.verify import has_texts
 from alftbench.publish.choice import USUAL, general
 from alftbench.publish.comparison import Compared, compare_runs
-from alftbench.publish.evidence import collect
+from alftbench.publish.evidence import Evidence, collect
 from alftbench.publish.html import html
 from alftbench.publish.tables import BoardLayout, comparison_tables
 
@@ -124,6 +125,7 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
     page = {
         "board": board,
         "tables": comparison_tables(compared, layout),
+        "evidence": evidence_in_words(evidence),
         "made_with": list(dict.fromkeys(in_words(run.record.provenance) for run in evidence)),
     }
     with sole_writer(board.folder):
@@ -131,6 +133,17 @@ def publish(board: Board, trials: Sequence[Path]) -> Compared:
         write_text(board.folder / "README.md", render("README.md.jinja", page, escape=False))
         write_text(board.folder / "table.csv", as_csv(compared))
     return compared
+
+
+def evidence_in_words(runs: Sequence[Evidence]) -> str:
+    """Which share of the samples' texts lies beside their answers."""
+    texts = sum(has_texts(run.folder) for run in runs)
+    if texts == len(runs):
+        return f"The texts and answers of the samples of all {len(runs)} runs are in the results folder."
+    return (
+        f"The answers of the samples of all {len(runs)} runs are in the results folder, their texts for {texts} "
+        f"of them: the others can be counted again from it, and drawn again, but not graded again."
+    )
 
 
 def trial_folders(results: Path) -> list[Path]:

@@ -22,7 +22,8 @@ from alftbench.base.validate import Text, Together, read
 from alftbench.equilibrium.quality import QUALITY, Quality, read_quality
 from alftbench.errors import BadInput
 from alftbench.evaluation.measure import current_metrics
-from alftbench.evaluation.run_folder import METRICS, verify
+from alftbench.evaluation.run_folder import METRICS
+from alftbench.evaluation.verify import verify
 from alftbench.suites.base import titled
 from alftbench.training.train import TrainRecord, read_train_record
 from alftbench.types import RunRecord
