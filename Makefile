@@ -5,7 +5,7 @@ READY := .venv/.ready
 VLLM := .venv-vllm/bin/python
 VLLM_READY := .venv-vllm/.ready
 
-.PHONY: demo board test test-vllm lint bench clean
+.PHONY: demo board zoo test test-vllm lint bench clean
 
 demo: $(READY)  ## compare three trainers on the embedded model, six minutes at most on two cores
 	$(BIN)/alftbench compare
@@ -15,6 +15,14 @@ BOARD_DIR ?= .
 BOARD_OPTIONS ?=
 board: $(READY)  ## make the committed board `tiny`: the demo, measured on training problems too
 	$(BIN)/alftbench compare --board tiny --output-dir $(BOARD_DIR) --measure-train 40 $(BOARD_OPTIONS)
+
+# Runs go to runs/zoo; what is published of them is packed: the answer of every sample, the texts of seed 0.
+ZOO_SEEDS ?= 5
+zoo: $(READY)  ## make the committed board `zoo`: every recipe at one budget, hours on two cores
+	mkdir -p runs/zoo/leaderboards && cp -r leaderboards/zoo runs/zoo/leaderboards/
+	$(BIN)/alftbench compare --board zoo --output-dir runs/zoo --seeds $(ZOO_SEEDS) --measure-train 20
+	$(BIN)/alftbench pack runs/zoo/results/zoo results/zoo
+	$(BIN)/alftbench leaderboard leaderboards/zoo
 
 test: $(READY)  ## the whole test suite, a process per core
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
