@@ -26,10 +26,14 @@ from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
 @dataclass(frozen=True)
 class TrainSuite:
-    """A suite, which grades what is sampled on it, and its training problems in their phrasings."""
+    """A suite, which grades what is sampled on it, and its training problems in their phrasings.
+
+    limit: tokens of a rollout at most; None for the suite's own.
+    """
 
     suite: Suite
     orbits: tuple[Orbit, ...]
+    limit: int | None = None
 
     @property
     def name(self) -> str:
@@ -39,7 +43,7 @@ class TrainSuite:
     @property
     def max_tokens(self) -> int:
         """Tokens of a rollout at most."""
-        return self.suite.info.sampling.max_tokens
+        return self.suite.info.sampling.max_tokens if self.limit is None else self.limit
 
 
 @dataclass(frozen=True)
