@@ -56,6 +56,7 @@ class Update:
     of problems met for the first time, or of all where the reward reads no labels; None where there is none.
     effective: effective number of samples that a weighted fit learned from, as a share of all it has.
     kl_limit: nats beyond which a KL costs more than the step's rewards can give; None without a KL.
+    halved: how often passes were made half as large so far, because memory ran out.
     """
 
     step: int
@@ -71,6 +72,7 @@ class Update:
     held_out: float | None = None
     kl_limit: float | None = None
     effective: float | None = None
+    halved: int = 0
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,13 @@ def scored(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
     )
 
 
-def trained(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
-    """Add a forward and a backward pass."""
+def trained(cost: Cost, model: Any, batch: RolloutBatch, recomputed: bool = False) -> Cost:
+    """Add a forward and a backward pass, and the forward pass that checkpointing makes again."""
     batch, _ = batch.distinct
     return replace(
         cost,
         trained_tokens=cost.trained_tokens + batch.tokens,
         forward_passes=cost.forward_passes + len(batch.completions),
         backward_passes=cost.backward_passes + len(batch.completions),
-        flops=cost.flops + pass_flops(model, batch) * (1 + BACKWARD_OVER_FORWARD),
+        flops=cost.flops + pass_flops(model, batch) * (1 + recomputed + BACKWARD_OVER_FORWARD),
     )

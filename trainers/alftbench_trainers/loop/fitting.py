@@ -70,7 +70,8 @@ def fit_step(
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
     drawn = draw(request, options, policy, items, on_policy)
     weight_R = np.concatenate([checked(trainer, weights, orbit).ravel() for orbit in drawn])
-    ascent = policy.fit(samples_of(drawn), torch.from_numpy(weight_R).float(), rate)
+    batch, weights_R = samples_of(drawn), torch.from_numpy(weight_R).float()
+    ascent = policy.within_memory(batch, lambda: policy.fit(batch, weights_R, rate))
     rollouts = [orbit.rollouts for orbit in drawn if orbit.rollouts is not None]
     right = np.concatenate([correctness(orbit.samples.record).ravel() for orbit in drawn])
     return Update(
@@ -85,6 +86,7 @@ def fit_step(
         skipped=ascent.skipped,
         agreement=agreement(rollouts) if rollouts else None,
         effective=effective(weight_R),
+        halved=policy.limits.halved,
     )
 
 

@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from alftbench.games.rewards import Rule
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import sampled
 from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, informative_share, kl_limit
-from alftbench_trainers.loop.needs import filled
+from alftbench_trainers.loop.needs import Filled, filled
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
-from alftbench_trainers.loop.policy import Policy
+from alftbench_trainers.loop.policy import Ascent, Policy
 from alftbench_trainers.loop.rewards import Baseline, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
@@ -96,9 +98,13 @@ def train_step(
     batch = as_batch(rollouts)
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
     policy.cost = sampled(policy.cost, policy.model, batch)
-    known = filled(policy, rollouts, batch, judging.needs, request.seed)
-    rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
-    ascent = policy.update(options, batch, rewards_R, baselines_R, rate, known.reference)
+
+    def learn() -> tuple[Filled, Tensor, Ascent]:
+        known = filled(policy, rollouts, batch, judging.needs, request.seed)
+        rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
+        return known, rewards_R, policy.update(options, batch, rewards_R, baselines_R, rate, known.reference)
+
+    known, rewards_R, ascent = policy.within_memory(batch, learn)
     return Update(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,
@@ -112,6 +118,7 @@ def train_step(
         agreement=agreement(rollouts),
         held_out=held_out(judging.rule, known.rollouts, [item.is_first for item in items]),
         kl_limit=kl_limit(rewards_R, options.beta),
+        halved=policy.limits.halved,
     )
 
 

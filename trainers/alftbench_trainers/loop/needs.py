@@ -96,7 +96,7 @@ def under_every_phrasing(policy: Policy, orbit: OrbitRollouts, own: bool) -> Fie
     V, G = orbit.record.class_VG.shape
     whole = RolloutBatch((orbit.prompts_V[0],), tuple(t for group in orbit.completions_VG for t in group))
     texts, places = whole.distinct
-    completions, rows = texts.completions, policy.options.rows
+    completions, rows = texts.completions, policy.limits.rows
     starts = range(0, len(completions), rows)
     pieces = [(w, completions[start : start + rows]) for w in orbit.prompts_V for start in starts]
     batch = RolloutBatch(

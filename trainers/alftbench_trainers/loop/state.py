@@ -20,6 +20,7 @@ from alftbench.base.validate import read
 from alftbench.errors import AlftbenchError, BadInput, first_line
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
+from alftbench_trainers.loop.limits import Limits
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import LoopOptions
 from alftbench_trainers.loop.policy import Policy
@@ -36,6 +37,7 @@ class SavedState:
     cost: Cost
     updates: tuple[Update, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits | None = None
 
 
 def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = False) -> Policy:
@@ -64,6 +66,7 @@ def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = F
             f"same command trains again"
         ) from error
     policy.step, policy.cost, policy.updates = state.step, state.cost, [*state.updates]
+    policy.limits = state.limits or policy.limits
     return policy
 
 
@@ -95,7 +98,7 @@ def save_state(policy: Policy, folder: Path) -> None:
             policy.model.save_pretrained(partial)
             save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
             policy.memory.save(partial)
-            state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial))
+            state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial), policy.limits)
             write_json(partial / "state.json", asdict(state))
             partial.rename(final)
     for old in states(folder)[:-1]:
