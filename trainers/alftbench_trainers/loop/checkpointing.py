@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from alftbench.backends.hf.generation import left_pad
 from alftbench.backends.hf.scoring import right_pad
 from alftbench.errors import UsageError
 from alftbench_trainers.loop.batch import RolloutBatch
@@ -26,7 +27,8 @@ def prepare(model: Any) -> None:
     """
     if not any(isinstance(layer, GradientCheckpointingLayer) for layer in model.modules()):
         raise UsageError("option checkpointing=true: this model's layers cannot be checkpointed; leave it out")
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})  # the older name goes away with transformers 6
 
 
 @contextmanager
@@ -52,11 +54,11 @@ def recomputed_log_probs(model: Any, batch: RolloutBatch, pad_id: int, temperatu
         temperature: the policy is softmax(logits / temperature).
     """
     prompts = [prompt for prompt, n in zip(batch.prompts, batch.counts_P, strict=True) for _ in range(n)]
-    turned, prompt_mask = right_pad([prompt[::-1] for prompt in prompts], pad_id, model.device)
+    prompt_ids, prompt_mask = left_pad(prompts, pad_id, model.device)
     ids, mask = right_pad(batch.completions, pad_id, model.device)
-    full_mask = torch.cat([prompt_mask.flip(-1), mask], dim=1)[:, :-1]
+    full_mask = torch.cat([prompt_mask, mask], dim=1)[:, :-1]
     positions = (full_mask.cumsum(-1) - 1).clamp(min=0)
-    whole = torch.cat([turned.flip(-1), ids], dim=1)[:, :-1]
+    whole = torch.cat([prompt_ids, ids], dim=1)[:, :-1]
     with checkpointed(model):
         out = model(
             input_ids=whole, attention_mask=full_mask, position_ids=positions, use_cache=False,

@@ -94,15 +94,15 @@ def draw(
     request: TrainRequest, options: LoopOptions, policy: Policy, items: list[OrbitItem], on_policy: bool
 ) -> list[Drawn]:
     """Samples of the reference, and rollouts if asked, graded together: both speak of the same answer classes."""
-    models = [(policy.reference, policy.step + REFERENCE), *([(policy.model, policy.step)] if on_policy else [])]
-    each = [
-        sample_orbits(model, policy.tokenizer, items, options.group, options.temperature, request.seed, stream)
-        for model, stream in models
-    ]
+    settings = (policy.tokenizer, items, options.group, options.temperature, request.seed)
+    with policy.referring() as reference:
+        each = [sample_orbits(reference, *settings, policy.step + REFERENCE)]
+    if on_policy:
+        each.append(sample_orbits(policy.model, *settings, policy.step))
     orbits = []
     for item, *groups in zip(items, *([groups for _, groups in one] for one in each), strict=True):
         graded = collect(policy.tokenizer, item, side_by_side(groups), request.secret)
-        samples, *rest = (part_of(graded, options.group, place) for place in range(len(groups)))
+        samples, *rest = (part_of(graded, options.group, place) for place in range(len(each)))
         orbits.append(Drawn(samples, rest[0] if rest else None))
     policy.cost = sampled(policy.cost, policy.model, samples_of(orbits))
     if on_policy:

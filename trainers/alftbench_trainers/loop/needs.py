@@ -53,7 +53,7 @@ def filled(
     elif "log_prob" in needs:
         add(fields, rollouts, "log_prob_VG", totals(policy.score(policy.model, batch)))
     if "reference_log_prob" in needs:
-        reference = policy.score(policy.reference, batch)
+        reference = policy.score_reference(batch)
         add(fields, rollouts, "reference_log_prob_VG", totals(reference))
     if "uniform" in needs:
         coins = [stream(seed, "uniform", policy.step, *place).random() for place in places(batch)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,11 +16,13 @@ from alftbench.backends.hf.scoring import token_log_probs
 from alftbench.errors import AlftbenchError, Diverged, UsageError
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Cost
+from alftbench_trainers.loop.adapter import adapted, switched_off
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.checkpointing import prepare, recomputed_log_probs
 from alftbench_trainers.loop.cost import scored, trained
 from alftbench_trainers.loop.limits import Limits, parts
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.masters import Masters
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 
@@ -77,14 +80,17 @@ class Policy:
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
         self.options = options
         self.tokenizer = load_tokenizer(model, trusted)
-        self.model = load_model(weights or model, device, dtype, trusted).eval()
-        if weights is None:
+        whole = not options.lora_rank  # else what was trained is not in a model's folder
+        self.model = load_model((whole and weights) or model, device, dtype, trusted).eval()
+        self.adapter = None if whole else adapted(self.model, options, request.seed)
+        self.masters = Masters(self.model, options.master)
+        if weights is None and whole and not options.master:
             check_learns(self.model, options.learning_rate)
         if options.checkpointing:
             prepare(self.model)
         refers = referring or options.beta > 0
-        self.reference = load_model(model, device, dtype, trusted).eval() if refers else None
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        self.reference = load_model(model, device, dtype, trusted).eval() if refers and whole else None
+        self.optimizer = torch.optim.AdamW(self.masters.stepped, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.memory = AnswerMemory(options.remembers)
         self.limits = Limits(options.rows, options.micro_tokens)
         self.step, self.cost = 0, Cost()
@@ -153,7 +159,7 @@ class Policy:
         log_ratios = []
         for place, (part, rows) in enumerate(passes):
             log_probs_RT = self.log_probs(self.model, part)
-            [reference_RT] = [reference[place]] if reference else self.score(self.reference, part)
+            [reference_RT] = [reference[place]] if reference else self.score_reference(part)
             log_ratio_R = (log_probs_RT.detach() - reference_RT).sum(-1)
             terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
             advantages_R = group_advantages_of(options, *terms_R, part.counts_P[0])
@@ -175,7 +181,7 @@ class Policy:
             The sampled KL.
         """
         own = self.score(self.model, batch)
-        pairs = zip(own, reference or self.score(self.reference, batch), strict=True)
+        pairs = zip(own, reference or self.score_reference(batch), strict=True)
         log_ratio_R = torch.cat([(own_RT - reference_RT).sum(-1) for own_RT, reference_RT in pairs])
         terms_R = (rewards_R, baselines_R, options.beta * log_ratio_R)
         advantages_R = group_advantages_of(options, *terms_R, batch.counts_P[0])
@@ -194,13 +200,14 @@ class Policy:
         for part, rows in parts(kept, self.limits):
             self._backward(part, self.log_probs(self.model, part), advantages_R[rows], len(batch.completions))
         if not kept.completions:  # the optimiser steps on what it remembers of earlier gradients, as ever
-            for parameter in self.model.parameters():
+            for parameter in self.masters.stepped:
                 parameter.grad = torch.zeros_like(parameter)
         return self._step(learning_rate), len(batch.completions) - len(kept.completions)
 
     def _backward(self, part: RolloutBatch, log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> None:
         loss = policy_gradient_loss(log_probs_RT, advantages_R.to(log_probs_RT), n_rollouts)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.masters.collect()
         self.cost = trained(self.cost, self.model, part, self.options.checkpointing)
 
     def score(self, model: Any, batch: RolloutBatch) -> list[Tensor]:
@@ -211,6 +218,20 @@ class Policy:
         for part in passes:
             self.cost = scored(self.cost, self.model, part)
         return log_probs
+
+    def score_reference(self, batch: RolloutBatch) -> list[Tensor]:
+        """The same under the reference."""
+        with self.referring() as reference:
+            return self.score(reference, batch)
+
+    @contextmanager
+    def referring(self) -> Iterator[Any]:
+        """The reference: a model of its own, or this one while its adapter is switched off."""
+        if self.adapter is None:
+            yield self.reference
+        else:
+            with switched_off(self.adapter):
+                yield self.model
 
     def log_probs(self, model: Any, part: RolloutBatch) -> Tensor:
         """Log-probabilities of every token, shape (R, T); completions that are the same share one pass."""
@@ -245,7 +266,7 @@ class Policy:
                 torch.cuda.empty_cache()
 
     def _step(self, learning_rate: float) -> float:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.masters.stepped, self.options.max_grad_norm)
         if not torch.isfinite(norm):
             raise Diverged(f"step {self.step}: the gradient is not finite; lower the learning rate")
         for group in self.optimizer.param_groups:
@@ -256,6 +277,7 @@ class Policy:
             if not is_shortage(error):
                 raise
             raise AlftbenchError(f"step {self.step}: AdamW's step does not fit into memory: {error}") from error
+        self.masters.show()
         self.step += 1
         return float(norm)
 
