@@ -8,7 +8,7 @@ and ends with the same checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,6 +57,7 @@ class Update:
     effective: effective number of samples that a weighted fit learned from, as a share of all it has.
     kl_limit: nats beyond which a KL costs more than the step's rewards can give; None without a KL.
     halved: how often passes were made half as large so far, because memory ran out.
+    extra: figures of the trainer's own, by name; finite.
     """
 
     step: int
@@ -73,6 +74,7 @@ class Update:
     kl_limit: float | None = None
     effective: float | None = None
     halved: int = 0
+    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, infor
 from alftbench_trainers.loop.needs import Filled, filled
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 from alftbench_trainers.loop.policy import Ascent, Policy
-from alftbench_trainers.loop.rewards import Baseline, rewards_of
+from alftbench_trainers.loop.rewards import Baseline, Figures, figures_of, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
@@ -35,12 +35,13 @@ class Judging:
     """What rollouts are worth.
 
     rule: the reward of an orbit's rollouts. baseline: what is subtracted from each. needs: fields of the record
-    that the rule reads and that are filled for it alone.
+    that the rule reads and that are filled for it alone. figures: what else to log of an orbit, by name.
     """
 
     rule: Rule
     baseline: Baseline
     needs: frozenset[str] = frozenset()
+    figures: Figures | None = None
 
 
 def train_group(request: TrainRequest, options: GroupOptions, trainer: str, judging: Judging) -> TrainResult:
@@ -119,6 +120,7 @@ def train_step(
         held_out=held_out(judging.rule, known.rollouts, [item.is_first for item in items]),
         kl_limit=kl_limit(rewards_R, options.beta),
         halved=policy.limits.halved,
+        extra=figures_of(trainer, judging.figures, known.rollouts),
     )
 
 
