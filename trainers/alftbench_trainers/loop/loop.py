@@ -10,9 +10,11 @@ the reference is in the reward, so both shrink alike. What a baseline does to re
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from alftbench.games.rewards import Rule
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import sampled
+from alftbench_trainers.loop.footprint import footprint
 from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, informative_share, kl_limit
 from alftbench_trainers.loop.needs import Filled, filled
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
@@ -28,6 +31,8 @@ from alftbench_trainers.loop.rewards import Baseline, Figures, figures_of, rewar
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ def run_steps(
         referring: does a step ask for the reference model, whatever β is?
     """
     policy = open_policy(request, options, referring)
+    if parent_process() is None:  # trials side by side have bars on the screen
+        log.warning("%s", footprint(policy, request.suites))
     for update in policy.updates:  # what was logged and got lost since
         request.on_update(update)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
