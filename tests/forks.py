@@ -103,7 +103,7 @@ def forks(cache: Path, *modules: str) -> Iterator[Forks]:
         yield Forks(process)
 
 
-def in_turn(work: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
+def in_turn(work: Any, jobs: Sequence[Any], workers: int, devices: Sequence[str] = ()) -> Iterator[Any]:
     """`run_jobs` without processes: a comparison that is killed is killed as a whole."""
     from alftbench.launch.local import Finished
     from alftbench.types import nobody

@@ -39,3 +39,13 @@ def test_a_killed_worker_costs_its_own_job_only(workers):
 def test_every_job_is_heard():
     events = list(run_jobs(work, ["a", "b"], 2))
     assert {event.job for event in events if isinstance(event, Message)} == {0, 1}
+
+
+def device_of(job, listen):
+    time.sleep(0.5)  # so that one process cannot do all
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_processes_take_the_devices_in_turn():
+    events = run_jobs(device_of, [*"abcd"], 2, ("3", "5"))
+    assert {event.result for event in events if isinstance(event, Finished)} == {"3", "5"}

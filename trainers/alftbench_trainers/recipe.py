@@ -38,6 +38,8 @@ class Recipe(Generic[OptionsT]):
         game: (options, correct_Z) → the objective that the rule plays, of `alftbench.games`, on a problem whose
             answer class z is right where correct_Z[z], or None where it is not known.
         needs_orbits: it compares phrasings and cannot train on problems that have one.
+        figures: (record, options) → figures of its own by name, finite; their means over a step's problems are
+            logged as `extra` in updates.jsonl.
         needs: of `NEEDS`, what its rule reads of a record; it finds None where it did not say so.
         paper: where it comes from, such as "arXiv 2402.03300"; empty for a method of one's own.
     """
@@ -50,6 +52,7 @@ class Recipe(Generic[OptionsT]):
     needs_orbits: bool = False
     paper: str = ""
     needs: frozenset[str] = frozenset()
+    figures: Callable[[GroupRecord, OptionsT], Mapping[str, float]] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a need that nothing fills."""
@@ -94,6 +97,10 @@ class RecipeTrainer(Generic[OptionsT]):
         """The reward of every rollout of an orbit, shape (V, G)."""
         return self.recipe.rule(record, self.options)
 
+    def figures(self, record: GroupRecord) -> Mapping[str, float]:
+        """What the recipe logs of an orbit beside what all log."""
+        return self.recipe.figures(record, self.options) if self.recipe.figures else {}
+
     def game(self, correct_Z: NDArray[np.bool_]) -> tuple[Objective, float] | None:
         """The recipe's objective and β; None where it declares none, or scaling or tempering changes the game."""
         if self.recipe.game is None or not self.options.closed:
@@ -129,5 +136,5 @@ class RecipeTrainer(Generic[OptionsT]):
         """Train until the budget is used up."""
         from alftbench_trainers.loop.loop import Judging, train_group  # torch, which a list does without
 
-        judging = Judging(self.reward, self.baseline, self.recipe.needs)
+        judging = Judging(self.reward, self.baseline, self.recipe.needs, self.figures)
         return train_group(request, self.options, self.recipe.name, judging)

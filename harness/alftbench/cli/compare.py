@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alftbench.cli.app import app, complain, echo_json, go_offline, say, say_all
+from alftbench.cli.config import Config, with_options
 from alftbench.cli.options import (
     DEFAULT_SUITES,
     Data,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TRAINERS = ["vanilla-grpo", "coherence-grpo", "diversity-game"]
 DEFAULT_BUDGET = 400_000
-EVALUATING = ("suite", "samples", "data", "limit", "orbit")  # options that choose what a model is evaluated on
+EVALUATING = ("suite", "samples", "data", "limit", "orbit", "batch_size")  # of what is evaluated, and how
 DEFAULT_TEMPERED = "0.7,0.45,0.2"
 TRAINING = (
     "model",
@@ -48,6 +48,9 @@ TRAINING = (
     "budget_tokens",
     "train_data",
     "train_limit",
+    "temperature",
+    "max_tokens",
+    "backend",
     "workers",
     "equilibrium",
     "equilibrium_problems",
@@ -85,6 +88,20 @@ def compare_command(
         int, typer.Option("--budget-tokens", help="Generated tokens per training run.")
     ] = DEFAULT_BUDGET,
     samples: Samples = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature", help="Of evaluation, 0 is greedy; rollouts have the option temperature of a method."
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, help="Tokens per completion at most, in training and evaluation."),
+    ] = None,
+    backend: Annotated[str, typer.Option("--backend", help="Engine that samples in evaluation.")] = "hf",
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Completions per batch in evaluation.")
+    ] = None,
     data: Data = None,
     train_data: Annotated[
         str | None, typer.Option("--train-data", help="JSONL file with the training problems.")
@@ -95,7 +112,8 @@ def compare_command(
     data_unchecked: DataUnchecked = False,
     offline: Offline = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Trials at a time; one per core if not given.")
+        int | None,
+        typer.Option("--workers", help="Trials at a time; one per GPU if not given, or per core."),
     ] = None,
     device: Device = "auto",
     dtype: DType = "auto",
@@ -134,6 +152,7 @@ def compare_command(
         typer.Option("--measure-train", help="Also measure so many training problems, in tables of their own."),
     ] = 0,
     board: Annotated[str, typer.Option("--board", help="Leaderboard to write.")] = "tiny",
+    config: Config = None,
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets results/ and leaderboards/.")] = Path(
         "runs/compare"
     ),
@@ -146,6 +165,7 @@ def compare_command(
     """Train every method at the same budget and seeds, evaluate all, and publish; or compare what is finished."""
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
+    from alftbench.backends.hf.devices import at_once, cuda_ids
     from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
     from alftbench.compare.finished import FinishedRequest, finished_folders
@@ -155,7 +175,7 @@ def compare_command(
 
     alike: dict[str, Any] = {"orbit": orbit, "data_unchecked": data_unchecked}
     test = select(data=data, limit=limit, **alike)
-    options = BackendOptions(device, dtype, trust_remote_code=trust_remote_code)
+    options = BackendOptions(device, dtype, batch_size, trust_remote_code=trust_remote_code)
     if folders := finished_folders(methods or ()):
         refuse_options_of_training(context)
         finished = FinishedRequest(
@@ -165,8 +185,9 @@ def compare_command(
         return
     if allow_different:
         raise UsageError("--allow-different needs folders of finished runs")
+    named = methods or methods_of(output_dir / "leaderboards" / board)
     request = CompareRequest(
-        trainers=tuple(map(parse_spec, methods or methods_of(output_dir / "leaderboards" / board))),
+        trainers=tuple(with_options(parse_spec(method), context) for method in named),
         model=model,
         suites=tuple(suite or DEFAULT_SUITES),
         seeds=seeds,
@@ -176,8 +197,12 @@ def compare_command(
         test=test,
         train=select(split="train", data=train_data, limit=train_limit, **alike),
         samples=samples,
-        workers=workers if workers is not None else os.cpu_count() or 1,
+        workers=workers if workers is not None else at_once(device),
+        devices=cuda_ids(device),
         options=options,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        backend=backend,
         measuring=Measuring(equilibrium.value, equilibrium_problems, mass, prefixes, measure_train),
         tempered=temperatures(tempered),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alftbench.cli.app import app, echo_json, go_offline, say, use_threads
+from alftbench.cli.config import Config, with_options
 from alftbench.cli.options import (
     DEFAULT_SUITES,
     Data,
@@ -43,11 +44,16 @@ def remarks(record: TrainRecord) -> Iterator[str]:
 
 @app.command("train")
 def train_command(
+    context: typer.Context,
     trainer: Annotated[str, typer.Argument(help="Trainer, with options as name:key=value,key=value.")],
     model: Model = "tiny-sums",
     suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite to train on; repeatable.")] = None,
     budget_tokens: Annotated[int | None, typer.Option("--budget-tokens", help="Generated tokens at most.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Optimiser steps at most.")] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, help="Tokens per rollout at most; the suite's own if not given."),
+    ] = None,
     seed: Seed = 0,
     data: Data = None,
     limit: Limit = None,
@@ -58,6 +64,7 @@ def train_command(
     dtype: DType = "auto",
     trust_remote_code: TrustRemoteCode = False,
     threads: Threads = 1,
+    config: Config = None,
     output_dir: Output = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -73,7 +80,7 @@ def train_command(
     from alftbench.types import Budget
 
     suites = tuple(suite or DEFAULT_SUITES)
-    spec = parse_spec(trainer)
+    spec = with_options(parse_spec(trainer), context)
     training = plan_training(
         TrainJob(
             trainer=spec,
@@ -85,6 +92,7 @@ def train_command(
             device=device,
             dtype=dtype,
             trust_remote_code=trust_remote_code,
+            max_tokens=max_tokens,
         )
     )
     folder = output_dir or Path("runs") / f"{spec.name}-seed{seed}-{digest(training.config)[:12]}"

@@ -41,9 +41,9 @@ def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lam
     order = [str(spec) for spec in request.trainers]
     with sole_writer(request.results):
         long_first = sorted(trials, key=lambda trial: trial.job is None)
-        failed = run_wave(run_trial, long_first, request.workers, watch)
+        failed = run_wave(run_trial, long_first, request, watch)
         unfailed = [trial for trial in trials if trial.label not in failed]
-        failed |= run_wave(measure_trial, measurements(unfailed), request.workers, watch)
+        failed |= run_wave(measure_trial, measurements(unfailed), request, watch)
         done = [trial.folder for trial in trials if trial.label not in failed]
         if not done:
             raise next(iter(failed.values()))
@@ -55,12 +55,13 @@ def compare(request: CompareRequest, trials: Sequence[Trial], watch: Watch = lam
 
 
 def run_wave(
-    work: Callable[[JobT, Listener], None], jobs: Sequence[JobT], workers: int, watch: Watch
+    work: Callable[[JobT, Listener], None], jobs: Sequence[JobT], request: CompareRequest, watch: Watch
 ) -> dict[str, Exception]:
     """Run jobs side by side, telling `watch` what happens; the error of every one that failed, by its label."""
     failed: dict[str, Exception] = {}
     labels = [job.label for job in jobs]
-    for event in run_jobs(work, jobs, min(workers, len(jobs))) if jobs else ():
+    workers = min(request.workers, len(jobs))
+    for event in run_jobs(work, jobs, workers, request.devices) if jobs else ():
         watch(labels, event)
         if isinstance(event, Finished) and event.error is not None:
             event.error.add_note(event.trace)

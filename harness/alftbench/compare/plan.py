@@ -77,6 +77,8 @@ class CompareRequest:
     """What to compare. Everything is written below `output`: results/<board>/ and leaderboards/<board>/.
 
     tempered: shares of the sampling temperature at which the base is sampled too, the control of sharpness.
+    temperature, backend: of evaluation. max_tokens: of a completion, in training and evaluation; None for the
+        suite's own. devices: CUDA devices that the trials are spread over; none to leave them where they are.
     """
 
     trainers: tuple[TrainerSpec, ...]
@@ -93,6 +95,10 @@ class CompareRequest:
     options: BackendOptions = DEFAULT_OPTIONS
     measuring: Measuring = Measuring()
     tempered: tuple[float, ...] = ()
+    temperature: float | None = None
+    max_tokens: int | None = None
+    backend: str = "hf"
+    devices: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -153,10 +159,12 @@ def tempered_trial(request: CompareRequest, share: float, seed: int) -> Trial:
     """The base at a share of the temperature of every suite that has one and draws twice or more."""
     method = tempered_name(share)
     samplings = {suite: load_suite(suite).info.sampling for suite in request.suites}
+    given = request.temperature
+    whole = {suite: s.temperature if given is None else given for suite, s in samplings.items()}
     evaluations = tuple(
-        replace(each, temperature=round(share * samplings[each.suite].temperature, 9))
+        replace(each, temperature=round(share * whole[each.suite], 9))
         for each in evaluations_of(request, method, request.model, seed)
-        if samplings[each.suite].temperature > 0 and (request.samples or samplings[each.suite].n) > 1
+        if whole[each.suite] > 0 and (request.samples or samplings[each.suite].n) > 1
     )
     return Trial(method, seed, None, trial_folder(request, method, seed), evaluations)
 
@@ -175,7 +183,10 @@ def evaluations_of(request: CompareRequest, method: str, model: str, seed: int) 
             name=method,
             selection=selection,
             samples=request.samples,
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
             seed=seed,
+            backend=request.backend,
             options=request.options,
         )
         for selection in measured_problems(request)
@@ -195,6 +206,7 @@ def train_job(request: CompareRequest, spec: TrainerSpec, seed: int) -> TrainJob
         device=request.options.device,
         dtype=request.options.dtype,
         trust_remote_code=request.options.trust_remote_code,
+        max_tokens=request.max_tokens,
     )
 
 

@@ -42,17 +42,27 @@ class Finished:
 
 
 def run_jobs(
-    work: Callable[[JobT, Listener], Any], jobs: Sequence[JobT], workers: int
+    work: Callable[[JobT, Listener], Any], jobs: Sequence[JobT], workers: int, devices: Sequence[str] = ()
 ) -> Iterator[Message | Finished]:
     """Run `work(job, listen)` for every job, at most `workers` at a time, each on one thread.
 
     A job that fails, or whose process is killed, does not stop the others. Yields messages as they come and a
     Finished for every job.
+
+    Args:
+        work: what to do with a job.
+        jobs: what to do it with.
+        workers: processes.
+        devices: CUDA devices, as CUDA_VISIBLE_DEVICES names them; the processes take one each, in turn.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers; shared cores want one thread each
     context = get_context("spawn")
-    messages = context.Queue()
-    pool = ProcessPool(workers, context=context, initializer=_start_worker, initargs=(messages,))
+    messages, turns = context.Queue(), context.Queue()
+    for device in devices:
+        turns.put(device)
+    pool = ProcessPool(
+        workers, context=context, initializer=_start_worker, initargs=(messages, turns if devices else None)
+    )
     try:
         pending: dict[Future[Finished], int] = {
             pool.schedule(_run, (work, place, job)): place for place, job in enumerate(jobs)
@@ -67,9 +77,12 @@ def run_jobs(
         pool.join()
 
 
-def _start_worker(messages: Any) -> None:
+def _start_worker(messages: Any, turns: Any) -> None:
     global _messages
     _messages = messages
+    if turns is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device = turns.get()  # before torch is imported here
+        turns.put(device)  # whoever starts after the others, for more workers or in a killed one's place
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launching process, which ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

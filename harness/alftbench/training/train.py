@@ -52,7 +52,7 @@ UNDIGESTED = (1,)  # versions whose records carry no digest of themselves
 
 @dataclass(frozen=True)
 class TrainJob:
-    """What to train, on what, for how long."""
+    """What to train, on what, for how long. max_tokens: of a rollout; None for the suite's own."""
 
     trainer: TrainerSpec
     model: str
@@ -63,6 +63,7 @@ class TrainJob:
     device: str = "auto"
     dtype: str = "auto"
     trust_remote_code: bool = False
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
     problems = [read(name, job.selection) for name in job.suites]
     for each in problems:
         check_not_tested(each.suite, each.orbits, job.selection)
-    suites = tuple(TrainSuite(each.suite, tuple(each.orbits)) for each in problems)
+    suites = tuple(TrainSuite(each.suite, tuple(each.orbits), job.max_tokens) for each in problems)
     for suite in suites:
         if trainer.needs_orbits and all(len(orbit.variants) < 2 for orbit in suite.orbits):
             raise UsageError(
@@ -137,6 +138,7 @@ def plan_training(job: TrainJob, read: Reader = read_problems) -> TrainPlan:
         "budget": asdict(job.budget),
         "seed": job.seed,
         "dtype": job.dtype,
+        **({} if job.max_tokens is None else {"max_tokens": job.max_tokens}),
         **job.selection.stated,
         **stated_trust(model, job.trust_remote_code),
     }

@@ -8,7 +8,7 @@ and ends with the same checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,10 +26,14 @@ from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
 @dataclass(frozen=True)
 class TrainSuite:
-    """A suite, which grades what is sampled on it, and its training problems in their phrasings."""
+    """A suite, which grades what is sampled on it, and its training problems in their phrasings.
+
+    limit: tokens of a rollout at most; None for the suite's own.
+    """
 
     suite: Suite
     orbits: tuple[Orbit, ...]
+    limit: int | None = None
 
     @property
     def name(self) -> str:
@@ -39,7 +43,7 @@ class TrainSuite:
     @property
     def max_tokens(self) -> int:
         """Tokens of a rollout at most."""
-        return self.suite.info.sampling.max_tokens
+        return self.suite.info.sampling.max_tokens if self.limit is None else self.limit
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Update:
     of problems met for the first time, or of all where the reward reads no labels; None where there is none.
     effective: effective number of samples that a weighted fit learned from, as a share of all it has.
     kl_limit: nats beyond which a KL costs more than the step's rewards can give; None without a KL.
+    halved: how often passes were made half as large so far, because memory ran out.
+    extra: figures of the trainer's own, by name; finite.
     """
 
     step: int
@@ -67,6 +73,8 @@ class Update:
     held_out: float | None = None
     kl_limit: float | None = None
     effective: float | None = None
+    halved: int = 0
+    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

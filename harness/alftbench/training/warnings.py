@@ -3,6 +3,7 @@
 collapse   rollouts agree more and more, and are right less and less on what nothing taught
 constant   in most groups all rollouts earn the same, so that there is nothing to learn from
 runaway    the KL to the reference is more than the reward can ever pay for
+shortage   memory ran out, and passes are smaller since
 """
 
 from __future__ import annotations
@@ -84,7 +85,15 @@ def widest(updates: Iterable[Update]) -> float:
     return max((u.kl_limit for u in updates if u.kl_limit is not None), default=float("inf"))
 
 
-CHECKS: tuple[Callable[[Sequence[Update]], str], ...] = (collapse, constant, runaway)
+def shortage(updates: Sequence[Update]) -> str:
+    """Memory ran out."""
+    halved = updates[-1].halved
+    if not halved:
+        return ""
+    return f"shortage: memory ran out; passes hold 1/{2**halved} of what they did, and training goes on"
+
+
+CHECKS: tuple[Callable[[Sequence[Update]], str], ...] = (collapse, constant, runaway, shortage)
 
 
 class Watch:

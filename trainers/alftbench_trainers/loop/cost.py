@@ -12,7 +12,18 @@ from typing import Any
 from alftbench.types import Cost
 from alftbench_trainers.loop.batch import RolloutBatch
 
-BACKWARD_OVER_FORWARD = 2.0  # a backward pass forms two matrix products where a forward pass forms one
+
+def backward_over_forward(model: Any) -> float:
+    """FLOPs of a backward pass over those of a forward pass.
+
+    A matrix product has one for the gradient of what goes in, and one for that of its weights where those are
+    trained: 2 where all are, 1 + their share of the numbers where only adapters are.
+    """
+    trained, everything = 0, 0
+    for parameter in model.parameters():
+        everything += parameter.numel()
+        trained += parameter.numel() * parameter.requires_grad
+    return 1.0 + trained / everything
 
 
 def flops_per_token(model: Any, context: float) -> float:
@@ -59,13 +70,13 @@ def scored(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
     )
 
 
-def trained(cost: Cost, model: Any, batch: RolloutBatch) -> Cost:
-    """Add a forward and a backward pass."""
+def trained(cost: Cost, model: Any, batch: RolloutBatch, recomputed: bool = False) -> Cost:
+    """Add a forward and a backward pass, and the forward pass that checkpointing makes again."""
     batch, _ = batch.distinct
     return replace(
         cost,
         trained_tokens=cost.trained_tokens + batch.tokens,
         forward_passes=cost.forward_passes + len(batch.completions),
         backward_passes=cost.backward_passes + len(batch.completions),
-        flops=cost.flops + pass_flops(model, batch) * (1 + BACKWARD_OVER_FORWARD),
+        flops=cost.flops + pass_flops(model, batch) * (1 + recomputed + backward_over_forward(model)),
     )

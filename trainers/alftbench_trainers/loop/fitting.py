@@ -70,7 +70,8 @@ def fit_step(
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
     drawn = draw(request, options, policy, items, on_policy)
     weight_R = np.concatenate([checked(trainer, weights, orbit).ravel() for orbit in drawn])
-    ascent = policy.fit(samples_of(drawn), torch.from_numpy(weight_R).float(), rate)
+    batch, weights_R = samples_of(drawn), torch.from_numpy(weight_R).float()
+    ascent = policy.within_memory(batch, lambda: policy.fit(batch, weights_R, rate))
     rollouts = [orbit.rollouts for orbit in drawn if orbit.rollouts is not None]
     right = np.concatenate([correctness(orbit.samples.record).ravel() for orbit in drawn])
     return Update(
@@ -85,6 +86,7 @@ def fit_step(
         skipped=ascent.skipped,
         agreement=agreement(rollouts) if rollouts else None,
         effective=effective(weight_R),
+        halved=policy.limits.halved,
     )
 
 
@@ -92,15 +94,15 @@ def draw(
     request: TrainRequest, options: LoopOptions, policy: Policy, items: list[OrbitItem], on_policy: bool
 ) -> list[Drawn]:
     """Samples of the reference, and rollouts if asked, graded together: both speak of the same answer classes."""
-    models = [(policy.reference, policy.step + REFERENCE), *([(policy.model, policy.step)] if on_policy else [])]
-    each = [
-        sample_orbits(model, policy.tokenizer, items, options.group, options.temperature, request.seed, stream)
-        for model, stream in models
-    ]
+    settings = (policy.tokenizer, items, options.group, options.temperature, request.seed)
+    with policy.referring() as reference:
+        each = [sample_orbits(reference, *settings, policy.step + REFERENCE)]
+    if on_policy:
+        each.append(sample_orbits(policy.model, *settings, policy.step))
     orbits = []
     for item, *groups in zip(items, *([groups for _, groups in one] for one in each), strict=True):
         graded = collect(policy.tokenizer, item, side_by_side(groups), request.secret)
-        samples, *rest = (part_of(graded, options.group, place) for place in range(len(groups)))
+        samples, *rest = (part_of(graded, options.group, place) for place in range(len(each)))
         orbits.append(Drawn(samples, rest[0] if rest else None))
     policy.cost = sampled(policy.cost, policy.model, samples_of(orbits))
     if on_policy:

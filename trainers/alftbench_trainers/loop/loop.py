@@ -10,22 +10,29 @@ the reference is in the reward, so both shrink alike. What a baseline does to re
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
+
+from torch import Tensor
 
 from alftbench.games.rewards import Rule
 from alftbench.training.trainer import TrainRequest, TrainResult, Update
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import sampled
+from alftbench_trainers.loop.footprint import footprint
 from alftbench_trainers.loop.monitor import accuracy, agreement, held_out, informative_share, kl_limit
-from alftbench_trainers.loop.needs import filled
+from alftbench_trainers.loop.needs import Filled, filled
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
-from alftbench_trainers.loop.policy import Policy
-from alftbench_trainers.loop.rewards import Baseline, rewards_of
+from alftbench_trainers.loop.policy import Ascent, Policy
+from alftbench_trainers.loop.rewards import Baseline, Figures, figures_of, rewards_of
 from alftbench_trainers.loop.rollouts import OrbitRollouts, collect, sample_orbits
 from alftbench_trainers.loop.schedule import has_budget, learning_rate, schedule
 from alftbench_trainers.loop.state import open_policy, save_checkpoint, save_state
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,13 @@ class Judging:
     """What rollouts are worth.
 
     rule: the reward of an orbit's rollouts. baseline: what is subtracted from each. needs: fields of the record
-    that the rule reads and that are filled for it alone.
+    that the rule reads and that are filled for it alone. figures: what else to log of an orbit, by name.
     """
 
     rule: Rule
     baseline: Baseline
     needs: frozenset[str] = frozenset()
+    figures: Figures | None = None
 
 
 def train_group(request: TrainRequest, options: GroupOptions, trainer: str, judging: Judging) -> TrainResult:
@@ -69,6 +77,8 @@ def run_steps(
         referring: does a step ask for the reference model, whatever β is?
     """
     policy = open_policy(request, options, referring)
+    if parent_process() is None:  # trials side by side have bars on the screen
+        log.warning("%s", footprint(policy, request.suites))
     for update in policy.updates:  # what was logged and got lost since
         request.on_update(update)
     while has_budget(request, options, policy.step, policy.cost.generated_tokens):
@@ -96,9 +106,13 @@ def train_step(
     batch = as_batch(rollouts)
     rate = learning_rate(options, request.budget, policy.step, policy.cost.generated_tokens)
     policy.cost = sampled(policy.cost, policy.model, batch)
-    known = filled(policy, rollouts, batch, judging.needs, request.seed)
-    rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
-    ascent = policy.update(options, batch, rewards_R, baselines_R, rate, known.reference)
+
+    def learn() -> tuple[Filled, Tensor, Ascent]:
+        known = filled(policy, rollouts, batch, judging.needs, request.seed)
+        rewards_R, baselines_R = rewards_of(trainer, judging.rule, judging.baseline, known.rollouts)
+        return known, rewards_R, policy.update(options, batch, rewards_R, baselines_R, rate, known.reference)
+
+    known, rewards_R, ascent = policy.within_memory(batch, learn)
     return Update(
         step=policy.step,
         generated_tokens=policy.cost.generated_tokens,
@@ -112,6 +126,8 @@ def train_step(
         agreement=agreement(rollouts),
         held_out=held_out(judging.rule, known.rollouts, [item.is_first for item in items]),
         kl_limit=kl_limit(rewards_R, options.beta),
+        halved=policy.limits.halved,
+        extra=figures_of(trainer, judging.figures, known.rollouts),
     )
 
 

@@ -53,7 +53,7 @@ def filled(
     elif "log_prob" in needs:
         add(fields, rollouts, "log_prob_VG", totals(policy.score(policy.model, batch)))
     if "reference_log_prob" in needs:
-        reference = policy.score(policy.reference, batch)
+        reference = policy.score_reference(batch)
         add(fields, rollouts, "reference_log_prob_VG", totals(reference))
     if "uniform" in needs:
         coins = [stream(seed, "uniform", policy.step, *place).random() for place in places(batch)]
@@ -96,7 +96,7 @@ def under_every_phrasing(policy: Policy, orbit: OrbitRollouts, own: bool) -> Fie
     V, G = orbit.record.class_VG.shape
     whole = RolloutBatch((orbit.prompts_V[0],), tuple(t for group in orbit.completions_VG for t in group))
     texts, places = whole.distinct
-    completions, rows = texts.completions, policy.options.rows
+    completions, rows = texts.completions, policy.limits.rows
     starts = range(0, len(completions), rows)
     pieces = [(w, completions[start : start + rows]) for w in orbit.prompts_V for start in starts]
     batch = RolloutBatch(

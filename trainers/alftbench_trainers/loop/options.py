@@ -49,6 +49,14 @@ class LoopOptions:
     rows: Annotated[int, at_least(1), "completions per forward and backward pass; lower it if memory runs out"] = (
         512
     )
+    micro_tokens: Annotated[
+        int, at_least(0), "tokens per pass: completions times longest prompt plus longest completion; 0: any"
+    ] = 0
+    checkpointing: Annotated[bool, "compute activations again in the backward pass: slower, less memory"] = False
+    master: Annotated[bool, "of weights in half precision AdamW steps on float32 copies"] = False
+    lora_rank: Annotated[int, at_least(0), "rank of adapters (LoRA); 0 trains all weights"] = 0
+    lora_alpha: Annotated[Positive, "α of adapters, which count α/rank"] = 32.0
+    lora_targets: Annotated[str, "layers that get an adapter: all-linear, or names joined by +"] = "all-linear"
     save_every: Annotated[int, at_least(1), "steps between resumable states"] = 10
     warmup: Annotated[
         int, at_least(0), "steps over which the learning rate rises, while AdamW's moments are rough"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from alftbench.backends.hf.batching import is_shortage
 from alftbench.backends.hf.loading import load_model, load_tokenizer
 from alftbench.backends.hf.scoring import token_log_probs
-from alftbench.errors import Diverged, UsageError
+from alftbench.errors import AlftbenchError, Diverged, UsageError
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Cost
+from alftbench_trainers.loop.adapter import adapted, switched_off
 from alftbench_trainers.loop.batch import RolloutBatch
+from alftbench_trainers.loop.checkpointing import prepare, recomputed_log_probs
 from alftbench_trainers.loop.cost import scored, trained
+from alftbench_trainers.loop.limits import Limits, parts
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
+from alftbench_trainers.loop.masters import Masters
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 
+T = TypeVar("T")
 MOST_LOST = 0.5  # of the weights may stay as they are in a step at half the learning rate
 
 
@@ -73,13 +80,19 @@ class Policy:
         dtype = "float32" if request.dtype == "auto" else request.dtype  # small steps vanish in half precision
         self.options = options
         self.tokenizer = load_tokenizer(model, trusted)
-        self.model = load_model(weights or model, device, dtype, trusted).eval()
-        if weights is None:
+        whole = not options.lora_rank  # else what was trained is not in a model's folder
+        self.model = load_model((whole and weights) or model, device, dtype, trusted).eval()
+        self.adapter = None if whole else adapted(self.model, options, request.seed)
+        self.masters = Masters(self.model, options.master)
+        if weights is None and whole and not options.master:
             check_learns(self.model, options.learning_rate)
+        if options.checkpointing:
+            prepare(self.model)
         refers = referring or options.beta > 0
-        self.reference = load_model(model, device, dtype, trusted).eval() if refers else None
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        self.reference = load_model(model, device, dtype, trusted).eval() if refers and whole else None
+        self.optimizer = torch.optim.AdamW(self.masters.stepped, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.memory = AnswerMemory(options.remembers)
+        self.limits = Limits(options.rows, options.micro_tokens)
         self.step, self.cost = 0, Cost()
         self.updates: list[Update] = []
 
@@ -140,17 +153,41 @@ class Policy:
         Returns:
             The sampled KL.
         """
+        passes, group = parts(batch, self.limits), batch.counts_P[0]
+        if any(count != group for part, _ in passes for count in part.counts_P):
+            return self._ascend_apart(options, batch, rewards_R, baselines_R, reference)
         log_ratios = []
-        for place, (prompts, rows) in enumerate(batch.chunks(self.options.rows)):
-            part = batch.part(prompts, rows)
+        for place, (part, rows) in enumerate(passes):
             log_probs_RT = self.log_probs(self.model, part)
-            [reference_RT] = [reference[place]] if reference else self.score(self.reference, part)
+            [reference_RT] = [reference[place]] if reference else self.score_reference(part)
             log_ratio_R = (log_probs_RT.detach() - reference_RT).sum(-1)
             terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
             advantages_R = group_advantages_of(options, *terms_R, part.counts_P[0])
             self._backward(part, log_probs_RT, advantages_R, len(batch.completions))
             log_ratios.append(log_ratio_R)
         return float(torch.cat(log_ratios).mean())
+
+    def _ascend_apart(
+        self,
+        options: GroupOptions,
+        batch: RolloutBatch,
+        rewards_R: Tensor,
+        baselines_R: Tensor,
+        reference: Sequence[Tensor] | None,
+    ) -> float:
+        """The same where a group does not fit into a pass: one more, without gradient, says what each has to pay.
+
+        Returns:
+            The sampled KL.
+        """
+        own = self.score(self.model, batch)
+        pairs = zip(own, reference or self.score_reference(batch), strict=True)
+        log_ratio_R = torch.cat([(own_RT - reference_RT).sum(-1) for own_RT, reference_RT in pairs])
+        terms_R = (rewards_R, baselines_R, options.beta * log_ratio_R)
+        advantages_R = group_advantages_of(options, *terms_R, batch.counts_P[0])
+        for part, rows in parts(batch, self.limits):
+            self._backward(part, self.log_probs(self.model, part), advantages_R[rows], len(batch.completions))
+        return float(log_ratio_R.mean())
 
     def _ascend(self, batch: RolloutBatch, advantages_R: Tensor, learning_rate: float) -> tuple[float, int]:
         """A step where advantages are known before any pass, and those of 0 need none.
@@ -160,44 +197,87 @@ class Policy:
         """
         kept_R = advantages_R != 0
         kept, advantages_R = batch.only(kept_R.tolist()), advantages_R[kept_R]
-        for prompts, rows in kept.chunks(self.options.rows):
-            part = kept.part(prompts, rows)
+        for part, rows in parts(kept, self.limits):
             self._backward(part, self.log_probs(self.model, part), advantages_R[rows], len(batch.completions))
         if not kept.completions:  # the optimiser steps on what it remembers of earlier gradients, as ever
-            for parameter in self.model.parameters():
+            for parameter in self.masters.stepped:
                 parameter.grad = torch.zeros_like(parameter)
         return self._step(learning_rate), len(batch.completions) - len(kept.completions)
 
     def _backward(self, part: RolloutBatch, log_probs_RT: Tensor, advantages_R: Tensor, n_rollouts: int) -> None:
         loss = policy_gradient_loss(log_probs_RT, advantages_R.to(log_probs_RT), n_rollouts)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.cost = trained(self.cost, self.model, part)
+        self.masters.collect()
+        self.cost = trained(self.cost, self.model, part, self.options.checkpointing)
 
     def score(self, model: Any, batch: RolloutBatch) -> list[Tensor]:
         """Log-probabilities of every token without gradient, chunk by chunk, shape (R, T) each; counted."""
-        parts = [batch.part(*chunk) for chunk in batch.chunks(self.options.rows)]
+        passes = [part for part, _ in parts(batch, self.limits)]
         with torch.no_grad():
-            log_probs = [self.log_probs(model, part) for part in parts]
-        for part in parts:
+            log_probs = [self.log_probs(model, part) for part in passes]
+        for part in passes:
             self.cost = scored(self.cost, self.model, part)
         return log_probs
+
+    def score_reference(self, batch: RolloutBatch) -> list[Tensor]:
+        """The same under the reference."""
+        with self.referring() as reference:
+            return self.score(reference, batch)
+
+    @contextmanager
+    def referring(self) -> Iterator[Any]:
+        """The reference: a model of its own, or this one while its adapter is switched off."""
+        if self.adapter is None:
+            yield self.reference
+        else:
+            with switched_off(self.adapter):
+                yield self.model
 
     def log_probs(self, model: Any, part: RolloutBatch) -> Tensor:
         """Log-probabilities of every token, shape (R, T); completions that are the same share one pass."""
         distinct, places = part.distinct
         pad_id, temperature = self.tokenizer.pad_token_id, self.options.temperature
-        log_probs_DT = token_log_probs(
-            model, distinct.prompts, distinct.completions, pad_id, temperature, distinct.counts
-        )
+        if self.options.checkpointing and torch.is_grad_enabled():
+            log_probs_DT = recomputed_log_probs(model, distinct, pad_id, temperature)
+        else:
+            completions, counts = distinct.completions, distinct.counts
+            log_probs_DT = token_log_probs(model, distinct.prompts, completions, pad_id, temperature, counts)
         return log_probs_DT[torch.tensor(places, device=log_probs_DT.device)]
 
+    def within_memory(self, batch: RolloutBatch, work: Callable[[], T]) -> T:
+        """Do what passes over a batch do; where memory runs out, do it again in passes of half the size.
+
+        What the failed attempt cost is not counted, and its gradients are dropped.
+
+        Raises:
+            RuntimeError: of the device, where one completion is too much.
+        """
+        while True:
+            cost = self.cost
+            try:
+                return work()
+            except (RuntimeError, MemoryError) as error:
+                halved = self.limits.halve(batch) if is_shortage(error) else self.limits
+                if halved == self.limits:
+                    raise
+            self.cost, self.limits = cost, halved
+            self.optimizer.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
     def _step(self, learning_rate: float) -> float:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.masters.stepped, self.options.max_grad_norm)
         if not torch.isfinite(norm):
             raise Diverged(f"step {self.step}: the gradient is not finite; lower the learning rate")
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except (RuntimeError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            raise AlftbenchError(f"step {self.step}: AdamW's step does not fit into memory: {error}") from error
+        self.masters.show()
         self.step += 1
         return float(norm)
 

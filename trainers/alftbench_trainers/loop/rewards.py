@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +16,9 @@ from alftbench_trainers.loop.rollouts import OrbitRollouts
 
 Baseline: TypeAlias = Callable[[GroupRecord, FloatArray], FloatArray]
 """A record and its rewards ↦ what is subtracted from each, shape (V, G)."""
+
+Figures: TypeAlias = Callable[[GroupRecord], Mapping[str, float]]
+"""A record ↦ figures to log, by name."""
 
 
 def rewards_of(
@@ -55,3 +58,26 @@ def checked(
         value = "NaN" if np.isnan(values_VG).any() else "infinite"
         raise Diverged(f"the {what} of {trainer} is {value} for a rollout of problem {orbit.problem_id}")
     return values_VG
+
+
+def figures_of(trainer: str, figures: Figures | None, rollouts: Sequence[OrbitRollouts]) -> dict[str, float]:
+    """The mean over a step's orbits of every figure that a trainer logs of its own.
+
+    Raises:
+        PluginError: it failed, or a figure is no finite number with a name.
+    """
+    said: dict[str, list[float]] = {}
+    if figures is None:
+        return {}
+    for orbit in rollouts:
+        try:
+            given = {name: float(value) for name, value in figures(orbit.record).items()}
+        except AlftbenchError:
+            raise
+        except Exception as error:
+            raise PluginError(f"the figures of {trainer} failed: {type(error).__name__}: {error}") from error
+        for name, value in given.items():
+            if not isinstance(name, str) or not name or not np.isfinite(value):
+                raise PluginError(f"the figure {name!r} of {trainer} is {value}; it must be finite, with a name")
+            said.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in said.items()}

@@ -20,9 +20,13 @@ from alftbench.base.validate import read
 from alftbench.errors import AlftbenchError, BadInput, first_line
 from alftbench.training.trainer import TrainRequest, Update
 from alftbench.types import Checkpoint, Cost
+from alftbench_trainers.loop.adapter import save_merged
+from alftbench_trainers.loop.limits import Limits
 from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import LoopOptions
 from alftbench_trainers.loop.policy import Policy
+
+STEPPED = "stepped.safetensors"  # weights that a model's folder does not hold
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class SavedState:
     cost: Cost
     updates: tuple[Update, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits | None = None
 
 
 def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = False) -> Policy:
@@ -56,6 +61,8 @@ def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = F
     try:
         state = read_state(newest)
         policy = Policy(request, options, str(newest), referring)
+        if (newest / STEPPED).exists():
+            policy.masters.restore(load_file(newest / STEPPED))
         restore_optimizer(policy.optimizer, load_file(newest / "optimizer.safetensors"))
         policy.memory = AnswerMemory.load(newest, options.remembers)
     except (OSError, ValueError, KeyError, SafetensorError, AlftbenchError) as error:
@@ -64,6 +71,7 @@ def open_policy(request: TrainRequest, options: LoopOptions, referring: bool = F
             f"same command trains again"
         ) from error
     policy.step, policy.cost, policy.updates = state.step, state.cost, [*state.updates]
+    policy.limits = state.limits or policy.limits
     return policy
 
 
@@ -92,14 +100,23 @@ def save_state(policy: Policy, folder: Path) -> None:
         partial = folder / "step.partial"
         shutil.rmtree(partial, ignore_errors=True)
         with saving(final):
-            policy.model.save_pretrained(partial)
+            save_weights(policy, partial)
             save_file(flatten_optimizer(policy.optimizer), partial / "optimizer.safetensors")
             policy.memory.save(partial)
-            state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial))
+            state = SavedState(policy.step, policy.cost, tuple(policy.updates), sizes(partial), policy.limits)
             write_json(partial / "state.json", asdict(state))
             partial.rename(final)
     for old in states(folder)[:-1]:
         shutil.rmtree(old)
+
+
+def save_weights(policy: Policy, folder: Path) -> None:
+    """Write what training changes: the model or its adapter, and float32 copies where AdamW has some."""
+    if policy.adapter is None:
+        policy.model.save_pretrained(folder)
+    if policy.adapter is not None or policy.masters.copies:
+        folder.mkdir(exist_ok=True)
+        save_file(policy.masters.tensors(), folder / STEPPED)
 
 
 def save_checkpoint(policy: Policy, path: Path) -> Checkpoint:
@@ -108,9 +125,12 @@ def save_checkpoint(policy: Policy, path: Path) -> Checkpoint:
     if not path.exists():
         shutil.rmtree(partial, ignore_errors=True)
         with saving(path):
-            policy.model.save_pretrained(partial)
+            if policy.adapter is None:
+                policy.model.save_pretrained(partial)
+            else:
+                save_merged(policy.adapter, partial)
             policy.tokenizer.save_pretrained(partial)
-            for file in partial.iterdir():
+            for file in filter(Path.is_file, partial.rglob("*")):
                 file.chmod(0o644)
             partial.rename(path)
     return Checkpoint(str(path), policy.step, fingerprint(path))
