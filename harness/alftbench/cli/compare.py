@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -165,7 +166,6 @@ def compare_command(
     """Train every method at the same budget and seeds, evaluate all, and publish; or compare what is finished."""
     go_offline(offline)
     from alftbench.backends.base import BackendOptions
-    from alftbench.backends.hf.devices import at_once, cuda_ids
     from alftbench.cli.progress import job_bars
     from alftbench.compare.compare import compare
     from alftbench.compare.finished import FinishedRequest, finished_folders
@@ -197,8 +197,7 @@ def compare_command(
         test=test,
         train=select(split="train", data=train_data, limit=train_limit, **alike),
         samples=samples,
-        workers=workers if workers is not None else at_once(device),
-        devices=cuda_ids(device),
+        workers=1 if workers is None else workers,
         options=options,
         temperature=temperature,
         max_tokens=max_tokens,
@@ -211,8 +210,16 @@ def compare_command(
         echo_json([planned_as_json(trial) for trial in planned])
         return
     with job_bars() as watch:
-        outcome = compare(request, planned, watch)
+        outcome = compare(spread(request, workers), planned, watch)
     print_comparison(request, outcome, output_format)
+
+
+def spread(request: CompareRequest, workers: int | None) -> CompareRequest:
+    """The request with the devices that it may use, and a worker for each if their number was not given."""
+    from alftbench.backends.hf.devices import at_once, cuda_ids  # torch, once all else is checked
+
+    device = request.options.device
+    return replace(request, workers=at_once(device) if workers is None else workers, devices=cuda_ids(device))
 
 
 def methods_of(board: Path) -> Sequence[str]:
