@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,18 +19,23 @@ from alftbench.suites.load import Selection, load_suite
 from alftbench.training.train import TrainJob, TrainRecord, make_trainer, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec
 from alftbench.types import Budget, SamplingParams, Variant
+from tests.helpers import ROOT
 
 TRAINERS = list(entry_points.available("trainer"))
 TOKENS, STEPS = 20_000, 2
 SMALL = {"group": "4", "orbits": "1"}
 """Options that make a step quick, for trainers that have them."""
+EXAMPLE = ROOT / "docs" / "plugins" / "external_reinforce.py"
+GIVEN = {"external": (("command", f"{sys.executable} {EXAMPLE}"),)}
+"""Options without which a trainer cannot train."""
 
 
 @cache
 def job(name: str) -> TrainJob:
     spec = TrainerSpec(name, ())
     options = make_trainer(spec).config()
-    small = TrainerSpec(name, tuple((key, value) for key, value in SMALL.items() if key in options))
+    quick = tuple((key, value) for key, value in SMALL.items() if key in options)
+    small = TrainerSpec(name, GIVEN.get(name, ()) + quick)
     budget = Budget(tokens=TOKENS, steps=STEPS)
     return TrainJob(small, "tiny-sums", ("sums",), budget, Selection("train", limit=2), device="cpu")
 
