@@ -21,6 +21,7 @@ from alftbench.base.names import unfit
 from alftbench.base.settings import OptionInfo, parse_pairs
 from alftbench.errors import UsageError
 from alftbench.games import Objective
+from alftbench.games.rewards import GroupRecord
 from alftbench.suites.base import Suite
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
@@ -161,6 +162,19 @@ class PredictsOutcome(Protocol):
         Returns:
             None where it is not known.
         """
+        ...
+
+
+@runtime_checkable
+class ShowsRewards(Protocol):
+    """What a trainer may offer besides: its reward and baseline, so that `trainers check` sees its update."""
+
+    def reward(self, record: GroupRecord) -> FloatArray:
+        """The reward of every rollout of an orbit, shape (V, G)."""
+        ...
+
+    def baseline(self, record: GroupRecord, rewards_VG: FloatArray) -> FloatArray:
+        """What is subtracted from every reward, shape (V, G)."""
         ...
 
 
