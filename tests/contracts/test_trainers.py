@@ -1,4 +1,4 @@
-"""Every registered trainer passes the conformance kit: options, budget, checkpoint, going on, the update itself."""
+"""Every registered trainer passes the conformance kit: options, budget, checkpoint, going on, the update."""
 
 from __future__ import annotations
 
