@@ -68,6 +68,23 @@ class Scored:
         return torch.cat([weight.detach().flatten() for weight in self.model.parameters()])
 
 
+class Step:
+    """One step of a run: the model before and after it, and the rollouts that it learned from.
+
+    before: the gradient of the step before, which momentum carries on.
+    """
+
+    def __init__(self, models: Sequence[Scored], graded: Graded, before: Tensor | None = None) -> None:
+        self._start, end = models
+        self._graded, self._before = graded, before
+        self._moved = end.weights - self._start.weights
+
+    def share(self, advantages_VG: FloatArray) -> float:
+        """Share of the legible weights that moved as advantages say, with the momentum that suits best."""
+        gradient = self._start.gradient([self._graded], [advantages_VG])
+        return explained(self._moved, gradient, self._before)
+
+
 def explained(moved: Tensor, gradient: Tensor, before: Tensor | None = None) -> float:
     """Share of the legible weights that moved as a gradient says, with the momentum that suits best."""
     return max(agreement(moved, gradient + (0 if before is None else mu * before)) for mu in MOMENTA)

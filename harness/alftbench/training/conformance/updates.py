@@ -7,9 +7,11 @@ from functools import cache
 
 import numpy as np
 
+from alftbench.backends.model_files import locate
 from alftbench.base.arrays import FloatArray
 from alftbench.errors import UsageError
-from alftbench.games.rewards import GroupRecord
+from alftbench.games.rewards import GroupRecord, needed
+from alftbench.training.conformance.movement import Scored, Step, away_from_mean, mistaken_halves, mistaken_order
 from alftbench.training.conformance.probe import RIGHT, Graded
 from alftbench.training.conformance.runs import MODEL, Laboratory
 from alftbench.training.conformance.verdicts import NotApplicable, expect
@@ -69,36 +71,28 @@ SLOW: dict[object, Slow] = {
 @cache
 def explained(lab: Laboratory) -> dict[str, float]:
     """Share of the signs of each step that rightful advantages explain, and that each mistake would."""
-    from alftbench.backends.model_files import locate
-    from alftbench.training.conformance import movement as m
-
     trainer = shows(lab)
     one, two = steps_of(lab)
-    start, middle, end = (m.Scored(path) for path in (locate(MODEL), lab.first.checkpoint, lab.both.checkpoint))
     rewards1, rewards2 = rewards_of(trainer, one.record), rewards_of(trainer, two.record)
     base1, base2 = trainer.baseline(one.record, rewards1), trainer.baseline(two.record, rewards2)
-    moved1, moved2 = middle.weights - start.weights, end.weights - middle.weights
-    g1 = start.gradient([one], [rewards1 - base1])
-
-    def first(advantages_VG: FloatArray) -> float:
-        return m.explained(moved1, start.gradient([one], [advantages_VG]))
-
-    beta = float(lab.config.get("beta", 0.0))
+    models = [Scored(path) for path in (locate(MODEL), lab.first.checkpoint, lab.both.checkpoint)]
+    start, middle, _ = models
+    first = Step(models[:2], one)
+    second = Step(models[1:], two, before=start.gradient([one], [rewards1 - base1]))
     log_ratio_VG = middle.totals(two) - start.totals(two)
-    lengths_VG = np.array([[sample.n_tokens for sample in row] for row in two.samples_VG])
 
-    def second(baseline_VG: FloatArray, penalties_VG: FloatArray) -> float:
-        away = m.away_from_mean(beta * penalties_VG, lab.config)
-        return m.explained(moved2, middle.gradient([two], [rewards2 - baseline_VG - away]), g1)
+    def with_kl(baseline_VG: FloatArray, log_ratio_VG: FloatArray) -> float:
+        penalties_VG = float(lab.config.get("beta", 0.0)) * log_ratio_VG
+        return second.share(rewards2 - baseline_VG - away_from_mean(penalties_VG, lab.config))
 
     return {
-        "step 1": first(rewards1 - base1),
-        "step 2": second(base2, log_ratio_VG),
-        "group order": first(m.mistaken_order(rewards1 - base1)),
-        "whole groups": first(m.mistaken_halves(rewards1)),
-        "fresh baseline": second(np.broadcast_to(base1, rewards2.shape), log_ratio_VG),
-        "sequence KL": second(base2, log_ratio_VG / lengths_VG),
-        "any KL": second(base2, 0 * log_ratio_VG),
+        "step 1": first.share(rewards1 - base1),
+        "group order": first.share(mistaken_order(rewards1 - base1)),
+        "whole groups": first.share(mistaken_halves(rewards1)),
+        "step 2": with_kl(base2, log_ratio_VG),
+        "fresh baseline": with_kl(base1, log_ratio_VG),
+        "sequence KL": with_kl(base2, log_ratio_VG / needed(two.record.tokens_VG, "tokens")),
+        "any KL": with_kl(base2, 0 * log_ratio_VG),
     }
 
 
