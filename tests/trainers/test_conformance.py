@@ -207,6 +207,8 @@ def test_what_does_not_apply_says_why():
     assert seen["gradient"].status == seen["advantages"].status == NOT_APPLICABLE
     assert "shows no reward" in seen["gradient"].says
     assert seen["resume"].status == PASSED
+    random = verdicts("noisy-verifier", only=("gradient",))["gradient"]
+    assert (random.status, random.says) == (NOT_APPLICABLE, "its rule rewards at random")
     assert verdicts("vanilla-grpo:scale=std", only=("gradient",))["gradient"].status == NOT_APPLICABLE
     with pytest.raises(UnknownName):
         verdicts("vanila-grpo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -35,11 +36,16 @@ def shows(lab: Laboratory) -> ShowsRewards:
 
 
 def rewards_of(trainer: ShowsRewards, record: GroupRecord) -> FloatArray:
-    """What its rule gives a record."""
+    """What its rule gives a record; a rule that asks a coin gives what nobody can know from here."""
     try:
-        return np.asarray(trainer.reward(record), dtype=float)
+        rewards_VG = np.asarray(trainer.reward(record), dtype=float)
+        coins = [np.full(rewards_VG.shape, coin) for coin in (0.0, 1 - 1e-9)]
+        tossed = [np.asarray(trainer.reward(replace(record, uniform_VG=coin_VG))) for coin_VG in coins]
     except UsageError as error:
         raise NotApplicable(f"its rule reads what a record alone does not have: {error}") from error
+    if any(not np.array_equal(rewards_VG, each) for each in tossed):
+        raise NotApplicable("its rule rewards at random")
+    return rewards_VG
 
 
 def advantages(lab: Laboratory) -> str:
