@@ -1,7 +1,7 @@
 """The command line: parse, call, print; no logic. Nothing heavy is imported before a command needs it."""
 
 # Importing a module adds its commands: this is the order in --help.
-from alftbench.cli import evaluate, train, compare, grading, interop, theory, rules, suites, listing
+from alftbench.cli import evaluate, train, compare, grading, interop, theory, rules, suites, listing, trainers
 from alftbench.cli.app import app, main
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "suites",
     "theory",
     "train",
+    "trainers",
 ]

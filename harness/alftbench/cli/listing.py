@@ -9,7 +9,6 @@ import typer
 
 from alftbench.cli.app import app, complain, echo_json, say
 from alftbench.cli.options import Format, FormatOption
-from alftbench.errors import UsageError
 
 
 @app.command("leaderboard")
@@ -74,44 +73,6 @@ def description(kind: str, plugin: Any) -> str:
 
     tells = kind == "trainer" and isinstance(plugin, DescribesTrainer)
     return str(plugin.info.description) if tells else entry_points.describe(plugin)
-
-
-@app.command("trainers")
-def trainers_command(
-    name: Annotated[str | None, typer.Argument(help="A trainer, to show its options.")] = None,
-    output_format: FormatOption = Format.TABLE,
-) -> None:
-    """List the trainers, or show one with its options, their defaults and what they mean."""
-    if name is None:
-        list_plugins("trainer", output_format)
-    else:
-        show_trainer(name, output_format)
-
-
-def show_trainer(name: str, output_format: Format) -> None:
-    """What a trainer says of itself, and its options.
-
-    Raises:
-        UsageError: it does not tell its options.
-    """
-    from dataclasses import asdict
-
-    from alftbench.base import entry_points
-    from alftbench.base.tables import Column, Table
-    from alftbench.cli.console import show
-    from alftbench.training.trainer import DescribesTrainer
-
-    trainer = entry_points.load("trainer", name)
-    if not isinstance(trainer, DescribesTrainer):
-        raise UsageError(f"trainer {name!r} does not tell its options; see the page of its package")
-    if output_format is Format.JSON:
-        echo_json({"name": name, **asdict(trainer.info)})
-        return
-    headings = (Column("option"), Column("default"), Column("what it is", prose=True), Column("value", prose=True))
-    rows = tuple((o.name, str(o.default), o.meaning, o.kind) for o in trainer.info.options)
-    show(Table(f"{name}: {trainer.info.description} {trainer.info.paper}".rstrip(), headings, rows))
-    first = next((f":{option.name}={option.default}" for option in trainer.info.options), "")
-    say(f"use: alftbench train {name}{first} --steps 100")
 
 
 @app.command("backends")

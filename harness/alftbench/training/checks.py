@@ -1,15 +1,17 @@
-"""What a training run is refused for before anything is loaded: no budget, or problems that it is tested on."""
+"""What a training run is refused for: no budget, problems that it is tested on, a cost beyond its budget."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from alftbench.errors import AlftbenchError, UsageError
 from alftbench.suites.base import Suite
 from alftbench.suites.load import TEST, Selection
 from alftbench.suites.tables.table import TableSuite
-from alftbench.types import Budget, Orbit
+from alftbench.types import Budget, Cost, Orbit
 
 
 def check_budget(budget: Budget) -> None:
@@ -44,3 +46,14 @@ def check_not_tested(suite: Suite, orbits: Sequence[Orbit], selection: Selection
             f"suite {name}: {len(shared)} training problems are in its test split too, such as "
             f"{min(shared)[:80]!r}; train on other problems"
         )
+
+
+def beyond(cost: Cost, steps: int, budget: Budget) -> str:
+    """What no training run within its budget costs; empty where all is well."""
+    if not all(math.isfinite(spent) and spent >= 0 for spent in asdict(cost).values()):
+        return "its cost is negative or not finite"
+    if budget.tokens is not None and cost.generated_tokens > budget.tokens:
+        return f"it generated {cost.generated_tokens} tokens with a budget of {budget.tokens}"
+    if budget.steps is not None and steps > budget.steps:
+        return f"it took {steps} steps with a budget of {budget.steps}"
+    return ""

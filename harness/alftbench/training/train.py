@@ -8,7 +8,6 @@ checkpoint/    the trained model
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ from alftbench.base.records import load_record, save_record
 from alftbench.base.validate import Count, examine, read
 from alftbench.errors import AlftbenchError, BadInput, PluginError, RunConflict, UsageError
 from alftbench.suites.load import TRAIN, Reader, Selection, read_problems
-from alftbench.training.checks import check_budget, check_not_tested
+from alftbench.training.checks import beyond, check_budget, check_not_tested
 from alftbench.training.trainer import (
     ChecksPlan,
     Trainer,
@@ -325,17 +324,6 @@ def read_train_record(folder: Path) -> TrainRecord:
     if record.status == "complete" and record.checkpoint_sha256 is None:
         raise BadInput(f"{path}: complete without checkpoint_sha256; the record was changed, so undo the change")
     return record
-
-
-def beyond(cost: Cost, steps: int, budget: Budget) -> str:
-    """What no training run within its budget costs; empty where all is well."""
-    if not all(math.isfinite(spent) and spent >= 0 for spent in asdict(cost).values()):
-        return "its cost is negative or not finite"
-    if budget.tokens is not None and cost.generated_tokens > budget.tokens:
-        return f"it generated {cost.generated_tokens} tokens with a budget of {budget.tokens}"
-    if budget.steps is not None and steps > budget.steps:
-        return f"it took {steps} steps with a budget of {budget.steps}"
-    return ""
 
 
 def checkpoint_path(folder: Path) -> Path:

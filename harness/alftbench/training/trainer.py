@@ -7,6 +7,7 @@ and ends with the same checkpoint.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from alftbench.base.names import unfit
 from alftbench.base.settings import OptionInfo, parse_pairs
 from alftbench.errors import UsageError
 from alftbench.games import Objective
+from alftbench.games.rewards import GroupRecord
 from alftbench.suites.base import Suite
 from alftbench.types import Budget, Checkpoint, Cost, Orbit
 
@@ -171,6 +173,19 @@ class PredictsOutcome(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsRewards(Protocol):
+    """What a trainer may offer besides: its reward and baseline, so that `trainers check` sees its update."""
+
+    def reward(self, record: GroupRecord) -> FloatArray:
+        """The reward of every rollout of an orbit, shape (V, G)."""
+        ...
+
+    def baseline(self, record: GroupRecord, rewards_VG: FloatArray) -> FloatArray:
+        """What is subtracted from every reward, shape (V, G)."""
+        ...
+
+
 # Entry points of the group `alftbench.trainers` are factories: options of the command line → trainer.
 TrainerFactory = Callable[[Mapping[str, str]], Trainer]
 
@@ -194,16 +209,22 @@ class DescribesTrainer(Protocol):
         ...
 
 
+COMMAND = "command"
+"""The option that takes all that follows it, commas and equals signs too."""
+BEFORE_COMMAND = re.compile(rf"(?:^|,)\s*{COMMAND}\s*=")
+
+
 @dataclass(frozen=True)
 class TrainerSpec:
-    """A trainer with options, written `name` or `name:key=value,key=value`."""
+    """A trainer with options, written `name` or `name:key=value,key=value`; `command=` takes the rest as it is."""
 
     name: str
     options: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
         """The spelling that `parse_spec` reads."""
-        options = ",".join(f"{key}={value}" for key, value in self.options)
+        last = sorted(self.options, key=lambda option: option[0] == COMMAND)
+        options = ",".join(f"{key}={value}" for key, value in last)
         return f"{self.name}:{options}" if options else self.name
 
 
@@ -212,4 +233,11 @@ def parse_spec(text: str) -> TrainerSpec:
     if why := unfit(text):
         raise UsageError(f"trainer {text!r}: as a method's name it {why}")
     name, _, rest = text.partition(":")
-    return TrainerSpec(name, tuple(sorted(parse_pairs(f"trainer {text!r}", rest).items())))
+    options = rest
+    command = BEFORE_COMMAND.search(rest)
+    if command:
+        options = rest[: command.start()]
+    pairs = parse_pairs(f"trainer {text!r}", options)
+    if command:
+        pairs[COMMAND] = rest[command.end() :].strip()
+    return TrainerSpec(name, tuple(sorted(pairs.items())))
