@@ -22,7 +22,8 @@ from typing import Any
 
 from alftbench.evaluation.evaluate import measure
 from alftbench.evaluation.plan import EvalRequest, Plan
-from alftbench.evaluation.run_folder import RunFolder, verify_samples
+from alftbench.evaluation.run_folder import RunFolder
+from alftbench.evaluation.verify import verify_samples
 from alftbench.suites.base import SuiteInfo
 from alftbench.types import Orbit, Problem, SamplingParams, Variant
 

@@ -63,8 +63,9 @@ class Done:
 
     @property
     def line(self) -> str:
-        """The one line that it ended with; warnings, and what a comparison says of failed trials, are others."""
-        [line] = [line for line in self.err.splitlines() if not line.startswith(("warning: ", "failed: "))]
+        """The one line that it ended with; warnings, memory and what is said of failed trials are others."""
+        others = ("warning: ", "failed: ", "memory: ")
+        [line] = [line for line in self.err.splitlines() if not line.startswith(others)]
         return line
 
 

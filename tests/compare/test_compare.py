@@ -354,7 +354,7 @@ def test_a_board_names_every_surrounding_that_its_runs_were_made_in(compared):
     ):
         text = render(
             template,
-            {"board": empty, "tables": [], "made_with": [in_words(one), in_words(other)]},
+            {"board": empty, "tables": [], "evidence": "", "made_with": [in_words(one), in_words(other)]},
             escape,
         )
         assert text.count("Measured with") == 2

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,9 @@ def test_a_killed_train_kills_the_command_and_goes_on(tmp_path, kill):
     (tmp_path / "sleepy.py").write_text(SLEEPY, encoding="utf-8")
     train = [sys.executable, "-m", "alftbench.cli", "train", f"external:command={sys.executable} sleepy.py"]
     train += ["--steps", "1", "--suite", "sums", "--limit", "1", "--device", "cpu", "--output-dir", "run"]
-    running = subprocess.Popen(train, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
+    running = subprocess.Popen(train, cwd=tmp_path, preexec_fn=heeding, **quiet)
     pids = tmp_path / "run" / "state" / "state" / "pids"
     wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
     running.send_signal(kill)

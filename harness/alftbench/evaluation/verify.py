@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def complete_record(path: Path) -> RunRecord:
 
 def has_texts(path: Path) -> bool:
     """Are a run's samples here, or were they left out when it was packed?"""
-    return (path / SEALED).exists()
+    return os.path.lexists(path / SEALED)  # a link to nowhere is no reason to ask for less
 
 
 def lines_digest(path: Path) -> tuple[str, int]:
