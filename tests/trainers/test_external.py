@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from alftbench.training.train import TrainJob, plan_training, run_training
 from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget
 from alftbench_trainers.external.command import digests_of
+from alftbench_trainers.external.files import about
 from tests.helpers import ROOT, wait_until
 
 EXAMPLE = ROOT / "docs" / "plugins" / "external_reinforce.py"
@@ -61,6 +63,11 @@ def test_a_command_takes_all_that_follows():
     assert str(first) == "mine:zeal=3,command=a=1,b"
     assert parse_spec(str(first)) == first
     assert parse_spec("mine:recommand=3").options == (("recommand", "3"),)
+
+
+def test_the_request_has_the_limit_of_the_command_line(tmp_path):
+    plan = plan_training(replace(job(sys.executable), max_tokens=7))
+    assert [about(suite)["max_tokens"] for suite in plan.suites] == [7]
 
 
 def test_the_request_says_everything(trained, tmp_path):

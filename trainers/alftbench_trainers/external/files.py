@@ -95,7 +95,7 @@ def about(suite: TrainSuite) -> dict[str, Any]:
     sampling = info.sampling
     return {
         "name": info.name,
-        "max_tokens": sampling.max_tokens,
+        "max_tokens": suite.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stop": list(sampling.stop),
