@@ -61,9 +61,8 @@ def listed(suite: Suite, model: HfBackend, half: int, problems: int) -> list[Orb
         bounds = TraceBounds(MASS[suite.info.name], 200_000)
         lists = model.traces(model, orbit.variants, suite.info.sampling, bounds)
         assert lists is not None
-        samples = tuple(sample for each in lists for sample in each.samples)
-        listing = OrbitListing(samples, tuple(each.log_prob_MY for each in lists))
-        traces.append(orbit_traces(graded(suite, orbit, samples, None), listing, bounds.mass))
+        listing = OrbitListing.of(lists)
+        traces.append(orbit_traces(graded(suite, orbit, listing.samples, None), listing, bounds.mass))
     return traces
 
 

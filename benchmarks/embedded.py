@@ -89,13 +89,9 @@ def enumerated(model: HfBackend, suite: Suite, orbits: Iterable[Orbit], temperat
 
 def listed(model: HfBackend, suite: Suite, orbit: Orbit, params: SamplingParams) -> Answers:
     """The answer distributions of one orbit."""
-    samples, log_probs = [], []
-    for variant in orbit.variants:
-        traces = model.traces(model, variant, params, BOUNDS)
-        assert traces is not None, f"{variant}: more prefixes than {BOUNDS.prefixes}"
-        samples += traces.samples
-        log_probs.append(traces.log_prob_MY)
-    listing = OrbitListing(tuple(samples), tuple(log_probs))
+    lists = model.traces(model, orbit.variants, params, BOUNDS)
+    assert lists is not None, f"{orbit.problem.id}: more prefixes than {BOUNDS.prefixes}"
+    listing = OrbitListing.of(lists)
     traces_V = orbit_traces(graded(suite, orbit, listing.samples, None), listing, BOUNDS.mass)
     Z = traces_V.correct_Z.size
     p_VZ = np.stack(

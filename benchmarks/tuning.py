@@ -99,9 +99,8 @@ def measured(trainer: object, policy: HfBackend, suite: Suite, problems: int, ma
         lists = policy.traces(reference(), orbit.variants, suite.info.sampling, bounds)
         if lists is None:
             return {}
-        samples = tuple(sample for each in lists for sample in each.samples)
-        listing = OrbitListing(samples, tuple(each.log_prob_MY for each in lists))
-        traces = orbit_traces(graded(suite, orbit, samples, None), listing, mass)
+        listing = OrbitListing.of(lists)
+        traces = orbit_traces(graded(suite, orbit, listing.samples, None), listing, mass)
         game = declared_game(trainer, traces.correct_Z)  # type: ignore[arg-type]
         if game is None:
             return {}

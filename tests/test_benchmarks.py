@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alftbench.publish.board import Board
+
 BENCHMARKS = sorted(Path(__file__).parents[1].joinpath("benchmarks").glob("*.py"))
 
 
@@ -18,15 +20,49 @@ def test_every_import_from_the_harness_exists(path):
                 exec(f"from {node.module} import {alias.name}", {})
 
 
-@pytest.fixture(scope="module")
-def phrasings():
-    """The benchmark of what phrasings cost, as a module."""
-    path = BENCHMARKS[0].with_name("phrasings.py")
-    spec = importlib.util.spec_from_file_location("phrasings", path)
+def benchmark(name):
+    """A benchmark as a module."""
+    path = BENCHMARKS[0].with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["phrasings"] = module  # its dataclasses look themselves up
+    sys.modules[name] = module  # its dataclasses look themselves up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def phrasings():
+    """The benchmark of what phrasings cost."""
+    return benchmark("phrasings")
+
+
+def test_the_rate_nearest_to_where_a_recipe_leads_is_taken():
+    """By hand: means over the two suites of the distance to the predicted answers, else to the declared."""
+    tuning = benchmark("tuning")
+
+    def line(recipe, multiple, *suites):
+        return {"recipe": recipe, "multiple": multiple, "learning_rate": multiple / 100, **dict(suites)}
+
+    def both(predicted, declared=0.9):
+        values = {"reached_to_predicted": predicted, "reached_to_declared": declared}
+        return (("sums", values), ("splits", values))
+
+    nan = float("nan")
+    lines = [line("a", 0.5, *both(0.2)), line("a", 1.0, *both(0.3)), line("a", 2.0, *both(0.1, 0.05))]
+    lines += [line("b", 0.5, *both(nan, 0.3)), line("b", 1.0, *both(nan, 0.2))]
+    lines += [line("c", 0.5, ("sums", {}), ("splits", {})), line("c", 1.0, ("sums", {}), ("splits", {}))]
+    assert [tuning.distance(each) for each in lines[:5]] == pytest.approx([0.2, 0.3, 0.1, 0.3, 0.2])
+    assert [tuning.chosen(name, lines) for name in "abc"] == ["a:learning_rate=0.02", "b", "c"]
+
+
+def test_the_board_zoo_has_the_rates_that_tuning_chose(monkeypatch):
+    tuning = benchmark("tuning")
+    monkeypatch.chdir(BENCHMARKS[0].parents[1])
+    lines = list(tuning.recorded())
+    names = sorted({line["recipe"] for line in lines})
+    chosen = [tuning.chosen(name, lines) for name in names]
+    assert list(Board.read(Path("leaderboards/zoo")).methods) == chosen
+    assert len(lines) == len(names) * len(tuning.MULTIPLES) == 108
 
 
 def test_the_exponent_of_a_power_is_that_power(phrasings):

@@ -233,7 +233,7 @@ def orbit_figures(backends, orbit: Orbit, declared):
     policy, reference = backends
     suite, params = load_suite("sums"), SamplingParams(n=64, max_tokens=32)
     found = policy.traces(reference, orbit.variants, params, TraceBounds(0.01))
-    listing = OrbitListing(tuple(s for t in found for s in t.samples), tuple(t.log_prob_MY for t in found))
+    listing = OrbitListing.of(found)
     traces = orbit_traces(graded(suite, orbit, listing.samples), listing, 0.01)
     place = {variant.name: i for i, variant in enumerate(orbit.variants)}
     ours, theirs = (

@@ -75,7 +75,7 @@ def token_kl(stack, request):
     """The KL of a rollout divided by its length."""
     update = policy.Policy._ascend_with_penalty
 
-    def wrong(self, options, batch, *rest):
+    def wrong(self, batch, *rest):
         advantages = losses.group_advantages
 
         def by_length(rewards, baselines, penalties, scale, own):
@@ -83,7 +83,7 @@ def token_kl(stack, request):
             return advantages(rewards, baselines, penalties / lengths, scale, own)
 
         with patch.object(policy, "group_advantages", by_length):
-            return update(self, options, batch, *rest)
+            return update(self, batch, *rest)
 
     stack.enter_context(patch.object(policy.Policy, "_ascend_with_penalty", wrong))
     return request

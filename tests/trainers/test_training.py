@@ -20,6 +20,7 @@ from alftbench.training.trainer import TrainerSpec, parse_spec
 from alftbench.types import Budget, Cost
 from alftbench_trainers.loop.batch import RolloutBatch
 from alftbench_trainers.loop.cost import flops_per_token
+from alftbench_trainers.loop.limits import Limits, parts
 from alftbench_trainers.loop.losses import group_advantages, policy_gradient_loss
 from alftbench_trainers.loop.options import GroupOptions
 from alftbench_trainers.loop.schedule import schedule
@@ -117,10 +118,11 @@ def test_group_advantages():
 
 def test_chunks_keep_groups_whole_and_cover_everything():
     batch = RolloutBatch(tuple((i,) for i in range(7)), ((0,),) * 28)
-    chunks = batch.chunks(10)
-    assert [i for prompts, _ in chunks for i in range(7)[prompts]] == list(range(7))
-    assert all(rows == slice(4 * prompts.start, 4 * prompts.stop) for prompts, rows in chunks)
-    assert batch.chunks(1) == batch.chunks(4)
+    chunks = parts(batch, Limits(10))
+    assert [prompt for part, _ in chunks for (prompt,) in part.prompts] == list(range(7))
+    assert all(rows == slice(4 * part.prompts[0][0], 4 * part.prompts[-1][0] + 4) for part, rows in chunks)
+    assert len(chunks) == 4
+    assert parts(batch, Limits(1)) == parts(batch, Limits(4))
 
 
 def test_a_step_takes_the_same_number_of_problems_from_every_suite():

@@ -8,7 +8,6 @@ learning_rate = 1e-5
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alftbench.base.bounds import read_toml
 from alftbench.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def toml(path: Path) -> dict[str, Any]:
         BadInput: it is missing or no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return read_toml(path)
+    except (OSError, BadInput) as error:
         raise BadInput(f"--config {path}: cannot be read as TOML: {error}") from error
 
 

@@ -39,6 +39,12 @@ class OrbitListing:
     samples: tuple[Sample, ...]
     log_prob_V: tuple[NDArray[np.float64], ...]
 
+    @classmethod
+    def of(cls, traces_V: Sequence[Traces]) -> OrbitListing:
+        """What a backend listed of each phrasing."""
+        samples = tuple(sample for traces in traces_V for sample in traces.samples)
+        return cls(samples, tuple(traces.log_prob_MY for traces in traces_V))
+
     @property
     def n_traces(self) -> float:
         """Completions per phrasing."""

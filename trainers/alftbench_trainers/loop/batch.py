@@ -48,23 +48,11 @@ class RolloutBatch:
             row += count
         return RolloutBatch(self.prompts, tuple(completions), tuple(counts)), places
 
-    def chunks(self, max_rows: int) -> list[tuple[slice, slice]]:
-        """(prompts, completions) slices of at most `max_rows` completions, but never less than a prompt's own."""
-        chunks: list[tuple[slice, slice]] = []
-        row = 0
-        for place, count in enumerate(self.counts_P):
-            prompts, rows = chunks[-1] if chunks else (slice(0, 0), slice(0, 0))
-            if chunks and row + count - rows.start <= max_rows:
-                chunks[-1] = (slice(prompts.start, place + 1), slice(rows.start, row + count))
-            else:
-                chunks.append((slice(place, place + 1), slice(row, row + count)))
-            row += count
-        return chunks
-
-    def part(self, prompts: slice, rows: slice) -> RolloutBatch:
-        """The rollouts of a chunk."""
-        counts = None if self.counts is None else self.counts[prompts]
-        return RolloutBatch(self.prompts[prompts], self.completions[rows], counts)
+    def joined(self, other: RolloutBatch) -> RolloutBatch:
+        """This batch and another after it."""
+        return RolloutBatch(
+            self.prompts + other.prompts, self.completions + other.completions, self.counts_P + other.counts_P
+        )
 
     def only(self, kept_R: Sequence[bool]) -> RolloutBatch:
         """The batch with these completions alone, and with the prompts that have one."""

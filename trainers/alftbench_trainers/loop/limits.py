@@ -46,27 +46,29 @@ def area(prompts: Sequence[TokenIds], completions: Sequence[TokenIds]) -> int:
 
 
 def parts(batch: RolloutBatch, limits: Limits) -> list[tuple[RolloutBatch, slice]]:
-    """A batch as the passes that hold it, in order, and which of its completions each has."""
-    if not limits.splits:
-        return [(batch.part(*chunk), chunk[1]) for chunk in batch.chunks(limits.rows)]
-    passes: list[tuple[RolloutBatch, slice, bool]] = []  # and whether it has whole prompts
+    """A batch as the passes that hold it, in order, and which of its completions each has.
+
+    A pass takes whole prompts for as long as they fit, one at least; where limits split, a prompt that does not
+    fit is in passes of its own.
+    """
+    passes: list[tuple[RolloutBatch, slice]] = []
+    takes_more = False  # the last pass
     row = 0
     for prompt, count in zip(batch.prompts, batch.counts_P, strict=True):
         rows = slice(row, row + count)
         completions, row = batch.completions[rows], row + count
-        if not limits.hold([prompt], completions):
-            passes += [(*piece, False) for piece in pieces(prompt, completions, rows.start, limits)]
+        if limits.splits and not limits.hold([prompt], completions):
+            passes += pieces(prompt, completions, rows.start, limits)
+            takes_more = False
             continue
-        last, before, whole = passes[-1] if passes else (RolloutBatch((), ()), slice(0, 0), False)
-        joined = None
-        if whole:
-            counts = (*last.counts_P, count)
-            joined = RolloutBatch((*last.prompts, prompt), last.completions + completions, counts)
+        part = RolloutBatch((prompt,), completions, (count,))
+        joined = passes[-1][0].joined(part) if takes_more else None
         if joined and limits.hold(joined.prompts, joined.completions):
-            passes[-1] = (joined, slice(before.start, row), True)
+            passes[-1] = (joined, slice(passes[-1][1].start, row))
         else:
-            passes.append((RolloutBatch((prompt,), completions, (count,)), rows, True))
-    return [(part, rows) for part, rows, _ in passes]
+            passes.append((part, rows))
+        takes_more = True
+    return passes
 
 
 def pieces(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ from alftbench_trainers.loop.memory import AnswerMemory
 from alftbench_trainers.loop.options import GroupOptions, LoopOptions
 
 T = TypeVar("T")
+Advantages: TypeAlias = Callable[[Tensor, slice], Tensor]
+"""Log π/π₀ of the rollouts of some whole groups, and which these are ↦ their advantages, shape (R,)."""
 MOST_LOST = 0.5  # of the weights may stay as they are in a step at half the learning rate
 
 
@@ -119,11 +121,16 @@ class Policy:
             Diverged: the gradient is not finite; the weights are left as they were.
         """
         self.optimizer.zero_grad()
+        group = batch.counts_P[0]
+
+        def advantages(log_ratio_R: Tensor, rows: slice) -> Tensor:
+            terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
+            return group_advantages_of(options, *terms_R, group)
+
         if options.beta > 0:
-            kl = self._ascend_with_penalty(options, batch, rewards_R, baselines_R, reference)
+            kl = self._ascend_with_penalty(batch, advantages, reference)
             return Ascent(kl, self._step(learning_rate))
-        group, no_R = batch.counts_P[0], torch.zeros_like(rewards_R)
-        advantages_R = group_advantages_of(options, rewards_R, baselines_R, no_R, group)
+        advantages_R = advantages(torch.zeros_like(rewards_R), slice(None))
         return Ascent(0.0, *self._ascend(batch, advantages_R, learning_rate))
 
     def fit(self, batch: RolloutBatch, weights_R: Tensor, learning_rate: float) -> Ascent:
@@ -141,12 +148,7 @@ class Policy:
         return Ascent(None, *self._ascend(batch, weights_R, learning_rate))
 
     def _ascend_with_penalty(
-        self,
-        options: GroupOptions,
-        batch: RolloutBatch,
-        rewards_R: Tensor,
-        baselines_R: Tensor,
-        reference: Sequence[Tensor] | None,
+        self, batch: RolloutBatch, advantages: Advantages, reference: Sequence[Tensor] | None
     ) -> float:
         """Gradients where β > 0: an advantage waits for its rollout's own pass, so that pass is made for all.
 
@@ -155,25 +157,18 @@ class Policy:
         """
         passes, group = parts(batch, self.limits), batch.counts_P[0]
         if any(count != group for part, _ in passes for count in part.counts_P):
-            return self._ascend_apart(options, batch, rewards_R, baselines_R, reference)
+            return self._ascend_apart(batch, advantages, reference)
         log_ratios = []
         for place, (part, rows) in enumerate(passes):
             log_probs_RT = self.log_probs(self.model, part)
             [reference_RT] = [reference[place]] if reference else self.score_reference(part)
             log_ratio_R = (log_probs_RT.detach() - reference_RT).sum(-1)
-            terms_R = (rewards_R[rows], baselines_R[rows], options.beta * log_ratio_R)
-            advantages_R = group_advantages_of(options, *terms_R, part.counts_P[0])
-            self._backward(part, log_probs_RT, advantages_R, len(batch.completions))
+            self._backward(part, log_probs_RT, advantages(log_ratio_R, rows), len(batch.completions))
             log_ratios.append(log_ratio_R)
         return float(torch.cat(log_ratios).mean())
 
     def _ascend_apart(
-        self,
-        options: GroupOptions,
-        batch: RolloutBatch,
-        rewards_R: Tensor,
-        baselines_R: Tensor,
-        reference: Sequence[Tensor] | None,
+        self, batch: RolloutBatch, advantages: Advantages, reference: Sequence[Tensor] | None
     ) -> float:
         """The same where a group does not fit into a pass: one more, without gradient, says what each has to pay.
 
@@ -183,8 +178,7 @@ class Policy:
         own = self.score(self.model, batch)
         pairs = zip(own, reference or self.score_reference(batch), strict=True)
         log_ratio_R = torch.cat([(own_RT - reference_RT).sum(-1) for own_RT, reference_RT in pairs])
-        terms_R = (rewards_R, baselines_R, options.beta * log_ratio_R)
-        advantages_R = group_advantages_of(options, *terms_R, batch.counts_P[0])
+        advantages_R = advantages(log_ratio_R, slice(None))
         for part, rows in parts(batch, self.limits):
             self._backward(part, self.log_probs(self.model, part), advantages_R[rows], len(batch.completions))
         return float(log_ratio_R.mean())

@@ -60,9 +60,8 @@ def listed(model: HfBackend, orbit: Orbit) -> OrbitTraces:
     traces = model.traces(base_model(), orbit.variants, SUMS.info.sampling, BOUNDS)
     if traces is None:
         raise AlftbenchError(f"problem {orbit.problem.id}: more than {BOUNDS.prefixes} prefixes to list")
-    samples = tuple(sample for each in traces for sample in each.samples)
-    listing = OrbitListing(samples, tuple(each.log_prob_MY for each in traces))
-    return orbit_traces(graded(SUMS, orbit, samples, None), listing, BOUNDS.mass)
+    listing = OrbitListing.of(traces)
+    return orbit_traces(graded(SUMS, orbit, listing.samples, None), listing, BOUNDS.mass)
 
 
 @lru_cache(maxsize=64)
