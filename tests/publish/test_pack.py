@@ -78,6 +78,15 @@ def test_packed_evidence_can_be_packed_again(packed, tmp_path):
     assert again.bytes == packed[1].bytes
 
 
+@pytest.mark.parametrize("command", ["regrade", "export"])
+def test_what_needs_texts_says_that_they_were_left_behind(packed, tmp_path, command):
+    run = packed[0] / "base-seed0" / "sums"
+    more = ["--output-dir", str(tmp_path / "o")] if command == "export" else []
+    done = CliRunner().invoke(app, [command, str(run), *more])
+    assert done.exit_code != 0
+    assert "leaves the texts of its samples behind" in str(done.exception)
+
+
 def test_nothing_is_packed_onto_itself_or_from_nowhere():
     with pytest.raises(UsageError, match="give another folder"):
         pack([RESULTS / TRIALS[0]], RESULTS, [0])

@@ -9,6 +9,7 @@ import typer
 
 from alftbench.cli.app import app, complain, echo_json, say
 from alftbench.cli.options import Format, FormatOption
+from alftbench.errors import UsageError
 
 
 @app.command("leaderboard")
@@ -43,6 +44,8 @@ def pack_command(
     from alftbench.publish.board import trial_folders
     from alftbench.publish.pack import pack
 
+    if not results.is_dir():
+        raise UsageError(f"{results}: no such folder; give a folder results/<board>")
     done = pack(trial_folders(results), into, texts or [0])
     say(
         f"{done.trials} trials, {done.runs} runs, {done.with_texts} with the texts of their samples: {into}, "

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import os
 import shutil
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -275,8 +276,26 @@ def read_samples(folder: Path) -> list[Sample]:
 
 
 def read_sealed(folder: Path) -> Iterator[Sample]:
-    """The samples of a complete run, one at a time, in (problem, variant, draw) order."""
+    """The samples of a complete run, one at a time, in (problem, variant, draw) order.
+
+    Raises:
+        BadInput: a line is none, or the texts are not here.
+    """
+    check_texts(folder)
     return read_lines(folder / SEALED)
+
+
+def check_texts(folder: Path) -> None:
+    """Refuse a run whose samples were left behind.
+
+    Raises:
+        BadInput: they were.
+    """
+    if not os.path.lexists(folder / SEALED):  # a link to nowhere is for its reader to name
+        raise BadInput(
+            f"{folder / SEALED}: no such file; a packed run leaves the texts of its samples behind: use the run "
+            f"that it was packed from, or put the file back"
+        )
 
 
 def in_order(path: Path) -> Iterator[tuple[Sample, str]]:

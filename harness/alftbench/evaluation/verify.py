@@ -12,7 +12,7 @@ from alftbench.base.bounds import JSON_BYTES, Unpacked, read_bytes
 from alftbench.base.jsonio import BLOCK
 from alftbench.base.validate import Count, Text, Whole, read
 from alftbench.errors import BadInput
-from alftbench.evaluation.run_folder import ANSWERS, METRICS, SEALED, read_record
+from alftbench.evaluation.run_folder import ANSWERS, METRICS, SEALED, check_texts, read_record
 from alftbench.types import RunRecord
 
 
@@ -45,6 +45,7 @@ def verify_samples(path: Path) -> RunRecord:
         BadInput: the run is unfinished, or its record or samples were changed after it was sealed.
     """
     record = complete_record(path)
+    check_texts(path)
     sealed = path / SEALED
     if lines_digest(sealed) != (record.samples_sha256, record.n_samples):
         raise BadInput(

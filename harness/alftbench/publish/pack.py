@@ -46,7 +46,7 @@ def pack(trials: Sequence[Path], into: Path, texts_of: Collection[int]) -> Packe
         UsageError: there is nothing to pack, or it would go where it comes from.
     """
     if not trials:
-        raise UsageError("there is no trial to pack; give a folder results/<board>")
+        raise UsageError("there is no trial to pack there; give a folder results/<board>")
     if into.resolve() == trials[0].parent.resolve():
         raise UsageError(f"{into}: the runs lie there; give another folder")
     runs = [(trial, path.parent) for trial in trials for path in sorted(trial.glob("*/run.json"))]
